@@ -1,0 +1,18 @@
+//! The CloudTrail log format: object keys, notifications, inflation under a cap, records as rules see them.
+//!
+//! Everything here is pure: bytes in, values out; no clock, no files, no network, and no input that panics.
+//! In suggested reading order: an S3 [notification] names objects; a [key] tells what an object is before it is
+//! downloaded; [`read_records`] inflates and splits it into blocks of whole records and hands each [`Record`] on.
+
+pub mod key;
+pub mod notification;
+pub mod raw;
+
+mod inflate;
+mod read;
+mod record;
+mod split;
+
+pub use key::{Contents, LogKey};
+pub use read::{Failure, Limits, ReadSummary, RecordBuffer, Report, Scratch, read_records};
+pub use record::{Elements, Kind, Members, Number, NumberValue, Record, Value};

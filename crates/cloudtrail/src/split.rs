@@ -1,0 +1,459 @@
+//! Where records begin and end, before anything is parsed.
+//!
+//! The splitter walks JSON text as it arrives and reports the bounds of each record. It knows strings, escapes and
+//! nesting, nothing more: whether a record is valid JSON is for the parser to say. It takes every form in which
+//! records come: `{"Records": [...]}` with the key at any place, a bare array, a single record, and any sequence of
+//! these (NDJSON, concatenated files). Where the text is not JSON it skips to the next line that starts with an
+//! opening brace or bracket and counts one failure, so a broken line of NDJSON costs itself.
+//!
+//! Only `Records` as a key of an outermost object counts. The same key inside a record is the record's own
+//! business: part of every record is written by whoever made the call.
+
+use memchr::memchr2;
+
+use crate::read::Failure;
+
+/// A delimited record, or the failure that stands in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// The splitter's place in the text. Offsets are relative to the buffer it is given; [`Splitter::forget`] moves
+/// them when the buffer's front is dropped.
+pub(crate) struct Splitter {
+    place: Place,
+    /// The next byte to look at.
+    at: usize,
+    /// Where the bytes that may still be needed begin: the open record, or `at`.
+    keep: usize,
+    /// Whether the open outermost object has had a `Records` array, and so is no record itself.
+    envelope: bool,
+    /// Whether the open array is the value of an envelope's `Records`.
+    in_envelope: bool,
+    /// The open value.
+    scan: Scan,
+    /// The outermost object's deepest member so far.
+    object_depth: u32,
+    /// The front of the open record was dropped because it is longer than a record may be.
+    oversize: bool,
+    record_bytes_max: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Between outermost values.
+    Top,
+    /// In an outermost object, before a key or the end.
+    Key,
+    /// In a key, which opened at this offset.
+    KeyText(usize),
+    /// After a key; the flag says that it was `Records`.
+    Colon(bool),
+    /// Before a member's value.
+    Value(bool),
+    /// Inside a member's value.
+    Member,
+    /// After a member.
+    MemberEnd,
+    /// In an array of records, before an element or the end.
+    Element,
+    /// Inside an element.
+    InElement,
+    /// After an element.
+    ElementEnd,
+    /// In text that is not JSON, looking for a line that starts a value.
+    Lost,
+}
+
+/// The inside of one value.
+#[derive(Clone, Copy, Default)]
+struct Scan {
+    depth: u32,
+    depth_most: u32,
+    in_string: bool,
+    scalar: bool,
+}
+
+impl Splitter {
+    pub(crate) fn new(record_bytes_max: usize) -> Self {
+        Self {
+            place: Place::Top,
+            at: 0,
+            keep: 0,
+            envelope: false,
+            in_envelope: false,
+            scan: Scan::default(),
+            object_depth: 0,
+            oversize: false,
+            record_bytes_max,
+        }
+    }
+
+    /// Reads on to the end of `text` and appends the records that are whole. `depth_max` is the deepest nesting a
+    /// record may have.
+    pub(crate) fn advance(&mut self, text: &[u8], depth_max: u32, spans: &mut Vec<Span>) {
+        while let Some(&byte) = text.get(self.at) {
+            match self.place {
+                Place::Member | Place::InElement => {
+                    if !self.scan.advance(text, &mut self.at) {
+                        break;
+                    }
+                    if self.place == Place::Member {
+                        self.object_depth = self.object_depth.max(self.scan.depth_most + 1);
+                        self.place = Place::MemberEnd;
+                    } else {
+                        self.close(self.scan.depth_most, depth_max, spans);
+                        self.place = Place::ElementEnd;
+                    }
+                }
+                Place::KeyText(open) => {
+                    let end = match string_close(text, self.at) {
+                        Ok(end) => end,
+                        Err(resume) => {
+                            self.at = resume;
+                            break;
+                        }
+                    };
+                    self.at = end + 1;
+                    self.place = Place::Colon(text.get(open + 1..end) == Some(b"Records"));
+                }
+                Place::Lost => self.find_line(text),
+                _ if is_space(byte) => self.at += 1,
+                _ => self.step(byte, depth_max, spans),
+            }
+        }
+        self.drop_what_is_too_long(text.len());
+    }
+
+    /// One byte of structure outside of values.
+    fn step(&mut self, byte: u8, depth_max: u32, spans: &mut Vec<Span>) {
+        match (self.place, byte) {
+            (Place::Top, b'{') => {
+                self.open();
+                self.envelope = false;
+                self.object_depth = 1;
+                self.place = Place::Key;
+                self.at += 1;
+            }
+            (Place::Top, b'[') => {
+                self.in_envelope = false;
+                self.place = Place::Element;
+                self.at += 1;
+            }
+            // The bytes of a byte order mark, which may open a text; no value starts with one of them.
+            (Place::Top, 0xef | 0xbb | 0xbf) => self.at += 1,
+            (Place::Key, b'"') => {
+                self.place = Place::KeyText(self.at);
+                self.at += 1;
+            }
+            (Place::Colon(records), b':') => {
+                self.place = Place::Value(records);
+                self.at += 1;
+            }
+            (Place::Value(true), b'[') => {
+                self.envelope = true;
+                self.in_envelope = true;
+                self.place = Place::Element;
+                self.at += 1;
+            }
+            (Place::Value(_), _) => {
+                self.scan = Scan::default();
+                self.place = Place::Member;
+            }
+            (Place::MemberEnd, b',') => {
+                self.place = Place::Key;
+                self.at += 1;
+            }
+            (Place::Key | Place::MemberEnd, b'}') => {
+                self.at += 1;
+                if !self.envelope {
+                    self.close(self.object_depth, depth_max, spans);
+                }
+                self.place = Place::Top;
+            }
+            (Place::ElementEnd, b',') => {
+                self.place = Place::Element;
+                self.at += 1;
+            }
+            (Place::Element | Place::ElementEnd, b']') => {
+                self.at += 1;
+                self.place = if self.in_envelope { Place::MemberEnd } else { Place::Top };
+            }
+            (Place::Element, b) if !matches!(b, b',' | b'}' | b':') => {
+                self.open();
+                self.scan = Scan::default();
+                self.place = Place::InElement;
+            }
+            _ => {
+                let end = self.at + 1;
+                spans.push(Span { start: self.at, end, failure: Some(Failure::NotJson) });
+                self.place = Place::Lost;
+            }
+        }
+    }
+
+    fn open(&mut self) {
+        self.keep = self.at;
+        self.oversize = false;
+    }
+
+    fn close(&mut self, depth: u32, depth_max: u32, spans: &mut Vec<Span>) {
+        let failure = if self.oversize || self.at - self.keep > self.record_bytes_max {
+            Some(Failure::RecordTooLong { bytes_max: self.record_bytes_max as u64 })
+        } else if depth > depth_max {
+            Some(Failure::TooDeep { depth_max })
+        } else {
+            None
+        };
+        spans.push(Span { start: self.keep, end: self.at, failure });
+        self.keep = self.at;
+        self.oversize = false;
+    }
+
+    /// Looks for a line that starts an outermost value.
+    fn find_line(&mut self, text: &[u8]) {
+        let line = text[self.at..]
+            .windows(2)
+            .position(|pair| pair[0] == b'\n' && matches!(pair[1], b'{' | b'['));
+        match line {
+            Some(found) => {
+                self.at += found + 1;
+                self.place = Place::Top;
+            }
+            // The last byte may be the line's end: it is looked at again when more text is there.
+            None => self.at = text.len(),
+        }
+    }
+
+    /// How much of the front of the text is no longer needed.
+    pub(crate) fn done(&self) -> usize {
+        let open = match self.place {
+            Place::InElement => true,
+            Place::Key
+            | Place::KeyText(_)
+            | Place::Colon(_)
+            | Place::Value(_)
+            | Place::Member
+            | Place::MemberEnd => !self.envelope,
+            _ => false,
+        };
+        match self.place {
+            _ if open => self.keep,
+            Place::KeyText(at) => at,
+            // One byte stays, so that a line's end and the next line's start are seen together.
+            Place::Lost => self.at.saturating_sub(1),
+            _ => self.at,
+        }
+    }
+
+    /// The first `length` bytes of the buffer were dropped.
+    pub(crate) fn forget(&mut self, length: usize) {
+        self.at -= length;
+        self.keep = self.keep.saturating_sub(length);
+        if let Place::KeyText(at) = &mut self.place {
+            *at = at.saturating_sub(length);
+        }
+        if self.place == Place::Lost {
+            // The byte kept above is read again.
+            self.at = 0;
+        }
+    }
+
+    /// A record beyond the limit is walked to its end but not kept.
+    fn drop_what_is_too_long(&mut self, length: usize) {
+        if self.done() < length && self.at - self.done() > self.record_bytes_max {
+            self.oversize = true;
+            self.keep = self.at;
+            if let Place::KeyText(at) = &mut self.place {
+                *at = self.at - 1;
+            }
+        }
+    }
+
+    /// Whether the text may end here; otherwise its rest could not be delimited.
+    pub(crate) fn at_rest(&self) -> bool {
+        matches!(self.place, Place::Top | Place::Lost)
+    }
+}
+
+impl Scan {
+    /// Walks on to the value's end and says whether it was reached; `at` is then just after it.
+    fn advance(&mut self, text: &[u8], at: &mut usize) -> bool {
+        loop {
+            if self.in_string {
+                match string_close(text, *at) {
+                    Ok(end) => *at = end + 1,
+                    Err(resume) => {
+                        *at = resume;
+                        return false;
+                    }
+                }
+                self.in_string = false;
+                if self.depth == 0 {
+                    return true;
+                }
+            }
+            let Some(&byte) = text.get(*at) else { return false };
+            match byte {
+                b'"' if !self.scalar => self.in_string = true,
+                b'{' | b'[' if !self.scalar => {
+                    self.depth += 1;
+                    self.depth_most = self.depth_most.max(self.depth);
+                }
+                b'}' | b']' if self.depth > 0 => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        *at += 1;
+                        return true;
+                    }
+                }
+                b',' | b'}' | b']' if self.depth == 0 => return true,
+                b' ' | b'\n' | b'\r' | b'\t' if self.depth == 0 => return true,
+                _ if self.depth == 0 => self.scalar = true,
+                _ => {}
+            }
+            *at += 1;
+        }
+    }
+}
+
+/// The offset of the quote that closes a string, from an offset inside it; or, when the text ends first, the
+/// offset to go on from when more is there: an escape that is cut in two is read again.
+fn string_close(text: &[u8], from: usize) -> Result<usize, usize> {
+    let mut at = from;
+    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if text[at] == b'"' {
+            return Ok(at);
+        }
+        if at + 1 == text.len() {
+            return Err(at);
+        }
+        at += 2;
+    }
+    Err(text.len())
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEPTH_MAX: u32 = 8;
+
+    /// Splits `text`, given in pieces of `step` bytes with the front dropped as the reader does.
+    fn split(text: &str, step: usize) -> (Vec<Result<String, Failure>>, bool) {
+        let mut splitter = Splitter::new(64);
+        let mut buffer = Vec::new();
+        let mut found = Vec::new();
+        for piece in text.as_bytes().chunks(step) {
+            buffer.extend_from_slice(piece);
+            let mut spans = Vec::new();
+            splitter.advance(&buffer, DEPTH_MAX, &mut spans);
+            for span in spans {
+                let text = String::from_utf8_lossy(&buffer[span.start..span.end]).into_owned();
+                found.push(span.failure.map_or(Ok(text), Err));
+            }
+            let done = splitter.done();
+            buffer.drain(..done);
+            splitter.forget(done);
+        }
+        (found, splitter.at_rest())
+    }
+
+    fn check(text: &str, expected: &[Result<&str, Failure>], at_rest: bool) {
+        for step in [1, 2, 3, 7, 1000] {
+            let (found, rest) = split(text, step);
+            let found: Vec<Result<&str, Failure>> =
+                found.iter().map(|one| one.as_ref().map(String::as_str).map_err(|f| *f)).collect();
+            assert_eq!(found, expected, "in steps of {step}: {text}");
+            assert_eq!(rest, at_rest, "in steps of {step}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_form_of_log_is_split() {
+        let two = [Ok(r#"{"a":1}"#), Ok(r#"{"b":[2]}"#)];
+        check(r#"{"Records":[{"a":1},{"b":[2]}]}"#, &two, true);
+        check(r#" { "x" : [{}] , "Records" : [ {"a":1} , {"b":[2]} ] , "y" : 1 } "#, &two, true);
+        check(r#"[{"a":1},{"b":[2]}]"#, &two, true);
+        check("{\"a\":1}\n{\"b\":[2]}\r\n", &two, true);
+        check("\u{feff}{\"a\":1}{\"b\":[2]}", &two, true);
+        check(r#"{"Records":[{"a":1}]}{"Records":[{"b":[2]}]}"#, &two, true);
+        check(r#"{"Records":[]}"#, &[], true);
+        check(r#"{"Records":null}"#, &[Ok(r#"{"Records":null}"#)], true);
+        check("", &[], true);
+    }
+
+    #[test]
+    fn what_looks_like_structure_in_strings_is_text() {
+        let tricky = r#"{"a":"\\\"],{}[\\","Records":[{"b":1}]}"#;
+        let inside = tricky.replace("Records", "Recorded");
+        check(&format!("[{inside}]"), &[Ok(&inside)], true);
+        check(tricky, &[Ok(r#"{"b":1}"#)], true);
+        let nested = r#"{"p":{"Records":[{"b":1}]}}"#;
+        check(nested, &[Ok(nested)], true);
+    }
+
+    #[test]
+    fn elements_that_are_no_objects_are_delimited_too() {
+        check(
+            r#"{"Records":[1, null,"x]",{"a":1},[2]]}"#,
+            &[Ok("1"), Ok("null"), Ok("\"x]\""), Ok(r#"{"a":1}"#), Ok("[2]")],
+            true,
+        );
+    }
+
+    #[test]
+    fn garbage_costs_itself_and_the_next_line_goes_on() {
+        check(
+            "{\"a\":1}\nnot json {\n{\"b\":2}",
+            &[Ok(r#"{"a":1}"#), Err(Failure::NotJson), Ok(r#"{"b":2}"#)],
+            true,
+        );
+        check(
+            r#"{"Records":[{"a":1}]} trailing"#,
+            &[Ok(r#"{"a":1}"#), Err(Failure::NotJson)],
+            true,
+        );
+    }
+
+    #[test]
+    fn text_that_ends_early_is_not_at_rest() {
+        for text in [r#"{"Records":[{"a":1}"#, r#"{"Records":[{"a":1}]"#] {
+            check(text, &[Ok(r#"{"a":1}"#)], false);
+        }
+        check(r#"{"Records":[{"a":"1"#, &[], false);
+    }
+
+    #[test]
+    fn deep_and_long_records_cost_themselves() {
+        let deep = format!("{}1{}", "[".repeat(9), "]".repeat(9));
+        let long = format!("{{\"x\":\"{}\"}}", "y".repeat(500));
+        let text = format!(r#"{{"Records":[{{"d":{deep}}},{{"a":1}},{long},{{"b":2}}]}}"#);
+        let expected = [
+            Err(Failure::TooDeep { depth_max: 8 }),
+            Ok(r#"{"a":1}"#),
+            Err(Failure::RecordTooLong { bytes_max: 64 }),
+            Ok(r#"{"b":2}"#),
+        ];
+        check(&text, &expected, true);
+        check(&format!("{long}\n{{\"b\":2}}"), &expected[2..], true);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics_and_pieces_do_not_matter(
+            text in r#"(\{|\}|\[|\]|"|\\\\|,|:|\n|1|Records|"Records":\[|\{"a":1\}){0,40}"#,
+            step in 1_usize..9,
+        ) {
+            proptest::prop_assert_eq!(split(&text, step), split(&text, 10_000));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Ids that are the same on any worker, any day.
+
+use sha2::{Digest as _, Sha256};
+use trailloop_cloudtrail::Record;
+
+/// How a record is known: its eventID, or the SHA-256 of its bytes when it has none (before eventVersion 1.01).
+pub(crate) fn event_uid(record: Record<'_>) -> String {
+    // Aggregated events spell it eventId.
+    let id = record.text(&["eventID"]).or_else(|| record.text(&["eventId"]));
+    match id.filter(|id| !id.is_empty()) {
+        Some(id) => id.to_owned(),
+        None => hex(&Sha256::digest(record.raw())),
+    }
+}
+
+/// The id of what this rule says of this event: the first 32 hex digits of SHA-256(rule id, 0x00, event id).
+pub(crate) fn finding_uid(rule_uid: &str, event_uid: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(rule_uid.as_bytes());
+    hash.update([0]);
+    hash.update(event_uid.as_bytes());
+    let mut uid = hex(&hash.finalize());
+    uid.truncate(32);
+    uid
+}
+
+/// The SHA-256 of bytes, in hex.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use trailloop_cloudtrail::RecordBuffer;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_those_of_the_contract() {
+        // printf 'rule\0event' | sha256sum
+        assert_eq!(finding_uid("rule", "event"), "0f09babfb92e5b61295388ad84950d61");
+    }
+
+    #[test]
+    fn a_record_without_an_id_is_known_by_its_bytes() {
+        let uid = |json: &str| {
+            let mut buffer = RecordBuffer::new();
+            event_uid(Record::parse(json.as_bytes(), &mut buffer).unwrap())
+        };
+        assert_eq!(uid(r#"{"eventID":"e-1"}"#), "e-1");
+        assert_eq!(uid(r#"{"eventId":"e-2"}"#), "e-2");
+        for json in ["{}", r#"{"eventID":""}"#, r#"{"eventID":7}"#] {
+            assert_eq!(uid(json), sha256(json.as_bytes()));
+        }
+    }
+}
