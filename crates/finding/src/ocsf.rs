@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value as Json, json};
 use trailloop_cloudtrail::{Kind, Record, RecordBuffer, Value};
 
-use crate::analytic::Analytic;
+use crate::analytic::{Analytic, Level};
 use crate::identity::{event_uid, finding_uid, sha256};
 use crate::redact::redact;
 use crate::text::{clip, escape_for_queues};
@@ -34,6 +34,8 @@ pub struct Place<'a> {
 pub struct Finding {
     /// Its id; the same for every reading of the same event.
     pub uid: String,
+    /// How much it matters.
+    pub level: Level,
     /// The account it concerns, if the record names one.
     pub account: Option<String>,
     /// One line of JSON, which any queue takes.
@@ -69,7 +71,7 @@ impl Finding {
             json = escape_for_queues(body.to_string());
         }
         debug_assert!(json.len() <= FINDING_BYTES_MAX, "every other field is clipped");
-        Self { uid, account, json }
+        Self { uid, level: analytic.level, account, json }
     }
 
     fn new_bare(analytic: &Analytic, uid: &str, event_uid: &str) -> Self {
@@ -78,7 +80,8 @@ impl Finding {
         let body = empty.map_or(Json::Null, |record| {
             About { analytic, uid, event_uid, record }.body(&Json::Null)
         });
-        Self { uid: uid.to_owned(), account: None, json: escape_for_queues(body.to_string()) }
+        let json = escape_for_queues(body.to_string());
+        Self { uid: uid.to_owned(), level: analytic.level, account: None, json }
     }
 }
 
@@ -333,15 +336,18 @@ impl About<'_> {
     }
 }
 
-/// ATT&CK's enterprise tactics.
-const TACTICS: [(&str, &str); 14] = [
+/// ATT&CK's enterprise tactics, as of version 19, which split Defense Evasion into Stealth and Defense Impairment;
+/// the old name is still on many rules.
+const TACTICS: [(&str, &str); 16] = [
     ("TA0043", "Reconnaissance"),
     ("TA0042", "Resource Development"),
     ("TA0001", "Initial Access"),
     ("TA0002", "Execution"),
     ("TA0003", "Persistence"),
     ("TA0004", "Privilege Escalation"),
+    ("TA0005", "Stealth"),
     ("TA0005", "Defense Evasion"),
+    ("TA0112", "Defense Impairment"),
     ("TA0006", "Credential Access"),
     ("TA0007", "Discovery"),
     ("TA0008", "Lateral Movement"),
@@ -390,7 +396,6 @@ fn pruned(value: Json) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Level;
 
     fn analytic() -> Analytic {
         Analytic {

@@ -1,0 +1,81 @@
+//! Each stage of an object's examination: gunzip, split and parse, match, all together.
+//!
+//!     cargo bench --bench stages
+
+use std::hint::black_box;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use flate2::read::MultiGzDecoder;
+use trailloop_benches::{corpus, synthetic_rules};
+use trailloop_cloudtrail::{Limits, Record, RecordBuffer, Scratch, read_records};
+use trailloop_pipeline::examine::{Engine, RecordFilter, Worker};
+use trailloop_rules::MatchScratch;
+
+fn stages(criterion: &mut Criterion) {
+    let object = corpus(1, 8000).remove(0).bytes;
+    let mut text = Vec::new();
+    MultiGzDecoder::new(&*object).read_to_end(&mut text).expect("the corpus is gzip");
+    let limits = Limits::default();
+
+    let mut group = criterion.benchmark_group("object of 8000 records");
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("gunzip", |bencher| {
+        let mut out = Vec::new();
+        bencher.iter(|| {
+            out.clear();
+            MultiGzDecoder::new(&*object).read_to_end(&mut out).expect("the corpus is gzip")
+        });
+    });
+    group.bench_function("split and parse", |bencher| {
+        let mut scratch = Scratch::new();
+        bencher.iter(|| {
+            read_records(&text, &limits, &mut scratch, |record| {
+                black_box(record.index());
+            })
+        });
+    });
+    for count in [0, 50, 800] {
+        let engine =
+            Engine { rules: synthetic_rules(count), limits, filter: RecordFilter::default() };
+        let place = trailloop_finding_place();
+        group.bench_function(format!("gunzip, parse and match {count} rules"), |bencher| {
+            let mut worker = Worker::default();
+            bencher.iter(|| worker.examine(&engine, &object, place).records_evaluated);
+        });
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("match one record");
+    let mut records = Vec::new();
+    read_records(&text, &limits, &mut Scratch::new(), |record| records.push(record.raw().to_vec()));
+    records.truncate(2000);
+    let mut buffers: Vec<RecordBuffer<'_>> = records.iter().map(|_| RecordBuffer::new()).collect();
+    let parsed: Vec<Record<'_>> = records
+        .iter()
+        .zip(&mut buffers)
+        .map(|(raw, buffer)| Record::parse(raw, buffer).expect("the corpus is valid"))
+        .collect();
+    group.throughput(Throughput::Elements(parsed.len() as u64));
+    for count in [50, 800] {
+        let rules = Arc::clone(&synthetic_rules(count));
+        group.bench_function(format!("{count} rules"), |bencher| {
+            let (mut scratch, mut hits) = (MatchScratch::default(), Vec::new());
+            bencher.iter(|| {
+                for record in &parsed {
+                    rules.matches_into(record, &mut scratch, &mut hits);
+                    black_box(hits.len());
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+fn trailloop_finding_place() -> trailloop_finding::Place<'static> {
+    trailloop_finding::Place { source: "bucket/key", version: None }
+}
+
+criterion_group!(benches, stages);
+criterion_main!(benches);

@@ -1,0 +1,583 @@
+//! A durable queue in one SQLite file, for one machine without an account.
+//!
+//! It keeps the whole contract of [`Queue`]: real visibility timeouts, receive counts, receipts that
+//! change with each delivery, a dead-letter queue. Several queues live in one file by name, and
+//! several processes may use the file at once. What `send` and `delete` have answered `Ok` to
+//! survives `kill -9` and a power cut (WAL with full synchronisation); a message whose worker died
+//! comes back when its visibility ends.
+//!
+//! Time comes from a [`Clock`]. A waiting receive is woken by a send in the same process, and looks
+//! again every 200 ms for what other processes did. A deduplication id counts whatever the
+//! queue's name; groups do not hold each other back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params,
+};
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, milliseconds};
+use crate::error::{CloudError, CloudErrorKind};
+use crate::memory::beyond_limit;
+use crate::queue::{
+    Message, Outgoing, Queue, Receipt, VISIBILITY_SECONDS_MAX, WAIT_MAX, check_messages_max,
+    check_outgoing, check_visibility, receipt_gone,
+};
+
+/// How long a deduplication id is remembered, as on a FIFO queue of SQS.
+const DEDUPLICATION_MS: i64 = 300_000;
+
+/// How often a waiting receive looks for messages that another process sent.
+const POLL: Duration = Duration::from_millis(200);
+
+/// How long a request waits for another process to finish its own.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// The version of the tables below, kept in the file.
+const SCHEMA_VERSION: i64 = 1;
+
+/// `visible_at_ms` is when a message can be received; `delivery` is a number that no other
+/// delivery of this file ever had, and is the receipt. It is 0 before the first delivery.
+const SCHEMA: &str = "
+    CREATE TABLE message (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue TEXT NOT NULL,
+        body TEXT NOT NULL,
+        sent_at_ms INTEGER NOT NULL,
+        visible_at_ms INTEGER NOT NULL,
+        received_at_ms INTEGER NOT NULL DEFAULT 0,
+        receive_count INTEGER NOT NULL DEFAULT 0,
+        delivery INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX message_visible ON message (queue, visible_at_ms, number);
+    CREATE TABLE attribute (
+        number INTEGER NOT NULL REFERENCES message (number) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (number, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE deduplication (
+        queue TEXT NOT NULL,
+        id TEXT NOT NULL,
+        accepted_at_ms INTEGER NOT NULL,
+        PRIMARY KEY (queue, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE deliveries (last INTEGER NOT NULL) STRICT;
+    INSERT INTO deliveries VALUES (0);
+    PRAGMA user_version = 1;
+";
+
+/// A database file with queues in it. Its clones share one connection.
+#[derive(Clone)]
+pub struct LocalQueues {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    clock: Clock,
+    connection: Mutex<Connection>,
+    arrived: Notify,
+}
+
+/// Where messages go that were delivered too often.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeadLetters {
+    /// The name of the queue, in the same file, that takes them.
+    pub queue: String,
+    /// A message is delivered at most this often before it is moved.
+    pub receives_max: u32,
+}
+
+/// One queue of a [`LocalQueues`]. Its clones are the same queue.
+#[derive(Clone)]
+pub struct LocalQueue {
+    shared: Arc<Shared>,
+    /// The name of the queue inside the file.
+    queue: String,
+    /// The file and the queue, for messages to people.
+    name: String,
+    dead_letters: Option<DeadLetters>,
+}
+
+impl LocalQueues {
+    /// Opens the file, and makes it if there is none. Blocks for the time of a few disk writes.
+    pub fn open(path: impl AsRef<Path>, clock: Clock) -> Result<Self, CloudError> {
+        let path = path.as_ref().to_path_buf();
+        let connection = connect(&path)
+            .map_err(|failure| sqlite_error("open", &path.display().to_string(), &failure))?;
+        let version = prepare(&connection)
+            .map_err(|failure| sqlite_error("open", &path.display().to_string(), &failure))?;
+        if version != SCHEMA_VERSION {
+            return Err(CloudError::new(
+                CloudErrorKind::Invalid,
+                "open",
+                path.display().to_string(),
+                format!(
+                    "the file has version {version} of the tables and this build knows \
+                     {SCHEMA_VERSION}; use another file or the build that wrote it"
+                ),
+            ));
+        }
+        let shared =
+            Shared { path, clock, connection: Mutex::new(connection), arrived: Notify::new() };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The queue of this name, which exists as soon as it is named.
+    pub fn queue(&self, queue: &str, dead_letters: Option<DeadLetters>) -> LocalQueue {
+        LocalQueue {
+            shared: Arc::clone(&self.shared),
+            queue: queue.to_owned(),
+            name: format!("{}#{queue}", self.shared.path.display()),
+            dead_letters,
+        }
+    }
+}
+
+impl LocalQueue {
+    /// The number of messages that can be received now, and of those in flight.
+    pub async fn depth(&self) -> Result<(u64, u64), CloudError> {
+        let queue = self.queue.clone();
+        let now_ms = self.shared.clock.now_ms();
+        self.blocking("depth", move |transaction| {
+            transaction.query_row(
+                "SELECT COUNT(*) FILTER (WHERE visible_at_ms <= ?2),
+                        COUNT(*) FILTER (WHERE visible_at_ms > ?2)
+                 FROM message WHERE queue = ?1",
+                params![queue, now_ms],
+                |row| Ok((row.get::<_, u32>(0)?.into(), row.get::<_, u32>(1)?.into())),
+            )
+        })
+        .await
+    }
+
+    /// Runs one transaction where it may block. It writes, so it takes the file's lock at once and
+    /// can never fail half-way on someone else's.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, CloudError> {
+        let shared = Arc::clone(&self.shared);
+        let done = tokio::task::spawn_blocking(move || {
+            let mut connection = shared.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })
+        .await;
+        match done {
+            Ok(result) => result.map_err(|failure| sqlite_error(operation, &self.name, &failure)),
+            Err(failure) => Err(CloudError::new(
+                CloudErrorKind::Transient,
+                operation,
+                &self.name,
+                format!("the database thread stopped: {failure}"),
+            )),
+        }
+    }
+
+    /// When the next message can be received, if any is there. Takes no write lock.
+    async fn next_visible_ms(&self) -> Result<Option<i64>, CloudError> {
+        let shared = Arc::clone(&self.shared);
+        let queue = self.queue.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let connection = shared.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            connection
+                .prepare_cached("SELECT MIN(visible_at_ms) FROM message WHERE queue = ?1")?
+                .query_row([queue], |row| row.get(0))
+        })
+        .await;
+        match done {
+            Ok(result) => result.map_err(|failure| sqlite_error("receive", &self.name, &failure)),
+            Err(failure) => Err(CloudError::new(
+                CloudErrorKind::Transient,
+                "receive",
+                &self.name,
+                format!("the database thread stopped: {failure}"),
+            )),
+        }
+    }
+
+    async fn take(
+        &self,
+        messages_max: usize,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, CloudError> {
+        let take = Take {
+            queue: self.queue.clone(),
+            dead_letters: self.dead_letters.clone(),
+            messages_max: u32::try_from(messages_max).unwrap_or(u32::MAX),
+            now_ms: self.shared.clock.now_ms(),
+            visibility_ms: milliseconds(visibility),
+        };
+        let (messages, buried) =
+            self.blocking("receive", move |transaction| take.run(transaction)).await?;
+        if buried {
+            self.shared.arrived.notify_waiters();
+        }
+        Ok(messages)
+    }
+}
+
+#[async_trait]
+impl Queue for LocalQueue {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn receive(
+        &self,
+        messages_max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, CloudError> {
+        check_messages_max(&self.name, messages_max)?;
+        check_visibility("receive", &self.name, visibility)?;
+        let clock = &self.shared.clock;
+        let deadline_ms = clock.now_ms().saturating_add(milliseconds(wait.min(WAIT_MAX)));
+        loop {
+            // Registered before looking, so that a message sent in between wakes us.
+            let arrived = self.shared.arrived.notified();
+            tokio::pin!(arrived);
+            arrived.as_mut().enable();
+            let next_ms = self.next_visible_ms().await?;
+            let now_ms = clock.now_ms();
+            if next_ms.is_some_and(|next_ms| next_ms <= now_ms) {
+                let messages = self.take(messages_max, visibility).await?;
+                if !messages.is_empty() {
+                    return Ok(messages);
+                }
+            }
+            let left_ms = deadline_ms - now_ms;
+            if left_ms <= 0 {
+                return Ok(Vec::new());
+            }
+            let wake_ms = next_ms.map_or(left_ms, |next_ms| left_ms.min(next_ms - now_ms)).max(1);
+            let pause = POLL.min(Duration::from_millis(wake_ms.unsigned_abs()));
+            tokio::select! {
+                biased;
+                () = arrived => {}
+                () = clock.sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn extend(
+        &self,
+        receipts: &[Receipt],
+        visibility: Duration,
+    ) -> Result<Vec<Result<(), CloudError>>, CloudError> {
+        check_visibility("extend", &self.name, visibility)?;
+        let leases: Vec<_> = receipts.iter().map(parse_receipt).collect();
+        let queue = self.queue.clone();
+        let now_ms = self.shared.clock.now_ms();
+        let until_ms = now_ms.saturating_add(milliseconds(visibility));
+        let outcomes = self
+            .blocking("extend", move |transaction| {
+                leases
+                    .into_iter()
+                    .map(|lease| extend_one(transaction, &queue, lease, now_ms, until_ms))
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .await?;
+        if visibility.is_zero() {
+            self.shared.arrived.notify_waiters();
+        }
+        Ok(receipts
+            .iter()
+            .zip(outcomes)
+            .map(|(receipt, outcome)| match outcome {
+                Extended::Done => Ok(()),
+                Extended::Gone => Err(receipt_gone("extend", &self.name, receipt)),
+                Extended::BeyondLimit => Err(beyond_limit(&self.name)),
+            })
+            .collect())
+    }
+
+    async fn delete(
+        &self,
+        receipts: &[Receipt],
+    ) -> Result<Vec<Result<(), CloudError>>, CloudError> {
+        let leases: Vec<_> = receipts.iter().map(parse_receipt).collect();
+        let queue = self.queue.clone();
+        let outcomes = self
+            .blocking("delete", move |transaction| {
+                leases
+                    .into_iter()
+                    .map(|lease| delete_one(transaction, &queue, lease))
+                    .collect::<rusqlite::Result<Vec<_>>>()
+            })
+            .await?;
+        Ok(receipts
+            .iter()
+            .zip(outcomes)
+            .map(|(receipt, done)| match done {
+                true => Ok(()),
+                false => Err(receipt_gone("delete", &self.name, receipt)),
+            })
+            .collect())
+    }
+
+    async fn send(&self, messages: &[Outgoing]) -> Result<Vec<Result<(), CloudError>>, CloudError> {
+        let results: Vec<_> =
+            messages.iter().map(|message| check_outgoing(&self.name, message)).collect();
+        let accepted: Vec<Outgoing> = messages
+            .iter()
+            .zip(&results)
+            .filter(|(_, result)| result.is_ok())
+            .map(|(message, _)| message.clone())
+            .collect();
+        let queue = self.queue.clone();
+        let now_ms = self.shared.clock.now_ms();
+        // One transaction: all of them are in the file, or none.
+        self.blocking("send", move |transaction| {
+            accepted.iter().try_for_each(|message| send_one(transaction, &queue, message, now_ms))
+        })
+        .await?;
+        self.shared.arrived.notify_waiters();
+        Ok(results)
+    }
+}
+
+/// What one look for messages needs, on its way to the blocking thread.
+struct Take {
+    queue: String,
+    dead_letters: Option<DeadLetters>,
+    messages_max: u32,
+    now_ms: i64,
+    visibility_ms: i64,
+}
+
+impl Take {
+    /// Leases what is visible, oldest first; says whether any message went to the dead letters.
+    fn run(&self, transaction: &Transaction<'_>) -> rusqlite::Result<(Vec<Message>, bool)> {
+        let buried = match &self.dead_letters {
+            None => 0,
+            Some(dead_letters) => transaction
+                .prepare_cached(
+                    "UPDATE message SET queue = ?1, receive_count = 0, delivery = 0
+                     WHERE queue = ?2 AND visible_at_ms <= ?3 AND receive_count >= ?4",
+                )?
+                .execute(params![
+                    dead_letters.queue,
+                    self.queue,
+                    self.now_ms,
+                    dead_letters.receives_max
+                ])?,
+        };
+        let numbers: Vec<i64> = transaction
+            .prepare_cached(
+                "SELECT number FROM message WHERE queue = ?1 AND visible_at_ms <= ?2
+                 ORDER BY number LIMIT ?3",
+            )?
+            .query_map(params![self.queue, self.now_ms, self.messages_max], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let messages = numbers
+            .into_iter()
+            .map(|number| self.lease(transaction, number))
+            .collect::<rusqlite::Result<_>>()?;
+        Ok((messages, buried > 0))
+    }
+
+    fn lease(&self, transaction: &Transaction<'_>, number: i64) -> rusqlite::Result<Message> {
+        let delivery: i64 = transaction
+            .prepare_cached("UPDATE deliveries SET last = last + 1 RETURNING last")?
+            .query_row([], |row| row.get(0))?;
+        let attributes: BTreeMap<String, String> = transaction
+            .prepare_cached("SELECT name, value FROM attribute WHERE number = ?1")?
+            .query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        transaction
+            .prepare_cached(
+                "UPDATE message SET receive_count = receive_count + 1, delivery = ?2,
+                        received_at_ms = ?3, visible_at_ms = ?4
+                 WHERE number = ?1 RETURNING body, receive_count, sent_at_ms",
+            )?
+            .query_row(
+                params![number, delivery, self.now_ms, self.now_ms + self.visibility_ms],
+                |row| {
+                    Ok(Message {
+                        id: number.to_string(),
+                        receipt: Receipt(format!("{number}-{delivery}")),
+                        body: row.get(0)?,
+                        attributes,
+                        receive_count: row.get(1)?,
+                        sent_at_ms: Some(row.get(2)?),
+                    })
+                },
+            )
+    }
+}
+
+enum Extended {
+    Done,
+    Gone,
+    BeyondLimit,
+}
+
+fn extend_one(
+    transaction: &Transaction<'_>,
+    queue: &str,
+    lease: Option<(i64, i64)>,
+    now_ms: i64,
+    until_ms: i64,
+) -> rusqlite::Result<Extended> {
+    let Some((number, delivery)) = lease else {
+        return Ok(Extended::Gone);
+    };
+    let received_at_ms: Option<i64> = transaction
+        .prepare_cached(
+            "SELECT received_at_ms FROM message
+             WHERE number = ?1 AND queue = ?2 AND delivery = ?3 AND visible_at_ms > ?4",
+        )?
+        .query_row(params![number, queue, delivery, now_ms], |row| row.get(0))
+        .optional()?;
+    let Some(received_at_ms) = received_at_ms else {
+        return Ok(Extended::Gone);
+    };
+    let limit_ms = milliseconds(Duration::from_secs(VISIBILITY_SECONDS_MAX));
+    if until_ms > received_at_ms.saturating_add(limit_ms) {
+        return Ok(Extended::BeyondLimit);
+    }
+    transaction
+        .prepare_cached("UPDATE message SET visible_at_ms = ?2 WHERE number = ?1")?
+        .execute(params![number, until_ms])?;
+    Ok(Extended::Done)
+}
+
+/// Says whether the message is finished: deleted now, or before.
+fn delete_one(
+    transaction: &Transaction<'_>,
+    queue: &str,
+    lease: Option<(i64, i64)>,
+) -> rusqlite::Result<bool> {
+    let Some((number, delivery)) = lease else {
+        return Ok(false);
+    };
+    let deleted = transaction
+        .prepare_cached("DELETE FROM message WHERE number = ?1 AND queue = ?2 AND delivery = ?3")?
+        .execute(params![number, queue, delivery])?;
+    if deleted == 1 {
+        return Ok(true);
+    }
+    // Numbers are never used again, so an absent one was deleted; a present one is not ours.
+    let present: bool = transaction
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM message WHERE number = ?1)")?
+        .query_row([number], |row| row.get(0))?;
+    Ok(!present)
+}
+
+fn send_one(
+    transaction: &Transaction<'_>,
+    queue: &str,
+    message: &Outgoing,
+    now_ms: i64,
+) -> rusqlite::Result<()> {
+    if let Some(deduplication) = &message.deduplication {
+        transaction
+            .prepare_cached("DELETE FROM deduplication WHERE queue = ?1 AND accepted_at_ms <= ?2")?
+            .execute(params![queue, now_ms - DEDUPLICATION_MS])?;
+        let accepted = transaction
+            .prepare_cached("INSERT OR IGNORE INTO deduplication VALUES (?1, ?2, ?3)")?
+            .execute(params![queue, deduplication, now_ms])?;
+        if accepted == 0 {
+            return Ok(());
+        }
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO message (queue, body, sent_at_ms, visible_at_ms)
+             VALUES (?1, ?2, ?3, ?3)",
+        )?
+        .execute(params![queue, message.body, now_ms])?;
+    let number = transaction.last_insert_rowid();
+    for (name, value) in &message.attributes {
+        transaction
+            .prepare_cached("INSERT INTO attribute VALUES (?1, ?2, ?3)")?
+            .execute(params![number, name, value])?;
+    }
+    Ok(())
+}
+
+/// The message and the delivery that a receipt of ours names.
+fn parse_receipt(receipt: &Receipt) -> Option<(i64, i64)> {
+    let (number, delivery) = receipt.0.split_once('-')?;
+    Some((number.parse().ok()?, delivery.parse().ok()?))
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    Ok(connection)
+}
+
+/// Makes the tables if the file is new, and gives the version of those it has.
+fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let version = |transaction: &Transaction<'_>| {
+        transaction.query_row("PRAGMA user_version", [], |row| row.get(0))
+    };
+    if version(&transaction)? == 0 {
+        transaction.execute_batch(SCHEMA)?;
+    }
+    let version = version(&transaction)?;
+    transaction.commit()?;
+    Ok(version)
+}
+
+fn sqlite_error(operation: &'static str, resource: &str, failure: &rusqlite::Error) -> CloudError {
+    let kind = match failure.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => CloudErrorKind::Invalid,
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            CloudErrorKind::Denied
+        }
+        _ => CloudErrorKind::Transient,
+    };
+    CloudError::new(kind, operation, resource, failure.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_database_is_refused_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue.db");
+        std::fs::write(&path, "this is a note, not a database\n".repeat(100)).unwrap();
+        let error = LocalQueues::open(&path, Clock::System).err().unwrap();
+        assert_eq!(error.kind(), CloudErrorKind::Invalid, "{error}");
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with("this is a note"));
+    }
+
+    #[test]
+    fn tables_of_a_later_build_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue.db");
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
+        let error = LocalQueues::open(&path, Clock::System).err().unwrap();
+        assert_eq!(error.kind(), CloudErrorKind::Invalid);
+        assert!(error.to_string().contains("version 9"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error =
+            LocalQueues::open(folder.path().join("none/queue.db"), Clock::System).err().unwrap();
+        assert_eq!(error.kind(), CloudErrorKind::Denied);
+        assert!(error.to_string().contains("none/queue.db"), "{error}");
+    }
+}

@@ -1,0 +1,88 @@
+//! The rules this project ships, embedded, each with its examples.
+//!
+//! Every file lies under `rules/`, by ATT&CK tactic, and carries at least one record that it matches and one that it
+//! does not; the tests of this crate hold that.
+
+use include_dir::{Dir, include_dir};
+use trailloop_rules::{Loaded, load};
+
+static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
+
+/// The rule files: path and text, in the order of their paths.
+#[must_use]
+pub fn files() -> Vec<(&'static str, &'static str)> {
+    let mut files = Vec::new();
+    collect(&RULES, &mut files);
+    files.sort_unstable();
+    files
+}
+
+fn collect(dir: &'static Dir<'static>, files: &mut Vec<(&'static str, &'static str)>) {
+    files.extend(
+        dir.files().filter_map(|file| Some((file.path().to_str()?, file.contents_utf8()?))),
+    );
+    for inner in dir.dirs() {
+        collect(inner, files);
+    }
+}
+
+/// The shipped rules, loaded.
+#[must_use]
+pub fn shipped() -> Loaded {
+    let mut shipped = Loaded { rules: Vec::new(), diagnostics: Vec::new() };
+    for (path, text) in files() {
+        let loaded = load(path, text);
+        shipped.rules.extend(loaded.rules);
+        shipped.diagnostics.extend(loaded.diagnostics);
+    }
+    shipped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use trailloop_rules::{RuleSet, run_tests};
+
+    use super::*;
+
+    #[test]
+    fn every_file_is_one_rule_without_a_complaint() {
+        let shipped = shipped();
+        let complaints: Vec<String> = shipped.diagnostics.iter().map(ToString::to_string).collect();
+        assert_eq!(complaints, Vec::<String>::new());
+        assert_eq!(shipped.rules.len(), files().len());
+        assert!(shipped.rules.len() >= 25);
+        let mut diagnostics = Vec::new();
+        let set = RuleSet::build(shipped.rules, &mut diagnostics);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        assert_eq!(set.len(), files().len());
+    }
+
+    #[test]
+    fn every_rule_has_a_hit_and_a_miss_and_passes_its_examples() {
+        for rule in shipped().rules {
+            let expectations: BTreeSet<bool> = rule.tests.iter().map(|test| test.expect).collect();
+            assert_eq!(expectations.len(), 2, "{} needs a hit and a miss", rule.path);
+            for outcome in run_tests(&rule) {
+                assert!(outcome.is_passed(), "{}: {outcome:?}", rule.path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_rule_says_who_why_and_where_it_stands() {
+        for rule in shipped().rules {
+            let about = &rule.analytic;
+            assert!(
+                about.description.as_ref().is_some_and(|text| text.len() > 30),
+                "{}",
+                rule.path
+            );
+            assert!(about.author.is_some(), "{}", rule.path);
+            assert!(!about.references.is_empty(), "{}", rule.path);
+            assert!(!about.falsepositives.is_empty(), "{}", rule.path);
+            assert!(about.tags.iter().any(|tag| tag.starts_with("attack.t")), "{}", rule.path);
+        }
+    }
+}

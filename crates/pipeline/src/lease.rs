@@ -1,0 +1,142 @@
+//! Leases: while a message is worked on, its visibility is extended; when it is not, it comes back by itself.
+//!
+//! One task extends all leases in batches, at a third of the visibility, until each is released. So the visibility
+//! can be short, and a worker that dies gives its messages back within a minute, however long objects take. SQS
+//! ends a lease 12 hours after the receive whatever we say; a lease that is refused or that old is *lost*, and whoever
+//! works under it is told to stop, because someone else may hold the message.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use trailloop_cloud::{CloudErrorKind, Message, Queue, Receipt};
+
+/// The age at which SQS ends a lease is 12 hours; we stop a little earlier.
+const LEASE_SECONDS_MAX: u64 = 43_200 - 60;
+
+/// All leases that are held on one queue.
+pub(crate) struct Leases {
+    queue: Arc<dyn Queue>,
+    visibility: Duration,
+    held: Mutex<BTreeMap<u64, Held>>,
+    next: AtomicU64,
+}
+
+struct Held {
+    receipt: Receipt,
+    since: Instant,
+    lost: CancellationToken,
+}
+
+/// One message's lease. Dropping it lets go: the message comes back when its visibility ends.
+pub(crate) struct Lease {
+    leases: Arc<Leases>,
+    id: u64,
+    receipt: Receipt,
+    lost: CancellationToken,
+}
+
+impl Leases {
+    pub(crate) fn new(queue: Arc<dyn Queue>, visibility: Duration) -> Arc<Self> {
+        let held = Mutex::default();
+        Arc::new(Self { queue, visibility, held, next: AtomicU64::new(0) })
+    }
+
+    /// Takes charge of a message that was just received.
+    pub(crate) fn hold(self: &Arc<Self>, message: &Message) -> Lease {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let lost = CancellationToken::new();
+        let receipt = message.receipt.clone();
+        let held = Held { receipt: receipt.clone(), since: Instant::now(), lost: lost.clone() };
+        self.held().insert(id, held);
+        Lease { leases: Arc::clone(self), id, receipt, lost }
+    }
+
+    /// Extends every lease again and again; the owner aborts it.
+    pub(crate) async fn keep(self: Arc<Self>) {
+        let mut beat = interval(self.visibility / 3);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            beat.tick().await;
+            self.extend_all().await;
+        }
+    }
+
+    async fn extend_all(&self) {
+        let due: Vec<(u64, Receipt)> = {
+            let held = self.held();
+            let old = |held: &Held| held.since.elapsed().as_secs() >= LEASE_SECONDS_MAX;
+            held.values().filter(|held| old(held)).for_each(|held| held.lost.cancel());
+            let young = held.iter().filter(|(_, held)| !old(held));
+            young.map(|(id, held)| (*id, held.receipt.clone())).collect()
+        };
+        if due.is_empty() {
+            return;
+        }
+        let receipts: Vec<Receipt> = due.iter().map(|(_, receipt)| receipt.clone()).collect();
+        match self.queue.extend(&receipts, self.visibility).await {
+            Ok(results) => {
+                for ((id, _), result) in due.iter().zip(results) {
+                    let Err(error) = result else { continue };
+                    if error.kind() == CloudErrorKind::Gone {
+                        if let Some(held) = self.held().get(id) {
+                            held.lost.cancel();
+                        }
+                    } else {
+                        tracing::warn!(error = %error, "failed to extend a lease; trying again at the next beat");
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, leases = due.len(), "failed to extend leases; trying again at the next beat");
+            }
+        }
+    }
+
+    /// The leases held now.
+    pub(crate) fn receipts(&self) -> Vec<Receipt> {
+        self.held().values().map(|held| held.receipt.clone()).collect()
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<u64, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    /// The name of the lease at the queue.
+    pub(crate) fn receipt(&self) -> &Receipt {
+        &self.receipt
+    }
+
+    /// Ends when the lease is lost.
+    pub(crate) async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.leases.held().remove(&self.id);
+    }
+}
+
+/// Makes messages visible again. What cannot be given back now comes back when its visibility ends.
+pub(crate) async fn give_back(queue: &dyn Queue, receipts: &[Receipt]) {
+    if receipts.is_empty() {
+        return;
+    }
+    match queue.extend(receipts, Duration::ZERO).await {
+        Ok(results) => {
+            for error in results.into_iter().filter_map(Result::err) {
+                tracing::info!(error = %error, "a message was not given back; it comes back by itself");
+            }
+        }
+        Err(error) => {
+            tracing::info!(error = %error, "messages were not given back; they come back by themselves");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Message in, findings out, message acknowledged; replay uses the same stages.
+//!
+//! This is the file to read first. [`Pipeline::process`] is the spine: one function, top to bottom, from a message to
+//! its acknowledgement. Everything else hangs off it: [`examine`] is the CPU work of one object, [`bridge`] takes it
+//! to worker threads, `lease` keeps a message ours while we work, `service` polls and drains, and [`replay`] runs the
+//! same examination over archived objects.
+//!
+//! The promise: a message is deleted only after every finding of every object it names has been accepted by the
+//! action queue. If anything fails before, we let go: the lease lapses, the queue delivers again, and finding ids make
+//! the repeat harmless. A message that can never succeed is parked, with the reason, on the dead-letter queue; parking
+//! counts as done only when that queue has accepted it.
+
+pub mod bridge;
+mod counters;
+pub mod examine;
+mod lease;
+mod park;
+pub mod replay;
+mod service;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use trailloop_cloud::{CloudError, CloudErrorKind, Message, ObjectRef, Outgoing, Queue, Store};
+use trailloop_cloudtrail::LogKey;
+use trailloop_cloudtrail::notification::{self, Named, Notification};
+use trailloop_finding::Finding;
+
+use crate::bridge::{Bridge, BridgeError, Job};
+use crate::counters::add;
+pub use crate::counters::{Counters, Totals};
+use crate::examine::Examined;
+use crate::lease::Lease;
+use crate::park::Doubt;
+pub use crate::service::{Drained, Service, ServiceLimits};
+
+/// Everything a message passes through.
+pub struct Pipeline {
+    /// Where messages come from.
+    pub source: Arc<dyn Queue>,
+    /// Where log objects lie.
+    pub store: Arc<dyn Store>,
+    /// Where findings go.
+    pub actions: Arc<dyn Queue>,
+    /// Where messages go that can never succeed. Without it they are let go until the queue's own redrive policy
+    /// moves them.
+    pub dead_letters: Option<Arc<dyn Queue>>,
+    /// The way to the workers.
+    pub bridge: Bridge,
+    /// The bytes of objects that may be in memory at once.
+    pub seats: Seats,
+    /// What has happened.
+    pub counters: Counters,
+}
+
+/// Proof that what a message led to is with another queue. [`Pipeline::send`] and [`Pipeline::park`] give it, and
+/// [`Pipeline::acknowledge`] asks for it.
+#[must_use]
+struct Accepted(());
+
+impl Pipeline {
+    /// The spine: all that happens to one message while its lease is held.
+    pub(crate) async fn process(&self, message: &Message, lease: &Lease) -> Result<(), Trouble> {
+        let mut doubts = Vec::new();
+        let named = match notification::parse(&message.body) {
+            Ok(Notification::Objects(named)) => named,
+            Ok(Notification::Ignored(what)) => {
+                tracing::info!(message = %message.id, what, "ignored a message that asks for nothing");
+                add(&self.counters.messages_ignored, 1);
+                Vec::new()
+            }
+            Err(error) => {
+                doubts.push(Doubt::Notification(error));
+                Vec::new()
+            }
+        };
+
+        let mut accepted = Accepted(());
+        for object in &named {
+            if !LogKey::parse(&object.key).contents.holds_records() {
+                add(&self.counters.objects_skipped, 1);
+                continue;
+            }
+            let seat = self.seats.take(object.bytes).await;
+            let Some(job) = self.download(message, object, seat, &mut doubts).await? else {
+                continue;
+            };
+            let Some(examined) = self.examine(object, job, &mut doubts).await? else { continue };
+            accepted = self.send(&examined.findings).await?;
+        }
+        // Here windows will commit their state, once there are any.
+        if !doubts.is_empty() {
+            accepted = self.park(message, &doubts).await?;
+        }
+        self.acknowledge(message, lease, accepted).await
+    }
+
+    /// Gets an object, into a job that holds its seat. An object that can never be read is a doubt about the
+    /// message; anything else is trouble, and the message is let go.
+    async fn download(
+        &self,
+        message: &Message,
+        named: &Named,
+        seat: OwnedSemaphorePermit,
+        doubts: &mut Vec<Doubt>,
+    ) -> Result<Option<Job>, Trouble> {
+        let reference = ObjectRef {
+            bucket: named.bucket.clone(),
+            key: named.key.clone(),
+            version: named.version.clone(),
+            etag: named.etag.clone(),
+        };
+        let bytes_max = self.seats.bytes_of(&seat);
+        let error = match self.store.get(&reference, bytes_max).await {
+            Ok(object) => {
+                let source = format!("{}/{}", named.bucket, named.key);
+                let (object, version) = (object.bytes, object.version);
+                return Ok(Some(Job { object, source, version, seat }));
+            }
+            Err(error) => error,
+        };
+        match error.kind() {
+            // A fresh object may be named before it can be read; a second look decides.
+            CloudErrorKind::NotFound if message.receive_count < 2 => Err(Trouble::Download(error)),
+            CloudErrorKind::NotFound | CloudErrorKind::TooLarge | CloudErrorKind::Invalid => {
+                add(&self.counters.objects_failed, 1);
+                doubts.push(Doubt::Download { object: named.clone(), error });
+                Ok(None)
+            }
+            // What is denied is denied to every message: someone must mend it, and no message is to blame.
+            _ => Err(Trouble::Download(error)),
+        }
+    }
+
+    /// Has an object examined on a worker, and counts what came of it.
+    async fn examine(
+        &self,
+        named: &Named,
+        job: Job,
+        doubts: &mut Vec<Doubt>,
+    ) -> Result<Option<Examined>, Trouble> {
+        let counters = &self.counters;
+        let bytes_compressed = job.object.len() as u64;
+        let examined = match self.bridge.examine(job).await {
+            Ok(examined) => examined,
+            Err(error @ BridgeError::Panicked { .. }) => {
+                add(&counters.objects, 1);
+                add(&counters.objects_failed, 1);
+                doubts.push(Doubt::Panic { object: named.clone(), message: error.to_string() });
+                return Ok(None);
+            }
+            Err(error) => return Err(Trouble::Workers(error)),
+        };
+        let read = &examined.read;
+        add(&counters.objects, 1);
+        add(&counters.objects_failed, u64::from(read.failed.is_some()));
+        add(&counters.records, examined.records_evaluated);
+        add(&counters.records_failed, read.records_failed);
+        add(&counters.bytes_compressed, bytes_compressed);
+        add(&counters.bytes_raw, read.bytes_raw);
+        if !read.is_whole() {
+            doubts.push(Doubt::Content { object: named.clone(), read: read.clone() });
+        }
+        Ok(Some(examined))
+    }
+
+    /// Sends findings to the action queue; done when each of them is accepted.
+    async fn send(&self, findings: &[Finding]) -> Result<Accepted, Trouble> {
+        let outgoing: Vec<Outgoing> = findings.iter().map(outgoing).collect();
+        if !outgoing.is_empty() {
+            for result in self.actions.send(&outgoing).await.map_err(Trouble::Send)? {
+                result.map_err(Trouble::Send)?;
+            }
+        }
+        add(&self.counters.findings, findings.len() as u64);
+        Ok(Accepted(()))
+    }
+
+    /// The only place that deletes a message from the source, and the last thing done to it.
+    async fn acknowledge(
+        &self,
+        message: &Message,
+        lease: &Lease,
+        _accepted: Accepted,
+    ) -> Result<(), Trouble> {
+        let results = self.source.delete(std::slice::from_ref(lease.receipt())).await;
+        for result in results.map_err(Trouble::Delete)? {
+            result.map_err(Trouble::Delete)?;
+        }
+        tracing::debug!(message = %message.id, "acknowledged");
+        add(&self.counters.messages_acknowledged, 1);
+        Ok(())
+    }
+}
+
+/// Why a message is let go. Each is logged once, where the message is released.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("failed to download an object")]
+    Download(#[source] CloudError),
+    #[error("failed to examine an object")]
+    Workers(#[source] BridgeError),
+    #[error("failed to send findings")]
+    Send(#[source] CloudError),
+    #[error("failed to park the message")]
+    Park(#[source] CloudError),
+    #[error("failed to delete the message")]
+    Delete(#[source] CloudError),
+    #[error(
+        "the message can never succeed and there is no dead-letter queue to park it on; set dead_letter_queue"
+    )]
+    NowhereToPark,
+    #[error("the lease was lost; another worker may hold the message")]
+    LeaseLost,
+}
+
+/// A finding as a message: in order per account, and the same id for the same event.
+fn outgoing(finding: &Finding) -> Outgoing {
+    Outgoing {
+        body: finding.json.clone(),
+        group: Some(finding.account.clone().unwrap_or_else(|| "none".to_owned())),
+        deduplication: Some(finding.uid.clone()),
+        attributes: BTreeMap::new(),
+    }
+}
+
+/// The bytes of objects that may be in memory at once, as seats to take before a download.
+pub struct Seats {
+    budget: Arc<Semaphore>,
+    units: u32,
+    object_bytes_max: u64,
+}
+
+/// A seat's unit: a semaphore counts to 2^32, and bytes go beyond.
+const UNIT_BYTES: u64 = 1024;
+
+/// What an object takes whose size nobody told: CloudTrail's largest file has 50 MB.
+const UNKNOWN_BYTES: u64 = 64 << 20;
+
+impl Seats {
+    /// Seats for `bytes_in_flight_max` bytes, of which one object may take `object_bytes_max`.
+    #[must_use]
+    pub fn new(bytes_in_flight_max: u64, object_bytes_max: u64) -> Self {
+        let units =
+            u32::try_from(bytes_in_flight_max.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).max(1);
+        let budget = Arc::new(Semaphore::new(units as usize));
+        let object_bytes_max = object_bytes_max.min(u64::from(units) * UNIT_BYTES);
+        Self { budget, units, object_bytes_max }
+    }
+
+    /// Waits until there is room for an object of this size.
+    async fn take(&self, bytes: Option<u64>) -> OwnedSemaphorePermit {
+        let bytes = bytes.unwrap_or(UNKNOWN_BYTES).min(self.object_bytes_max);
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(self.units).max(1);
+        let permit = Arc::clone(&self.budget).acquire_many_owned(units.min(self.units)).await;
+        // The budget is never closed while the pipeline lives.
+        permit.expect("the budget is open as long as the pipeline is")
+    }
+
+    /// The longest body this seat has room for.
+    fn bytes_of(&self, seat: &OwnedSemaphorePermit) -> u64 {
+        (seat.num_permits() as u64 * UNIT_BYTES).min(self.object_bytes_max)
+    }
+}

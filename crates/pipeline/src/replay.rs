@@ -1,0 +1,115 @@
+//! Archived objects through the same examination, in parallel, with the results in order.
+//!
+//! Workers take objects by number from one counter, and the collector hands the results on in that order. A token
+//! taken with each number and given back with each result handed on bounds how far the fast may run ahead of the
+//! slow, so memory is bounded without a barrier between batches. The worker with the smallest number always has its
+//! token, so there is no deadlock.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crossbeam_channel::bounded;
+use trailloop_finding::Place;
+
+use crate::bridge::guarded;
+use crate::examine::{Engine, Examined, Worker};
+
+/// An object as it was fetched.
+pub struct Fetched {
+    /// Its bytes as stored.
+    pub object: bytes::Bytes,
+    /// Its version, in a versioned bucket.
+    pub version: Option<String>,
+}
+
+/// What became of one object.
+pub enum Replayed {
+    /// It was read, wholly or in part.
+    Examined {
+        /// What came of it.
+        examined: Examined,
+        /// Its size as stored.
+        bytes_compressed: u64,
+    },
+    /// It could not be fetched, or examining it panicked.
+    Failed(String),
+}
+
+/// How many results may wait for a slower one before them, for each worker.
+const AHEAD_PER_WORKER: usize = 8;
+
+/// Fetches and examines `sources` on `jobs` threads, and hands each result to `sink` in the order of `sources`, until
+/// it says that it has enough.
+///
+/// `fetch` is called on the workers, so it may block.
+pub fn replay<S: Sync>(
+    engine: &Engine,
+    sources: &[S],
+    jobs: usize,
+    name: impl Fn(&S) -> String + Sync,
+    fetch: impl Fn(&S) -> Result<Fetched, String> + Sync,
+    mut sink: impl FnMut(usize, Replayed) -> bool,
+) {
+    let jobs = jobs.clamp(1, sources.len().max(1));
+    let ahead = jobs * AHEAD_PER_WORKER;
+    let (give, tokens) = bounded::<()>(ahead);
+    for _ in 0..ahead {
+        // There is room for exactly these.
+        give.try_send(()).ok();
+    }
+    let (results, arrived) = bounded::<(usize, Replayed)>(ahead);
+    let next = AtomicUsize::new(0);
+    let enough = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (tokens, results) = (tokens.clone(), results.clone());
+            let (next, enough, name, fetch) = (&next, &enough, &name, &fetch);
+            scope.spawn(move || {
+                let mut worker = Worker::default();
+                while tokens.recv().is_ok() && !enough.load(Ordering::Relaxed) {
+                    let nth = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(source) = sources.get(nth) else { break };
+                    let result = one(engine, &mut worker, &name(source), || fetch(source));
+                    if results.send((nth, result)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop((tokens, results));
+        let mut waiting = BTreeMap::new();
+        let mut wanted = 0;
+        for (nth, result) in arrived {
+            waiting.insert(nth, result);
+            while let Some(result) = waiting.remove(&wanted) {
+                if !enough.load(Ordering::Relaxed) && !sink(wanted, result) {
+                    enough.store(true, Ordering::Relaxed);
+                }
+                wanted += 1;
+                // Workers that have ended take no more tokens.
+                give.try_send(()).ok();
+            }
+        }
+    });
+}
+
+fn one(
+    engine: &Engine,
+    worker: &mut Worker,
+    name: &str,
+    fetch: impl FnOnce() -> Result<Fetched, String>,
+) -> Replayed {
+    let fetched = match fetch() {
+        Ok(fetched) => fetched,
+        Err(error) => return Replayed::Failed(error),
+    };
+    let place = Place { source: name, version: fetched.version.as_deref() };
+    match guarded(worker, |worker| worker.examine(engine, &fetched.object, place)) {
+        Ok(examined) => {
+            Replayed::Examined { examined, bytes_compressed: fetched.object.len() as u64 }
+        }
+        Err(message) => {
+            Replayed::Failed(format!("examining it panicked: {message}; keep it and report it"))
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Replay gives results in order, whatever finishes first.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use trailloop_pipeline::replay::{Fetched, Replayed, replay};
+
+use crate::world::{engine, record};
+
+fn object(nth: usize) -> Vec<u8> {
+    // Every seventh object is a thousand times longer, so the others overtake it.
+    let records = if nth.is_multiple_of(7) { 1000 } else { 1 };
+    let records: Vec<_> =
+        (0..records).map(|one| record(&format!("{nth}-{one}"), "StopLogging")).collect();
+    json!({ "Records": records }).to_string().into_bytes()
+}
+
+#[test]
+fn results_come_in_order_for_any_number_of_jobs() {
+    let engine = engine();
+    let sources: Vec<usize> = (0..100).collect();
+    let run = |jobs: usize| {
+        let mut uids = Vec::new();
+        let mut order = Vec::new();
+        let fetch = |nth: &usize| match nth {
+            50 => Err("gone".to_owned()),
+            nth => Ok(Fetched { object: object(*nth).into(), version: None }),
+        };
+        replay(
+            &engine,
+            &sources,
+            jobs,
+            |nth| format!("bucket/{nth}"),
+            fetch,
+            |nth, replayed| {
+                order.push(nth);
+                match replayed {
+                    Replayed::Examined { examined, .. } => {
+                        uids.extend(examined.findings.into_iter().map(|finding| finding.uid));
+                    }
+                    Replayed::Failed(error) => assert_eq!((nth, error.as_str()), (50, "gone")),
+                }
+                true
+            },
+        );
+        assert_eq!(order, sources);
+        uids
+    };
+    let one = run(1);
+    assert_eq!(one.len(), 15 * 1000 + 84);
+    assert_eq!(run(8), one);
+}
+
+#[test]
+fn a_sink_that_has_enough_ends_the_replay() {
+    let engine = Arc::clone(&engine());
+    let sources: Vec<usize> = (0..10_000).collect();
+    let mut taken = 0;
+    let fetch =
+        |_: &usize| Ok(Fetched { object: b"{\"Records\":[]}".to_vec().into(), version: None });
+    replay(&engine, &sources, 4, ToString::to_string, fetch, |_, _| {
+        taken += 1;
+        taken < 10
+    });
+    assert_eq!(taken, 10);
+}

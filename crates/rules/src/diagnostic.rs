@@ -1,0 +1,294 @@
+//! What the loader says of a file: where, how bad, what is wrong, and what to write instead.
+
+use std::fmt;
+
+use crate::yaml::{Mark, Node};
+
+/// A problem of a rule file, tied to the place that has to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file, as the caller named it.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+    /// Whether the rule is rejected.
+    pub severity: Severity,
+    /// A short stable word for the kind of problem; [`CODES`] lists them all.
+    pub code: &'static str,
+    /// What is wrong, with the offending text quoted.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+/// Whether a [`Diagnostic`] rejects its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The rule loads; something about it deserves a second look.
+    Warning,
+    /// The rule is rejected; the others load.
+    Error,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, line, column, severity, code, message, help } = self;
+        write!(f, "{path}:{line}:{column}: {severity}[{code}]: {message}; help: {help}")
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// Declares each code once, as a constant for the loader and as a row of the table for readers.
+macro_rules! codes {
+    ($($name:ident = $code:literal: $meaning:literal,)*) => {
+        /// The codes as constants, so that no place can misspell one.
+        pub(crate) mod code {
+            $(pub(crate) const $name: &str = $code;)*
+        }
+
+        /// Every code a [`Diagnostic`] can carry, with its meaning, in alphabetical order.
+        pub const CODES: &[(&str, &str)] = &[$(($code, $meaning),)*];
+    };
+}
+
+codes! {
+    BAD_CIDR = "bad-cidr": "a `cidr` value is not a network",
+    BAD_CONDITION = "bad-condition": "the condition is not a sentence of Sigma's condition language",
+    BAD_FIELD = "bad-field": "a field name that can't be looked up",
+    BAD_ID = "bad-id": "the rule's id is not a UUID",
+    BAD_LEVEL = "bad-level": "the level is none of Sigma's five",
+    BAD_NUMBER = "bad-number": "a comparison's bound is not a number",
+    BAD_REGEX = "bad-regex": "a regular expression that does not compile, or not within its size limit",
+    BAD_TEST = "bad-test": "an example under `trailloop: tests:` is not a name, an event and an expectation",
+    BAD_VALUE = "bad-value": "a value that this modifier can't take",
+    CONFLICTING_MODIFIERS = "conflicting-modifiers": "modifiers that can't stand together",
+    DUPLICATE_ID = "duplicate-id": "another rule has the same id",
+    DUPLICATE_KEY = "duplicate-key": "a key stands twice in one mapping",
+    EMPTY_FILE = "empty-file": "the file holds no document",
+    EMPTY_SELECTION = "empty-selection": "a search identifier without anything to search for",
+    FOREIGN_LOGSOURCE = "foreign-logsource": "the rule is written for logs that are not CloudTrail",
+    LEGACY_AGGREGATION = "legacy-aggregation": "an aggregation after `|`, from before Sigma had correlations",
+    MISSING_CONDITION = "missing-condition": "the detection has no condition",
+    MISSING_DETECTION = "missing-detection": "the rule has no detection",
+    MISSING_ID = "missing-id": "the rule has no id, so its title stands for it",
+    MISSING_LEVEL = "missing-level": "the rule has no level, so it counts as medium",
+    MISSING_LOGSOURCE = "missing-logsource": "the rule does not say which logs it is for",
+    MISSING_TITLE = "missing-title": "the rule has no title",
+    NULL_IN_LIST = "null-in-list": "null among other values, which other engines refuse",
+    SINGLE_ALL = "single-all": "`all` over a single value changes nothing",
+    TOO_LARGE = "too-large": "a limit on files, rules or values is passed",
+    TOO_MANY_PROBLEMS = "too-many-problems": "the rest of the file's problems are not shown",
+    UNDEFINED_IDENTIFIER = "undefined-identifier": "the condition names a search identifier that does not exist",
+    UNKNOWN_KEY = "unknown-key": "a key that Sigma does not define",
+    UNKNOWN_MODIFIER = "unknown-modifier": "a modifier that Sigma does not define",
+    UNSUPPORTED = "unsupported": "Sigma that this engine does not run",
+    UNUSED_IDENTIFIER = "unused-identifier": "a search identifier that no condition uses",
+    UPPERCASE_OPERATOR = "uppercase-operator": "an operator in capitals, which other engines refuse",
+    WRONG_TYPE = "wrong-type": "a list, mapping or scalar where another of them belongs",
+    YAML_ALIAS = "yaml-alias": "an alias or merge key that can't be followed",
+    YAML_SYNTAX = "yaml-syntax": "the text is not YAML",
+}
+
+/// At most this many errors of one file are kept, and as many warnings; one more of each says that there are more.
+const PROBLEMS_SHOWN_MAX: usize = 100;
+
+/// Collects the problems of one file. It counts errors even past the limit of what is kept.
+pub(crate) struct Reporter<'a> {
+    path: &'a str,
+    text: &'a str,
+    diagnostics: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
+}
+
+impl<'a> Reporter<'a> {
+    pub(crate) fn new(path: &'a str, text: &'a str) -> Self {
+        Self { path, text, diagnostics: Vec::new(), errors: 0, warnings: 0 }
+    }
+
+    pub(crate) fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// How many errors there were so far; a rule during which it grew is rejected.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Whether further problems of this severity would only be counted.
+    pub(crate) fn is_full(&self, severity: Severity) -> bool {
+        let count = match severity {
+            Severity::Warning => self.warnings,
+            Severity::Error => self.errors,
+        };
+        count > PROBLEMS_SHOWN_MAX
+    }
+
+    pub(crate) fn error(
+        &mut self,
+        mark: Mark,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(mark, Severity::Error, code, message.into(), help.into());
+    }
+
+    pub(crate) fn warning(
+        &mut self,
+        mark: Mark,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(mark, Severity::Warning, code, message.into(), help.into());
+    }
+
+    /// The place in the file of `word`, which stands at `offset` of the node's text.
+    ///
+    /// A scalar may be quoted, folded or indented in the file, so its own columns don't carry over. The n-th
+    /// occurrence of the word in the value is the n-th in the source, which needs no knowledge of the style.
+    pub(crate) fn mark_within(&self, node: &Node, value: &str, offset: usize, word: &str) -> Mark {
+        // Finding the place costs a walk through the text, which a flood of problems must not repeat for ever.
+        if word.is_empty() || self.is_full(Severity::Error) {
+            return node.mark;
+        }
+        let Some(before) = value.get(..offset) else { return node.mark };
+        let nth = before.matches(word).count();
+        let Some(start) = self.byte_offset(node.mark) else { return node.mark };
+        let end = self.byte_offset(node.end).unwrap_or(self.text.len());
+        let source = self.text.get(start..end.max(start)).unwrap_or_default();
+        let Some((at, _)) = source.match_indices(word).nth(nth) else { return node.mark };
+        let (lines, columns) =
+            source[..at].char_indices().fold((0, 0), |(lines, columns), (_, c)| {
+                if c == '\n' { (lines + 1, 0) } else { (lines, columns + 1) }
+            });
+        let column = if lines == 0 { node.mark.column + columns } else { columns + 1 };
+        Mark { line: node.mark.line + lines, column }
+    }
+
+    /// The problems in the order of their places; that there are more comes last.
+    pub(crate) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        self.diagnostics.sort_by_key(|diagnostic| {
+            (diagnostic.code == code::TOO_MANY_PROBLEMS, diagnostic.line, diagnostic.column)
+        });
+        self.diagnostics
+    }
+
+    fn byte_offset(&self, mark: Mark) -> Option<usize> {
+        let lines_before = usize::try_from(mark.line.checked_sub(1)?).ok()?;
+        let line_start = match lines_before.checked_sub(1) {
+            None => 0,
+            Some(nth) => self.text.match_indices('\n').nth(nth)?.0 + 1,
+        };
+        let columns_before = usize::try_from(mark.column.checked_sub(1)?).ok()?;
+        let rest = &self.text[line_start..];
+        Some(line_start + rest.char_indices().nth(columns_before).map_or(rest.len(), |(at, _)| at))
+    }
+
+    fn push(
+        &mut self,
+        mark: Mark,
+        severity: Severity,
+        code: &'static str,
+        message: String,
+        help: String,
+    ) {
+        let count = match severity {
+            Severity::Warning => &mut self.warnings,
+            Severity::Error => &mut self.errors,
+        };
+        *count += 1;
+        if *count > PROBLEMS_SHOWN_MAX + 1 {
+            return;
+        }
+        let mut diagnostic = Diagnostic {
+            path: self.path.to_owned(),
+            line: mark.line,
+            column: mark.column,
+            severity,
+            code,
+            message,
+            help,
+        };
+        if *count == PROBLEMS_SHOWN_MAX + 1 {
+            diagnostic.code = code::TOO_MANY_PROBLEMS;
+            diagnostic.message = format!("the file has more {severity}s than {PROBLEMS_SHOWN_MAX}");
+            diagnostic.help = "repair those above first".to_owned();
+        }
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+/// At most this many characters of a rule's own text are repeated in a message.
+const QUOTED_CHARS_MAX: usize = 80;
+
+/// Text from a file, fit for a one-line message: control characters escaped, long text cut.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("`");
+    for (nth, c) in text.chars().enumerate() {
+        if nth == QUOTED_CHARS_MAX {
+            quoted.push('…');
+            break;
+        }
+        match c {
+            c if c.is_control() => quoted.extend(c.escape_default()),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('`');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn displays_as_the_contract_says() {
+        let mut reporter = Reporter::new("a/b.yml", "");
+        let mark = Mark { line: 3, column: 7 };
+        reporter.error(mark, code::BAD_ID, "what is wrong", "what to write");
+        reporter.warning(mark, code::MISSING_ID, "odd", "better");
+        let lines: Vec<_> = reporter.into_diagnostics().iter().map(ToString::to_string).collect();
+        assert_eq!(lines[0], "a/b.yml:3:7: error[bad-id]: what is wrong; help: what to write");
+        assert_eq!(lines[1], "a/b.yml:3:7: warning[missing-id]: odd; help: better");
+    }
+
+    #[test]
+    fn codes_are_sorted_kebab_case_and_unique() {
+        assert!(CODES.windows(2).all(|pair| pair[0].0 < pair[1].0), "sorted and unique");
+        for (code, meaning) in CODES {
+            assert!(code.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{code}");
+            assert!(!meaning.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_flood_of_problems_is_cut_but_counted() {
+        let mut reporter = Reporter::new("a", "");
+        for _ in 0..1_000 {
+            reporter.error(Mark { line: 1, column: 1 }, code::BAD_ID, "x", "y");
+        }
+        assert_eq!(reporter.errors(), 1_000);
+        let diagnostics = reporter.into_diagnostics();
+        assert_eq!(diagnostics.len(), PROBLEMS_SHOWN_MAX + 1);
+        assert_eq!(diagnostics[PROBLEMS_SHOWN_MAX].code, code::TOO_MANY_PROBLEMS);
+    }
+
+    #[test]
+    fn quoting_keeps_a_message_on_one_line() {
+        assert_eq!(quoted("a\nb"), "`a\\nb`");
+        assert!(quoted(&"x".repeat(1_000)).chars().count() < 90);
+    }
+}

@@ -1,0 +1,322 @@
+//! From the text of a file to rules: each document is checked whole, and what can't be run is refused with its place.
+
+use trailloop_finding::{Analytic, Level};
+use uuid::Uuid;
+
+use crate::detection;
+use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
+use crate::examples;
+use crate::modifier::nearest;
+use crate::rule::Rule;
+use crate::yaml::{self, Data, Mark, Node};
+
+/// What a file gave.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The rules without errors, in the order of the file.
+    pub rules: Vec<Rule>,
+    /// Every problem found, in the order of its place.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Keys that Sigma defines at the top of a rule, and our own.
+const KNOWN_KEYS: &[&str] = &[
+    "title",
+    "id",
+    "name",
+    "related",
+    "taxonomy",
+    "status",
+    "description",
+    "license",
+    "author",
+    "references",
+    "date",
+    "modified",
+    "logsource",
+    "detection",
+    "fields",
+    "falsepositives",
+    "level",
+    "tags",
+    "scope",
+    "trailloop",
+];
+
+/// Reads one file. `path` is used in diagnostics only; the text may hold several documents.
+#[must_use]
+pub fn load(path: &str, text: &str) -> Loaded {
+    // A byte order mark is no content; the columns of the first line are counted after it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reporter = Reporter::new(path, text);
+    let documents = yaml::read(text, &mut reporter);
+    if documents.is_empty() && reporter.errors() == 0 {
+        reporter.error(
+            Mark { line: 1, column: 1 },
+            code::EMPTY_FILE,
+            "the file holds no rule",
+            "write a Sigma rule, or remove the file",
+        );
+    }
+    let rules = documents.iter().filter_map(|document| rule(document, &mut reporter)).collect();
+    Loaded { rules, diagnostics: reporter.into_diagnostics() }
+}
+
+/// The UUIDv5 that stands for a missing id: in the URL namespace, of `urn:trailloop:rule:` and the title.
+fn id_of_title(title: &str) -> String {
+    let name = format!("urn:trailloop:rule:{title}");
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+}
+
+fn rule(document: &Node, reporter: &mut Reporter<'_>) -> Option<Rule> {
+    let Data::Mapping(entries) = &document.data else {
+        reporter.error(
+            document.mark,
+            code::WRONG_TYPE,
+            format!("a rule is {}", document.kind()),
+            "write a mapping with `title`, `logsource` and `detection`",
+        );
+        return None;
+    };
+    let errors = reporter.errors();
+    if !is_plain_rule(entries, reporter) {
+        return None;
+    }
+    unknown_keys(entries, reporter);
+    let title = title(document, reporter);
+    let (uid, id_mark) = id(document, title.as_deref(), reporter);
+    let level = level(document, reporter);
+    logsource(document, reporter);
+    let detection = match document.get("detection") {
+        Some(detection) => detection::read(detection, reporter),
+        None => {
+            reporter.error(
+                document.mark,
+                code::MISSING_DETECTION,
+                "the rule has no `detection`",
+                "write what it looks for under `detection:`",
+            );
+            None
+        }
+    };
+    let analytic = Analytic {
+        uid,
+        name: title.unwrap_or_default(),
+        level,
+        description: text_of(document, "description", reporter),
+        author: text_of(document, "author", reporter),
+        tags: texts_of(document, "tags", reporter),
+        references: texts_of(document, "references", reporter),
+        falsepositives: texts_of(document, "falsepositives", reporter),
+        status: text_of(document, "status", reporter),
+        license: text_of(document, "license", reporter),
+    };
+    let tests = examples::read(document, reporter);
+    let detection = detection?;
+    if reporter.errors() > errors {
+        return None;
+    }
+    let path = reporter.path().to_owned();
+    Some(Rule { analytic, path, line: document.mark.line, tests, detection, id_mark })
+}
+
+/// Refuses the kinds of document that this engine does not run yet, so that none is mistaken for a rule.
+fn is_plain_rule(entries: &[(Node, Node)], reporter: &mut Reporter<'_>) -> bool {
+    for (key, _) in entries {
+        let (what, help) = match key.text() {
+            "correlation" => ("correlation rules", "remove it, or write a rule over single events"),
+            "filter" => ("filters", "write the exception into the rule, as `and not`"),
+            "action" => {
+                ("rule collections (`action`)", "write each rule out in a document of its own")
+            }
+            _ => continue,
+        };
+        let message = format!("{what} are not supported yet");
+        reporter.error(key.mark, code::UNSUPPORTED, message, help);
+        return false;
+    }
+    true
+}
+
+fn unknown_keys(entries: &[(Node, Node)], reporter: &mut Reporter<'_>) {
+    for (key, _) in entries {
+        if KNOWN_KEYS.contains(&key.text()) || reporter.is_full(Severity::Warning) {
+            continue;
+        }
+        reporter.warning(
+            key.mark,
+            code::UNKNOWN_KEY,
+            format!("Sigma defines no key {}", quoted(key.text())),
+            match nearest(key.text(), KNOWN_KEYS) {
+                Some(near) => format!("write `{near}` if that is meant"),
+                None => "remove it if nothing reads it".to_owned(),
+            },
+        );
+    }
+}
+
+fn title(document: &Node, reporter: &mut Reporter<'_>) -> Option<String> {
+    let title = text_of(document, "title", reporter).filter(|title| !title.trim().is_empty());
+    if title.is_none() {
+        reporter.error(
+            document.get("title").map_or(document.mark, |node| node.mark),
+            code::MISSING_TITLE,
+            "the rule has no title",
+            "write `title:` with a few words on what it finds",
+        );
+    }
+    title
+}
+
+/// The rule's id in lower case, and where it stands.
+fn id(document: &Node, title: Option<&str>, reporter: &mut Reporter<'_>) -> (String, Mark) {
+    let generated = id_of_title(title.unwrap_or_default());
+    let Some(node) = document.get("id").filter(|node| !node.is_null()) else {
+        reporter.warning(
+            document.mark,
+            code::MISSING_ID,
+            "the rule has no id; one made of its title stands for it and changes with it",
+            format!("write `id: {generated}`"),
+        );
+        return (generated, document.mark);
+    };
+    let text = node.text();
+    // Other spellings of a UUID, such as braces, would make two ids of one.
+    let parsed =
+        Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::parse_str(text).ok());
+    let Some(id) = parsed else {
+        let message = match node.scalar() {
+            Some(_) => format!("the id {} is not a UUID", quoted(text)),
+            None => format!("the id is {}", node.kind()),
+        };
+        reporter.error(
+            node.mark,
+            code::BAD_ID,
+            message,
+            format!("write `id: {generated}`, or another UUID"),
+        );
+        return (generated, node.mark);
+    };
+    (id.to_string(), node.mark)
+}
+
+fn level(document: &Node, reporter: &mut Reporter<'_>) -> Level {
+    const NAMES: &[&str] = &["informational", "low", "medium", "high", "critical"];
+    let Some(node) = document.get("level").filter(|node| !node.is_null()) else {
+        reporter.warning(
+            document.mark,
+            code::MISSING_LEVEL,
+            "the rule has no level and counts as medium",
+            format!("write `level:` with one of {}", NAMES.join(", ")),
+        );
+        return Level::Medium;
+    };
+    if let Some(level) = Level::parse(node.text()) {
+        return level;
+    }
+    let help = match nearest(node.text(), NAMES) {
+        Some(near) => format!("write `{near}`"),
+        None => format!("write one of {}", NAMES.join(", ")),
+    };
+    let message = format!("{} is no level", quoted(node.text()));
+    reporter.error(node.mark, code::BAD_LEVEL, message, help);
+    Level::Medium
+}
+
+/// Refuses rules for other logs. A part that is left out is taken to be ours.
+fn logsource(document: &Node, reporter: &mut Reporter<'_>) {
+    let Some(node) = document.get("logsource").filter(|node| !node.is_null()) else {
+        reporter.warning(
+            document.mark,
+            code::MISSING_LOGSOURCE,
+            "the rule does not say which logs it is for",
+            "write `logsource:` with `product: aws` and `service: cloudtrail`",
+        );
+        return;
+    };
+    let Data::Mapping(entries) = &node.data else {
+        reporter.error(
+            node.mark,
+            code::WRONG_TYPE,
+            format!("`logsource` is {}", node.kind()),
+            "write a mapping with `product: aws` and `service: cloudtrail`",
+        );
+        return;
+    };
+    for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
+        let ours = match key.text() {
+            "product" => "aws",
+            "service" => "cloudtrail",
+            "category" => "",
+            "definition" => continue,
+            other => {
+                let message = format!("Sigma defines no `logsource` key {}", quoted(other));
+                reporter.warning(
+                    key.mark,
+                    code::UNKNOWN_KEY,
+                    message,
+                    "remove it if nothing reads it",
+                );
+                continue;
+            }
+        };
+        if !value.text().eq_ignore_ascii_case(ours) {
+            reporter.error(
+                value.mark,
+                code::FOREIGN_LOGSOURCE,
+                format!(
+                    "the rule is for {} {}, not for CloudTrail",
+                    key.text(),
+                    quoted(value.text())
+                ),
+                "leave it out of this rule set, or write `product: aws` and `service: cloudtrail`",
+            );
+        }
+    }
+}
+
+/// A text of the rule, if it is there.
+fn text_of(document: &Node, key: &str, reporter: &mut Reporter<'_>) -> Option<String> {
+    let node = document.get(key).filter(|node| !node.is_null())?;
+    if let Some(scalar) = node.scalar() {
+        return Some(scalar.text.trim_end().to_owned());
+    }
+    reporter.error(
+        node.mark,
+        code::WRONG_TYPE,
+        format!("`{key}` is {}", node.kind()),
+        "write a text",
+    );
+    None
+}
+
+/// A list of texts of the rule; a single text counts as a list of one.
+fn texts_of(document: &Node, key: &str, reporter: &mut Reporter<'_>) -> Vec<String> {
+    let Some(node) = document.get(key).filter(|node| !node.is_null()) else { return Vec::new() };
+    let elements = match &node.data {
+        Data::Sequence(elements) => elements.as_slice(),
+        Data::Scalar(_) => {
+            let message = format!("`{key}` is a scalar and counts as a list of one");
+            reporter.warning(node.mark, code::WRONG_TYPE, message, "write a list");
+            std::slice::from_ref(node)
+        }
+        Data::Mapping(_) => {
+            let message = format!("`{key}` is a mapping");
+            reporter.error(node.mark, code::WRONG_TYPE, message, "write a list of texts");
+            return Vec::new();
+        }
+    };
+    let mut texts = Vec::new();
+    for element in elements {
+        match element.scalar() {
+            Some(scalar) => texts.push(scalar.text.trim_end().to_owned()),
+            None => reporter.error(
+                element.mark,
+                code::WRONG_TYPE,
+                format!("{} stands in `{key}`", element.kind()),
+                "write texts",
+            ),
+        }
+    }
+    texts
+}

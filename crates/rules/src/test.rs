@@ -1,0 +1,165 @@
+//! The tests that a rule makes of a value, and the fields they look at.
+
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+
+use regex::Regex;
+
+use crate::number::Num;
+use crate::pattern::Pattern;
+use crate::time::TimePart;
+
+/// A detection after loading: boolean logic over predicates.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Expr {
+    /// True if every part is; an empty one is true.
+    All(Vec<Expr>),
+    /// True if some part is; an empty one is false.
+    Any(Vec<Expr>),
+    /// True if at least so many parts are.
+    AtLeast(usize, Vec<Expr>),
+    Not(Box<Expr>),
+    Test(Predicate),
+}
+
+/// A field and a test: true if any of the field's values passes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Predicate {
+    pub(crate) field: Field,
+    pub(crate) test: Test,
+}
+
+/// Where a predicate's values come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Field {
+    /// The values at a dotted path.
+    Path(Box<str>),
+    /// Every string and number of the record, for keywords.
+    AnyLeaf,
+}
+
+/// One test of one value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Test {
+    /// Missing or null.
+    Null,
+    /// Present, null included.
+    Exists,
+    Text(Pattern),
+    /// Equal to one of these texts, which are sorted, and case-folded unless `cased`.
+    OneOf {
+        texts: Box<[Box<str>]>,
+        cased: bool,
+    },
+    Regex(Expression),
+    Network(Network),
+    Number(Order, Num),
+    Time(TimePart, Order, i64),
+    /// The value stands in this relation to a value of another field.
+    OtherField {
+        path: Box<str>,
+        relation: Relation,
+        cased: bool,
+    },
+}
+
+/// How two numbers must stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Order {
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// How two texts must stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Relation {
+    Equals,
+    Contains,
+    StartsWith,
+    EndsWith,
+}
+
+/// A regular expression that is equal to another of the same source and flags.
+#[derive(Clone, Debug)]
+pub(crate) struct Expression {
+    /// The pattern with its flags in front.
+    pub(crate) source: Box<str>,
+    pub(crate) regex: Regex,
+}
+
+/// A network of addresses. A v4 network also holds the v6 addresses that map its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Network {
+    pub(crate) address: IpAddr,
+    pub(crate) prefix_bits: u8,
+}
+
+impl Order {
+    /// Whether `a` stands in this order to `b`.
+    pub(crate) fn holds(self, order: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+        }
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Expression {}
+
+impl Hash for Expression {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.source.hash(state);
+    }
+}
+
+impl Network {
+    /// Whether a text is an address of the network. `sourceIPAddress` often names a service instead: that is
+    /// outside every network.
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        // The longest address is 45 characters; service names beyond need no parse.
+        if text.len() > 45 {
+            return false;
+        }
+        let Ok(address) = text.parse::<IpAddr>() else { return false };
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let differing = u32::from(network) ^ u32::from(address);
+                differing.leading_zeros() >= u32::from(self.prefix_bits)
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let differing = u128::from(network) ^ u128::from(address);
+                differing.leading_zeros() >= u32::from(self.prefix_bits)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Expr {
+    /// What a copy of the expression costs: its predicates, each counted once more per 64 bytes of its text.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+                1 + parts.iter().map(Self::weight).sum::<usize>()
+            }
+            Self::Not(part) => 1 + part.weight(),
+            Self::Test(predicate) => match &predicate.test {
+                Test::OneOf { texts, .. } => texts.iter().map(|text| 1 + text.len() / 64).sum(),
+                Test::Text(pattern) => 1 + pattern.text_bytes() / 64,
+                _ => 1,
+            },
+        }
+    }
+}

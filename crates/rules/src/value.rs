@@ -1,0 +1,142 @@
+//! Testing a value: what a text test means for numbers, booleans, arrays and objects.
+
+use trailloop_cloudtrail::{Kind, Number, Value};
+
+use crate::fold;
+use crate::number::{Num, with_text};
+use crate::pattern::Shape;
+use crate::test::{Relation, Test};
+
+/// What is asked of a value: a test of the rule, or a comparison with a value of another field.
+#[derive(Clone, Copy)]
+pub(crate) enum Check<'t> {
+    Test(&'t Test),
+    Against { other: &'t str, number: Option<Num>, relation: Relation, cased: bool },
+}
+
+/// Whether the value, or any element of it, passes. `compact` is room for an object's text.
+pub(crate) fn passes(check: Check<'_>, value: Value<'_>, compact: &mut String) -> bool {
+    match value.kind() {
+        Kind::Null => false,
+        Kind::Bool(value) => text_passes(check, if value { "true" } else { "false" }),
+        Kind::String(text) => text_passes(check, text),
+        Kind::Number(number) => number_passes(check, number),
+        Kind::Array(mut elements) => {
+            // An empty array is present, though it has no element to test.
+            let is_present = matches!(check, Check::Test(Test::Text(pattern)) if pattern.shape == Shape::Present);
+            if is_present && elements.clone().next().is_none() {
+                return true;
+            }
+            elements.any(|element| passes(check, element, compact))
+        }
+        Kind::Object(_) => {
+            let is_about_text = matches!(
+                check,
+                Check::Against { .. }
+                    | Check::Test(Test::Text(_) | Test::OneOf { .. } | Test::Regex(_))
+            );
+            if !is_about_text {
+                return false;
+            }
+            if string_leaf_passes(check, value) {
+                return true;
+            }
+            compact.clear();
+            value.write_compact(compact);
+            text_passes(check, compact)
+        }
+    }
+}
+
+/// Whether null is the value or an element of it.
+pub(crate) fn has_null(value: Value<'_>) -> bool {
+    match value.kind() {
+        Kind::Null => true,
+        Kind::Array(mut elements) => elements.any(has_null),
+        _ => false,
+    }
+}
+
+/// Whether any string or number below the value passes; keywords look no further.
+pub(crate) fn leaf_passes(test: &Test, value: Value<'_>) -> bool {
+    match value.kind() {
+        Kind::String(text) => text_passes(Check::Test(test), text),
+        Kind::Number(number) => number_passes(Check::Test(test), number),
+        Kind::Array(mut elements) => elements.any(|element| leaf_passes(test, element)),
+        Kind::Object(mut members) => members.any(|(_, member)| leaf_passes(test, member)),
+        Kind::Null | Kind::Bool(_) => false,
+    }
+}
+
+/// Calls `visit` with every string, number or boolean of the value as text, until it returns `true`.
+pub(crate) fn scalars(value: Value<'_>, visit: &mut dyn FnMut(&str, Option<Num>) -> bool) -> bool {
+    match value.kind() {
+        Kind::String(text) => visit(text, None),
+        Kind::Bool(value) => visit(if value { "true" } else { "false" }, None),
+        Kind::Number(number) => with_text(number, |text| visit(text, Num::of(number))),
+        Kind::Array(mut elements) => elements.any(|element| scalars(element, visit)),
+        Kind::Null | Kind::Object(_) => false,
+    }
+}
+
+fn string_leaf_passes(check: Check<'_>, value: Value<'_>) -> bool {
+    match value.kind() {
+        Kind::String(text) => text_passes(check, text),
+        Kind::Array(mut elements) => elements.any(|element| string_leaf_passes(check, element)),
+        Kind::Object(mut members) => members.any(|(_, member)| string_leaf_passes(check, member)),
+        _ => false,
+    }
+}
+
+fn number_passes(check: Check<'_>, number: Number<'_>) -> bool {
+    let equal_by_value = match check {
+        Check::Test(Test::Number(order, bound)) => {
+            let size = Num::size_of(number);
+            return size.and_then(|size| size.compare(*bound)).is_some_and(|o| order.holds(o));
+        }
+        Check::Test(Test::Text(pattern)) => pattern.number,
+        Check::Against { number, relation: Relation::Equals, .. } => number,
+        _ => None,
+    };
+    if let Some(expected) = equal_by_value {
+        let value = Num::of(number);
+        if value.and_then(|value| value.compare(expected)).is_some_and(std::cmp::Ordering::is_eq) {
+            return true;
+        }
+    }
+    with_text(number, |text| text_passes(check, text))
+}
+
+fn text_passes(check: Check<'_>, text: &str) -> bool {
+    match check {
+        Check::Test(Test::Text(pattern)) => pattern.matches(text),
+        Check::Test(Test::OneOf { texts, cased }) => is_one_of(text, texts, *cased),
+        Check::Test(Test::Regex(expression)) => expression.regex.is_match(text),
+        Check::Test(Test::Network(network)) => network.contains(text),
+        Check::Test(Test::Number(order, bound)) => Num::parse(text, false)
+            .and_then(|value| value.compare(*bound))
+            .is_some_and(|o| order.holds(o)),
+        Check::Test(Test::Time(part, order, bound)) => {
+            part.of(text).is_some_and(|value| order.holds(value.cmp(bound)))
+        }
+        // These three are decided by the walk, not by a value.
+        Check::Test(Test::Null | Test::Exists | Test::OtherField { .. }) => false,
+        Check::Against { other, relation, cased, .. } => match relation {
+            Relation::Equals => fold::equals(text, other, cased),
+            Relation::Contains => fold::contains(text, other, cased),
+            Relation::StartsWith => fold::starts_with(text, other, cased),
+            Relation::EndsWith => fold::ends_with(text, other, cased),
+        },
+    }
+}
+
+/// Whether a text is among sorted ones, which are folded unless `cased`.
+pub(crate) fn is_one_of(text: &str, texts: &[Box<str>], cased: bool) -> bool {
+    let found = if cased {
+        texts.binary_search_by(|known| (**known).cmp(text))
+    } else {
+        // UTF-8 sorts as its characters do, so the order of the folded texts is that of their characters.
+        texts.binary_search_by(|known| known.chars().cmp(text.chars().map(fold::fold)))
+    };
+    found.is_ok()
+}

@@ -1,0 +1,13 @@
+//! The rule engine from outside: semantics case by case, public rules on real records, diagnostics of bad rules, the
+//! compiled matcher against a naive one, and its allocations.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test that called them")]
+#![expect(clippy::print_stdout, reason = "a test that can't run says that it was skipped")]
+
+mod allocation;
+mod bad_rules;
+mod cases;
+mod examples;
+mod property;
+mod public_rules;
+mod support;

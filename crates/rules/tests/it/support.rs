@@ -1,0 +1,68 @@
+//! What the tests share.
+
+use std::path::{Path, PathBuf};
+
+use trailloop_cloudtrail::{Record, RecordBuffer};
+use trailloop_rules::{Diagnostic, Loaded, MatchScratch, RuleSet, Severity, load};
+
+/// The root of the repository.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Data beside the repository, if it is there; says so if it is not.
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
+    let path = repository().join("../shared/data").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not there", path.display());
+    None
+}
+
+/// The files of a folder, in order of their names.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// A whole rule around a `detection:` section given without indentation.
+pub(crate) fn rule_of(detection: &str) -> String {
+    let indented: String = detection.lines().map(|line| format!("  {line}\n")).collect();
+    format!(
+        "title: A case\nid: 9a8d3f1c-0f0e-4b57-8f5e-0d7a5c1c8a11\nlevel: low\n\
+         logsource:\n  product: aws\n  service: cloudtrail\ndetection:\n{indented}"
+    )
+}
+
+/// Loads one rule and compiles it alone; the errors if it is refused.
+pub(crate) fn compiled(text: &str) -> Result<RuleSet, Vec<Diagnostic>> {
+    let Loaded { rules, diagnostics } = load("case.yml", text);
+    if rules.is_empty() {
+        assert!(diagnostics.iter().any(|d| d.severity == Severity::Error), "refused in silence");
+        return Err(diagnostics);
+    }
+    Ok(RuleSet::build(rules, &mut Vec::new()))
+}
+
+/// The numbers of the rules that match a record given as JSON, by way of the index and without it.
+pub(crate) fn matches(rules: &RuleSet, json: &str) -> Vec<u32> {
+    let mut buffer = RecordBuffer::new();
+    let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
+    let mut scratch = MatchScratch::new();
+    let (mut with, mut without) = (vec![u32::MAX], vec![u32::MAX]);
+    rules.matches_into(&record, &mut scratch, &mut with);
+    rules.matches_without_index_into(&record, &mut scratch, &mut without);
+    assert_eq!(with, without, "the index changes what matches {json}");
+    with
+}
+
+/// Whether a detection matches a record.
+pub(crate) fn detects(detection: &str, json: &str) -> bool {
+    match compiled(&rule_of(detection)) {
+        Ok(rules) => !matches(&rules, json).is_empty(),
+        Err(diagnostics) => panic!("{detection}\n{diagnostics:#?}"),
+    }
+}

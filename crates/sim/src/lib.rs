@@ -1,0 +1,1 @@
+//! Test only: the whole service in one process, one thread, one seed, any fault.

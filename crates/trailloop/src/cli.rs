@@ -1,0 +1,215 @@
+//! The command line, a contract that scripts rely on.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use trailloop_finding::Level;
+
+/// Watches AWS CloudTrail and acts on what it sees.
+#[derive(Debug, Parser)]
+#[command(name = "trailloop", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What works with every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Show no progress and no notes, only errors and the command's product.
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+    /// How the log is written to standard error.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+impl Global {
+    pub(crate) fn log_format(&self) -> LogFormat {
+        self.log_format.unwrap_or(LogFormat::Text)
+    }
+
+    /// The format as it was asked for, if it was.
+    pub(crate) fn log_format_asked(&self) -> Option<LogFormat> {
+        self.log_format
+    }
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The commands that exist.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole loop on shipped logs, in one process, without an AWS account.
+    Demo(DemoArgs),
+    /// Match rules against archived log objects: files, folders or S3.
+    Replay(ReplayArgs),
+    /// Run the stream service: SQS notifications in, findings out.
+    Run(RunArgs),
+    /// Check, list and test rules.
+    Rules(RulesArgs),
+    /// Write the logs of a synthetic organization, from a seed.
+    Synth(SynthArgs),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where the demo keeps its bucket, queues and findings [default: a new folder for temporary files].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A file, a folder, or s3://bucket/prefix.
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(crate) sources: Vec<String>,
+    /// A Sigma file or folder; replaces the shipped rules. May be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Where findings go, one JSON object a line; `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) output: String,
+    /// Where a summary goes, as one JSON object; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) summary: Option<String>,
+    /// Only events at this time or later: RFC 3339, or YYYY-MM-DD (UTC).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) from: Option<Timestamp>,
+    /// Only events before this time.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) to: Option<Timestamp>,
+    /// Only events of this account (recipientAccountId). May be given several times.
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Vec<String>,
+    /// Only events of this region (awsRegion). May be given several times.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Vec<String>,
+    /// Worker threads [default: one for each core, four for each core when reading S3].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Keep the place in this file, and go on from it when it exists.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
+    /// Exit with 3 if a finding has this level or a higher one.
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub(crate) fail_on: Option<Level>,
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
+/// How to reach S3; the service reads this from its configuration.
+#[derive(Debug, Args)]
+pub(crate) struct AwsArgs {
+    /// Another endpoint for AWS calls, such as an emulator's.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Put the bucket into the path instead of the host name.
+    #[arg(long)]
+    pub(crate) path_style: bool,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The configuration, a TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Stop after the configuration and the rules have been checked.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Arguments of `rules`.
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+/// What can be done with rules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Load rules and print every error and warning; exits with 1 if a rule was rejected.
+    Check(PathArgs),
+    /// List rules: level, id, title.
+    List(PathArgs),
+    /// Run the examples that rules carry; exits with 1 if one fails.
+    Test(PathArgs),
+}
+
+/// Rule files.
+#[derive(Debug, Args)]
+pub(crate) struct PathArgs {
+    /// Sigma files or folders [default: the shipped rules].
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Arguments of `synth`.
+#[derive(Clone, Debug, Args)]
+pub struct SynthArgs {
+    /// The folder to write to, laid out like a bucket; it must be empty or not exist.
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
+    /// The same seed gives the same bytes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Log objects to write.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub objects: u32,
+    /// Records in each object.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub records: u32,
+    /// Accounts of the organization.
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
+    pub accounts: u16,
+    /// The first day of the logs.
+    #[arg(long, value_name = "YYYY-MM-DD", default_value = "2026-11-02")]
+    pub start: Date,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let day = |date: Date| TimeZone::UTC.to_timestamp(date.into()).ok();
+    text.parse().ok().or_else(|| text.parse().ok().and_then(day)).ok_or_else(|| {
+        "write RFC 3339, such as 2026-11-02T09:00:00Z, or a day such as 2026-11-02".to_owned()
+    })
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Level::parse(text)
+        .ok_or_else(|| format!("write one of {}", Level::ALL.map(Level::as_str).join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_rfc_3339_or_days() {
+        assert_eq!(time("2026-11-02"), Ok("2026-11-02T00:00:00Z".parse().unwrap()));
+        assert_eq!(time("2026-11-02T10:00:00+01:00"), Ok("2026-11-02T09:00:00Z".parse().unwrap()));
+        assert!(time("yesterday").is_err());
+    }
+}

@@ -1,0 +1,379 @@
+//! The service's configuration: one table of keys, from which reading, checking and the reference follow.
+//!
+//! A value comes from the file, or from a `TRAILLOOP_…` variable, which wins. All problems are reported at once, each
+//! with its place; unknown keys are refused, because a misspelt limit is no limit.
+
+mod keys;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+use trailloop_cloudtrail::Limits;
+use trailloop_pipeline::ServiceLimits;
+
+use crate::UsageError;
+use crate::cli::LogFormat;
+use crate::config::keys::{KEYS, Key, Kind};
+
+/// The configuration, resolved: every value is present and in bounds.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) notifications: String,
+    pub(crate) actions: String,
+    pub(crate) dead_letters: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) endpoint_url: Option<String>,
+    pub(crate) path_style: bool,
+    pub(crate) rules: Vec<PathBuf>,
+    pub(crate) workers: usize,
+    pub(crate) bytes_in_flight_max: u64,
+    pub(crate) object_bytes_max: u64,
+    pub(crate) limits: Limits,
+    pub(crate) service: ServiceLimits,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: String,
+}
+
+/// A value as it was written, and where.
+struct Written {
+    value: Value,
+    place: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Text(String),
+    Number(u64),
+    Flag(bool),
+    List(Vec<String>),
+    /// Of another type than the key takes, which has been said.
+    Unusable,
+}
+
+/// Reads a configuration file under the variables of the environment.
+pub(crate) fn load(path: &Path) -> anyhow::Result<Config> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        UsageError(format!("failed to read the configuration {}: {error}", path.display()))
+    })?;
+    parse(&path.display().to_string(), &text, &environment()).map_err(anyhow::Error::new)
+}
+
+/// The `TRAILLOOP_…` variables, without those of our tests.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("TRAILLOOP_") && !name.starts_with("TRAILLOOP_TEST_"))
+        .collect()
+}
+
+fn parse(
+    path: &str,
+    text: &str,
+    environment: &BTreeMap<String, String>,
+) -> Result<Config, UsageError> {
+    let mut problems = Vec::new();
+    let mut written = BTreeMap::new();
+    match DeTable::parse(text) {
+        Ok(table) => flatten("", table.get_ref(), path, text, &mut written, &mut problems),
+        Err(error) => {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            problems.push(format!("{path}:{line}: not TOML: {}", error.message()));
+        }
+    }
+    for (name, value) in environment {
+        match KEYS.iter().find(|key| key.variable() == *name) {
+            Some(key) => read_variable(key, name, value, &mut written, &mut problems),
+            None => {
+                problems.push(format!("{name}: no such variable; see the configuration reference"))
+            }
+        }
+    }
+    let config = Reader { written: &written, problems: &mut problems, path }.config();
+    if problems.is_empty() { Ok(config) } else { Err(UsageError(listed(path, &problems))) }
+}
+
+fn listed(path: &str, problems: &[String]) -> String {
+    let count = problems.len();
+    let noun = if count == 1 { "problem" } else { "problems" };
+    let mut text = format!("{count} {noun} in the configuration {path}");
+    for problem in problems {
+        text.push_str("\n  ");
+        text.push_str(problem);
+    }
+    text
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Collects the values of known keys, and a problem for everything else.
+fn flatten(
+    prefix: &str,
+    table: &DeTable<'_>,
+    path: &str,
+    text: &str,
+    written: &mut BTreeMap<&'static str, Written>,
+    problems: &mut Vec<String>,
+) {
+    for (key, value) in table {
+        let name = format!("{prefix}{}", key.get_ref());
+        let place = format!("{path}:{}", line_of(text, key.span().start));
+        if let Some(known) = KEYS.iter().find(|known| known.name == name) {
+            let value = read(known, value.get_ref()).unwrap_or_else(|| {
+                problems.push(format!("{place}: {name} must be {}", known.kind.wanted()));
+                Value::Unusable
+            });
+            written.insert(known.name, Written { value, place });
+            continue;
+        }
+        let section = KEYS.iter().any(|known| known.name.starts_with(&format!("{name}.")));
+        match value.get_ref() {
+            DeValue::Table(inner) if section => {
+                flatten(&format!("{name}."), inner, path, text, written, problems);
+            }
+            _ => problems.push(format!("{place}: unknown key {name}{}", suggestion(&name))),
+        }
+    }
+}
+
+/// The known key that was probably meant: the one that shares the longest start or end.
+fn suggestion(name: &str) -> String {
+    let shared = |known: &str| {
+        let front = known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let back = known.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
+        front.max(back)
+    };
+    let best = KEYS.iter().max_by_key(|known| shared(known.name));
+    match best {
+        Some(best) if shared(best.name) >= 4 => format!("; did you mean {}?", best.name),
+        _ => String::new(),
+    }
+}
+
+fn read(key: &Key, value: &DeValue<'_>) -> Option<Value> {
+    match (key.kind, value) {
+        (Kind::Text | Kind::Choice(_), DeValue::String(text)) => {
+            Some(Value::Text(text.to_string()))
+        }
+        (Kind::Flag, DeValue::Boolean(flag)) => Some(Value::Flag(*flag)),
+        (Kind::Number { .. }, DeValue::Integer(number)) => {
+            let digits = number.as_str().replace('_', "");
+            u64::from_str_radix(&digits, number.radix()).ok().map(Value::Number)
+        }
+        (Kind::List, DeValue::Array(elements)) => {
+            let text = |element: &toml::Spanned<DeValue<'_>>| match element.get_ref() {
+                DeValue::String(text) => Some(text.to_string()),
+                _ => None,
+            };
+            elements.iter().map(text).collect::<Option<_>>().map(Value::List)
+        }
+        _ => None,
+    }
+}
+
+fn read_variable(
+    key: &Key,
+    name: &str,
+    text: &str,
+    written: &mut BTreeMap<&'static str, Written>,
+    problems: &mut Vec<String>,
+) {
+    let value = match key.kind {
+        Kind::Text | Kind::Choice(_) => Some(Value::Text(text.to_owned())),
+        Kind::Flag => text.parse().ok().map(Value::Flag),
+        Kind::Number { .. } => text.parse().ok().map(Value::Number),
+        Kind::List => Some(Value::List(text.split(',').map(str::to_owned).collect())),
+    };
+    let value = value.unwrap_or_else(|| {
+        problems.push(format!("{name} must be {}", key.kind.wanted()));
+        Value::Unusable
+    });
+    written.insert(key.name, Written { value, place: name.to_owned() });
+}
+
+/// Takes values out, with defaults and bounds, and notes every problem.
+struct Reader<'a> {
+    written: &'a BTreeMap<&'static str, Written>,
+    problems: &'a mut Vec<String>,
+    path: &'a str,
+}
+
+impl Reader<'_> {
+    fn config(&mut self) -> Config {
+        let bytes = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let seconds = Duration::from_secs;
+        let workers = bytes(self.number("limits.workers"));
+        let limits = Limits {
+            raw_bytes_max: self.number("limits.raw_bytes_max"),
+            block_bytes_max: bytes(self.number("limits.block_bytes_max")),
+            record_bytes_max: bytes(self.number("limits.record_bytes_max")),
+            records_max: self.number("limits.records_max"),
+            ..Limits::default()
+        };
+        let service = ServiceLimits {
+            pollers: bytes(self.number("limits.pollers")),
+            messages_in_flight_max: bytes(self.number("limits.messages_in_flight_max")),
+            receive_wait: seconds(self.number("limits.receive_wait_seconds")),
+            visibility: seconds(self.number("limits.visibility_seconds")),
+            drain: seconds(self.number("limits.drain_seconds")),
+        };
+        Config {
+            notifications: self.required("queues.notifications"),
+            actions: self.required("queues.actions"),
+            dead_letters: self.text("queues.dead_letters"),
+            region: self.text("aws.region"),
+            endpoint_url: self.text("aws.endpoint_url"),
+            path_style: self.flag("aws.path_style"),
+            rules: self.list("rules.paths").into_iter().map(PathBuf::from).collect(),
+            workers: if workers == 0 { cores() } else { workers },
+            bytes_in_flight_max: self.number("limits.bytes_in_flight_max"),
+            object_bytes_max: self.number("limits.object_bytes_max"),
+            limits,
+            service,
+            log_format: match self.text("log.format").as_deref() {
+                Some("text") => LogFormat::Text,
+                _ => LogFormat::Json,
+            },
+            log_level: self.text("log.level").unwrap_or_default(),
+        }
+    }
+
+    /// The text of a key, or its default; empty text counts as none.
+    fn text(&mut self, name: &'static str) -> Option<String> {
+        let key = keys::find(name);
+        let Some(Written { value: Value::Text(text), place }) = self.written.get(name) else {
+            return key.default_text();
+        };
+        if let Kind::Choice(choices) = key.kind
+            && !choices.contains(&text.as_str())
+        {
+            self.problems.push(format!("{place}: {name} must be {}", key.kind.wanted()));
+        }
+        Some(text.clone()).filter(|text| !text.is_empty())
+    }
+
+    fn required(&mut self, name: &'static str) -> String {
+        let text = self.text(name);
+        let said = matches!(self.written.get(name), Some(Written { value: Value::Unusable, .. }));
+        if text.is_none() && !said {
+            let variable = keys::find(name).variable();
+            let problem = format!("{}: {name} is missing; set it here or in {variable}", self.path);
+            self.problems.push(problem);
+        }
+        text.unwrap_or_default()
+    }
+
+    fn number(&mut self, name: &'static str) -> u64 {
+        let key = keys::find(name);
+        let Kind::Number { least, most, default, .. } = key.kind else { return 0 };
+        let Some(Written { value: Value::Number(number), place }) = self.written.get(name) else {
+            return default;
+        };
+        if !(least..=most).contains(number) {
+            self.problems
+                .push(format!("{place}: {name} is {number}; it must be {}", key.kind.wanted()));
+        }
+        *number
+    }
+
+    fn flag(&mut self, name: &'static str) -> bool {
+        matches!(self.written.get(name), Some(Written { value: Value::Flag(true), .. }))
+    }
+
+    fn list(&mut self, name: &'static str) -> Vec<String> {
+        match self.written.get(name) {
+            Some(Written { value: Value::List(list), .. }) => list.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// How many threads the machine runs at once.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The configuration reference as Markdown, made from the table of keys.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = String::from(
+        "# Configuration\n\nGenerated from the table in `crates/trailloop/src/config/keys.rs`; edit that.\n\n\
+         `trailloop run --config FILE` reads one TOML file. Each key may also be given as an environment variable, which\n\
+         wins over the file. Unknown keys and variables are refused. `trailloop run --config FILE --check` reports every\n\
+         problem at once and stops.\n",
+    );
+    let mut section = "";
+    for key in KEYS {
+        let (of, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        if of != section {
+            section = of;
+            text.push_str(&format!(
+                "\n## [{of}]\n\n| Key | Value | Default | What it is |\n|---|---|---|---|\n"
+            ));
+        }
+        let (variable, wanted) = (key.variable(), key.kind.wanted());
+        let (default, doc) = (key.default_shown(), key.doc);
+        text.push_str(&format!("| `{name}` <br> `{variable}` | {wanted} | {default} | {doc} |\n"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "[queues]\nnotifications = \"https://sqs/n\"\nactions = \"https://sqs/a\"\n";
+
+    fn problems(text: &str, environment: &[(&str, &str)]) -> String {
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        match parse("t.toml", text, &environment.collect()) {
+            Ok(_) => "none".to_owned(),
+            Err(UsageError(text)) => text,
+        }
+    }
+
+    #[test]
+    fn defaults_are_in_bounds_and_the_least_file_is_enough() {
+        let config = parse("t.toml", GOOD, &BTreeMap::new()).unwrap();
+        assert_eq!(config.service.visibility, Duration::from_secs(60));
+        assert_eq!(config.limits.block_bytes_max, Limits::default().block_bytes_max);
+        assert_eq!(config.dead_letters, None);
+        assert!(config.workers > 0);
+    }
+
+    #[test]
+    fn variables_win_over_the_file() {
+        let environment = [("TRAILLOOP_LIMITS_WORKERS", "3"), ("TRAILLOOP_RULES_PATHS", "a,b")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let text = format!("{GOOD}[limits]\nworkers = 9\n");
+        let config = parse("t.toml", &text, &environment.into()).unwrap();
+        assert_eq!(config.workers, 3);
+        assert_eq!(config.rules, [PathBuf::from("a"), PathBuf::from("b")]);
+    }
+
+    #[test]
+    fn all_problems_come_at_once() {
+        let text = "[queues]\nnotification = \"x\"\nactions = 7\n[limits]\nworkers = 100_000\npollers = \"two\"\n[extra]\na = 1\n[log]\nformat = \"xml\"\n";
+        let environment = [("TRAILLOOP_LIMIT", "1"), ("TRAILLOOP_AWS_PATH_STYLE", "maybe")];
+        insta::assert_snapshot!(problems(text, &environment));
+        insta::assert_snapshot!(problems("queues = [\n", &[]));
+    }
+
+    #[test]
+    fn the_reference_in_the_repository_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        if kept != reference() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, reference()).unwrap();
+            panic!(
+                "docs/configuration.md was out of date and has been written anew; look at the change and keep it"
+            );
+        }
+    }
+}

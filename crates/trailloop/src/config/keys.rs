@@ -1,0 +1,188 @@
+//! Every key of the configuration.
+
+use std::borrow::Cow;
+
+/// A key.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) doc: &'static str,
+}
+
+/// What a key's value is.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Text,
+    /// One of these; the first is the default.
+    Choice(&'static [&'static str]),
+    /// A whole number in these bounds.
+    Number {
+        least: u64,
+        most: u64,
+        default: u64,
+        unit: &'static str,
+    },
+    /// False unless said otherwise.
+    Flag,
+    /// Empty unless said otherwise.
+    List,
+}
+
+impl Key {
+    /// The environment variable of the same meaning.
+    pub(crate) fn variable(&self) -> String {
+        format!("TRAILLOOP_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+
+    pub(crate) fn default_text(&self) -> Option<String> {
+        match self.kind {
+            Kind::Choice(choices) => choices.first().map(|text| (*text).to_owned()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn default_shown(&self) -> String {
+        match self.kind {
+            Kind::Text => "none".to_owned(),
+            Kind::Choice(choices) => format!("`\"{}\"`", choices.first().unwrap_or(&"")),
+            Kind::Number { default, .. } => format!("`{default}`"),
+            Kind::Flag => "`false`".to_owned(),
+            Kind::List => "`[]`".to_owned(),
+        }
+    }
+}
+
+impl Kind {
+    /// What to write, for a message.
+    pub(crate) fn wanted(self) -> Cow<'static, str> {
+        match self {
+            Self::Text => "text".into(),
+            Self::Choice(choices) => format!("one of {}", choices.join(", ")).into(),
+            Self::Number { least, most, unit, .. } => {
+                format!("a number of {unit} from {least} to {most}").into()
+            }
+            Self::Flag => "true or false".into(),
+            Self::List => "a list of texts (as a variable: separated by commas)".into(),
+        }
+    }
+}
+
+/// The key of this name.
+pub(crate) fn find(name: &str) -> &'static Key {
+    KEYS.iter().find(|key| key.name == name).expect("the code asks only for keys of the table")
+}
+
+const fn number(least: u64, most: u64, default: u64, unit: &'static str) -> Kind {
+    Kind::Number { least, most, default, unit }
+}
+
+const MIB: u64 = 1 << 20;
+
+/// The table, in the order of the reference.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "queues.notifications",
+        kind: Kind::Text,
+        doc: "The SQS queue that hears of new log objects, as its URL. Required. It takes S3 event notifications, directly, through SNS or through EventBridge, and CloudTrail's own SNS messages.",
+    },
+    Key {
+        name: "queues.actions",
+        kind: Kind::Text,
+        doc: "The SQS queue that findings go to, as its URL. Required. A FIFO queue drops repeats within five minutes by the finding's id.",
+    },
+    Key {
+        name: "queues.dead_letters",
+        kind: Kind::Text,
+        doc: "The SQS queue for messages that can never succeed, as its URL; why each is there stands in its attributes. Without it such messages stay until the redrive policy of the notifications queue moves them.",
+    },
+    Key {
+        name: "aws.region",
+        kind: Kind::Text,
+        doc: "The region of queues and buckets; by default what the AWS environment says.",
+    },
+    Key {
+        name: "aws.endpoint_url",
+        kind: Kind::Text,
+        doc: "Another endpoint for all AWS calls: an emulator, or a VPC endpoint.",
+    },
+    Key {
+        name: "aws.path_style",
+        kind: Kind::Flag,
+        doc: "Put the bucket into the path of S3 requests instead of the host name. Emulators need it.",
+    },
+    Key {
+        name: "rules.paths",
+        kind: Kind::List,
+        doc: "Sigma files and folders. They replace the rules that come with the program; without any, those run.",
+    },
+    Key {
+        name: "limits.workers",
+        kind: number(0, 1024, 0, "threads"),
+        doc: "Threads that gunzip, parse and match. 0 means one for each core.",
+    },
+    Key {
+        name: "limits.pollers",
+        kind: number(1, 256, 4, "receives"),
+        doc: "Receives under way at once. Each brings at most ten messages.",
+    },
+    Key {
+        name: "limits.messages_in_flight_max",
+        kind: number(1, 10_000, 64, "messages"),
+        doc: "Messages worked on at once.",
+    },
+    Key {
+        name: "limits.bytes_in_flight_max",
+        kind: number(MIB, 1 << 40, 256 * MIB, "bytes"),
+        doc: "Bytes of objects, as stored, in memory at once. Memory is this plus `workers` × 6 × `block_bytes_max` plus the findings held.",
+    },
+    Key {
+        name: "limits.object_bytes_max",
+        kind: number(1024, 1 << 32, 128 * MIB, "bytes"),
+        doc: "The largest object, as stored. CloudTrail's own limit is 50 MB. A larger one is parked.",
+    },
+    Key {
+        name: "limits.raw_bytes_max",
+        kind: number(1024, 1 << 40, 2048 * MIB, "bytes"),
+        doc: "The most bytes an object may inflate to. What comes before the limit is evaluated, and the message is parked.",
+    },
+    Key {
+        name: "limits.block_bytes_max",
+        kind: number(64 * 1024, 1024 * MIB, 4 * MIB, "bytes"),
+        doc: "Bytes of whole records parsed at once.",
+    },
+    Key {
+        name: "limits.record_bytes_max",
+        kind: number(64 * 1024, 1024 * MIB, 4 * MIB, "bytes"),
+        doc: "The longest record. CloudTrail's own limit is 256 KB. A longer one is refused and its object's message parked.",
+    },
+    Key {
+        name: "limits.records_max",
+        kind: number(1, 1 << 40, 10_000_000, "records"),
+        doc: "The most records an object may hold.",
+    },
+    Key {
+        name: "limits.receive_wait_seconds",
+        kind: number(1, 20, 10, "seconds"),
+        doc: "How long a receive waits for a message. A begun receive is never dropped, so stopping takes this long.",
+    },
+    Key {
+        name: "limits.visibility_seconds",
+        kind: number(3, 43_000, 60, "seconds"),
+        doc: "How long a message stays invisible if the process dies. While it lives, the lease is extended.",
+    },
+    Key {
+        name: "limits.drain_seconds",
+        kind: number(1, 110, 15, "seconds"),
+        doc: "How long begun work may take to finish after SIGTERM, beyond the last receive. What does not finish is given back. Keep this plus `receive_wait_seconds` below the container's stop timeout (ECS: 30).",
+    },
+    Key {
+        name: "log.format",
+        kind: Kind::Choice(&["json", "text"]),
+        doc: "How the log is written to standard error.",
+    },
+    Key {
+        name: "log.level",
+        kind: Kind::Choice(&["info", "error", "warn", "debug"]),
+        doc: "What is logged. `error` means that a human must look.",
+    },
+];

@@ -1,0 +1,92 @@
+//! The binary: command line, configuration, wiring.
+//!
+//! This is the only crate that reads the environment, prints, or exits. Standard output carries a command's product;
+//! standard error carries progress, the log and diagnostics.
+
+mod cli;
+mod config;
+mod demo;
+mod logging;
+mod progress;
+mod replay;
+mod resume;
+mod rules;
+mod ruleset;
+mod run;
+mod show;
+mod source;
+mod story;
+pub mod synth;
+
+use std::io::{ErrorKind, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+pub use crate::config::reference;
+
+/// How a command ended, as the exit status tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All was done.
+    Done = 0,
+    /// Something failed, or a source could not be read.
+    Failed = 1,
+    /// Bad usage or configuration, no rule loaded, no object found.
+    Usage = 2,
+    /// A finding reached the level of `--fail-on`.
+    FailOn = 3,
+}
+
+/// An error in what the user wrote, as opposed to a failure of what was tried.
+#[derive(Debug)]
+pub(crate) struct UsageError(pub(crate) String);
+
+impl std::fmt::Display for UsageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Runs the command that the command line asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match dispatch(cli) {
+        Ok(exit) => exit,
+        Err(error) if is_broken_pipe(&error) => Exit::Done,
+        Err(error) => {
+            // Nothing is left to be done if standard error is closed.
+            drop(writeln!(std::io::stderr(), "error: {error:#}"));
+            if error.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Run(arguments) => run::run(&arguments, &cli.global),
+        command => {
+            logging::start(cli.global.log_format(), "warn")?;
+            match command {
+                Command::Demo(arguments) => demo::demo(&arguments, &cli.global),
+                Command::Replay(arguments) => replay::replay(&arguments, &cli.global),
+                Command::Rules(arguments) => rules::rules(&arguments),
+                Command::Synth(arguments) => synth::command(&arguments),
+                Command::Run(_) => unreachable!("handled above"),
+            }
+        }
+    }
+}
+
+/// Whether a reader of our output, such as `head`, has had enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe)
+    };
+    error.chain().any(pipe)
+}

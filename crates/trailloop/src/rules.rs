@@ -1,0 +1,94 @@
+//! `trailloop rules`: check, list and test rules.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use trailloop_rules::{RuleSet, Severity, run_tests};
+
+use crate::Exit;
+use crate::cli::{PathArgs, RulesArgs, RulesCommand};
+use crate::ruleset::{read, rejected};
+use crate::show::shown;
+
+/// Runs the command.
+pub(crate) fn rules(arguments: &RulesArgs) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        RulesCommand::Check(paths) => check(paths),
+        RulesCommand::List(paths) => list(paths),
+        RulesCommand::Test(paths) => test(paths),
+    }
+}
+
+fn check(paths: &PathArgs) -> anyhow::Result<Exit> {
+    let (rules, mut diagnostics) = read(&paths.paths)?;
+    let set = RuleSet::build(rules, &mut diagnostics);
+    let mut out = std::io::stdout().lock();
+    for one in &diagnostics {
+        writeln!(out, "{one}").context("write diagnostics")?;
+    }
+    let rejected = rejected(&diagnostics);
+    let warnings = diagnostics.iter().filter(|one| one.severity == Severity::Warning).count();
+    writeln!(out, "{}; {rejected} rejected, {warnings} warnings", set.strategy())
+        .context("write the result")?;
+    Ok(if rejected > 0 { Exit::Failed } else { Exit::Done })
+}
+
+fn list(paths: &PathArgs) -> anyhow::Result<Exit> {
+    let (mut rules, diagnostics) = read(&paths.paths)?;
+    rules.sort_by(|a, b| {
+        let key = |rule: &trailloop_rules::Rule| {
+            (std::cmp::Reverse(rule.analytic.level), rule.analytic.name.clone())
+        };
+        key(a).cmp(&key(b))
+    });
+    let mut out = std::io::stdout().lock();
+    for rule in &rules {
+        let about = &rule.analytic;
+        writeln!(out, "{:<13}  {}  {}", about.level.as_str(), about.uid, shown(&about.name))
+            .context("write the list")?;
+    }
+    for one in diagnostics.iter().filter(|one| one.severity == Severity::Error) {
+        drop(writeln!(std::io::stderr(), "{one}"));
+    }
+    Ok(if rejected(&diagnostics) > 0 { Exit::Failed } else { Exit::Done })
+}
+
+fn test(paths: &PathArgs) -> anyhow::Result<Exit> {
+    let (rules, diagnostics) = read(&paths.paths)?;
+    let mut out = std::io::stdout().lock();
+    for one in diagnostics.iter().filter(|one| one.severity == Severity::Error) {
+        writeln!(out, "{one}").context("write diagnostics")?;
+    }
+    let (mut passed, mut failed, mut without) = (0, 0, 0);
+    for rule in &rules {
+        let outcomes = run_tests(rule);
+        without += usize::from(outcomes.is_empty());
+        for outcome in outcomes {
+            if outcome.is_passed() {
+                passed += 1;
+                continue;
+            }
+            failed += 1;
+            let wanted = if outcome.expected {
+                "should match and does not"
+            } else {
+                "should not match and does"
+            };
+            let (path, line, name) = (&rule.path, outcome.line, shown(&outcome.name));
+            writeln!(
+                out,
+                "{path}:{line}: {}: example {name:?} {wanted}",
+                shown(&rule.analytic.name)
+            )
+            .context("write a failure")?;
+        }
+    }
+    writeln!(
+        out,
+        "{passed} examples passed, {failed} failed; {without} of {} rules carry none",
+        rules.len()
+    )
+    .context("write the result")?;
+    let good = failed == 0 && rejected(&diagnostics) == 0;
+    Ok(if good { Exit::Done } else { Exit::Failed })
+}

@@ -1,0 +1,259 @@
+//! What a replay reads: files, folders and S3 prefixes, listed in order and fetched on the workers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use tokio::runtime::Runtime;
+use trailloop_cloud::{Aws, AwsOptions, ObjectRef, Store, connect};
+use trailloop_cloudtrail::LogKey;
+use trailloop_pipeline::examine::RecordFilter;
+use trailloop_pipeline::replay::Fetched;
+
+use crate::UsageError;
+use crate::cli::AwsArgs;
+
+/// CloudTrail delivers again for 30 days when a bucket is misconfigured, so an event may lie under a later day.
+const LATE_DAYS_MAX: i32 = 30;
+
+/// One object of a replay.
+pub(crate) struct Item {
+    /// The position of its SOURCE argument.
+    pub(crate) source: usize,
+    /// How findings name it: `bucket/key`, or the path relative to SOURCE.
+    pub(crate) name: String,
+    at: At,
+}
+
+enum At {
+    File(PathBuf),
+    Object(ObjectRef),
+}
+
+/// What was listed.
+#[derive(Default)]
+pub(crate) struct Listing {
+    /// Objects to open, by SOURCE argument and then by key in byte order.
+    pub(crate) items: Vec<Item>,
+    /// Objects whose key says that they hold no records.
+    pub(crate) skipped: u64,
+    /// Objects whose key says that they hold nothing that was asked for.
+    pub(crate) pruned: u64,
+    /// Sources that could not be listed, with the reason.
+    pub(crate) failed: Vec<String>,
+}
+
+/// Lists and fetches. S3 is connected to when the first S3 source asks for it.
+pub(crate) struct Sources {
+    runtime: Runtime,
+    options: AwsOptions,
+    store: Option<Arc<dyn Store>>,
+    bytes_max: u64,
+}
+
+impl Sources {
+    pub(crate) fn new(arguments: &AwsArgs, bytes_max: u64) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("start the runtime")?;
+        let options = AwsOptions {
+            region: None,
+            endpoint_url: arguments.endpoint_url.clone(),
+            path_style: arguments.path_style,
+        };
+        Ok(Self { runtime, options, store: None, bytes_max })
+    }
+
+    /// Whether any source is in S3.
+    pub(crate) fn reads_s3(sources: &[String]) -> bool {
+        sources.iter().any(|source| source.starts_with("s3://"))
+    }
+
+    /// Lists every source.
+    pub(crate) fn list(
+        &mut self,
+        sources: &[String],
+        filter: &RecordFilter,
+    ) -> anyhow::Result<Listing> {
+        let mut listing = Listing::default();
+        for (nth, source) in sources.iter().enumerate() {
+            let listed = match source.strip_prefix("s3://") {
+                Some(place) => self.list_s3(nth, place)?,
+                None => list_path(nth, Path::new(source)),
+            };
+            let mut items = match listed {
+                Ok(items) => items,
+                Err(error) => {
+                    listing.failed.push(format!("failed to read {source}: {error:#}"));
+                    continue;
+                }
+            };
+            items.sort_by(|a, b| a.name.cmp(&b.name));
+            for item in items {
+                let key = LogKey::parse(&item.name);
+                if !key.contents.holds_records() {
+                    listing.skipped += 1;
+                } else if is_outside(&key, filter) {
+                    listing.pruned += 1;
+                } else {
+                    listing.items.push(item);
+                }
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The objects under `bucket/prefix`. The outer error is of the command line, the inner one of the source.
+    fn list_s3(&mut self, nth: usize, place: &str) -> anyhow::Result<anyhow::Result<Vec<Item>>> {
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        if bucket.is_empty() {
+            let help = "write s3://bucket/prefix".to_owned();
+            return Err(anyhow!(UsageError(format!("s3://{place} names no bucket; {help}"))));
+        }
+        let store = match &self.store {
+            Some(store) => Arc::clone(store),
+            None => {
+                let aws: Aws = self.runtime.block_on(connect(self.options.clone()));
+                let store: Arc<dyn Store> = Arc::new(aws.store());
+                self.store = Some(Arc::clone(&store));
+                store
+            }
+        };
+        let mut items = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = match self.runtime.block_on(store.list(bucket, prefix, after.as_deref())) {
+                Ok(page) => page,
+                Err(error) => return Ok(Err(anyhow!(error))),
+            };
+            items.extend(page.objects.into_iter().map(|listed| Item {
+                source: nth,
+                name: format!("{bucket}/{}", listed.key),
+                at: At::Object(ObjectRef::new(bucket, listed.key)),
+            }));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(Ok(items)),
+            }
+        }
+    }
+
+    /// Reads an object whole. Blocks: it is called on a worker.
+    pub(crate) fn fetch(&self, item: &Item) -> Result<Fetched, String> {
+        match &item.at {
+            At::File(path) => read_file(path, self.bytes_max).map_err(|error| error.to_string()),
+            At::Object(object) => {
+                let store = self.store.as_ref().ok_or("S3 is not connected")?;
+                let object = self
+                    .runtime
+                    .block_on(store.get(object, self.bytes_max))
+                    .map_err(|error| error.to_string())?;
+                Ok(Fetched { object: object.bytes, version: object.version })
+            }
+        }
+    }
+}
+
+fn read_file(path: &Path, bytes_max: u64) -> std::io::Result<Fetched> {
+    let bytes = fs::metadata(path)?.len();
+    if bytes > bytes_max {
+        let text = format!("the file has {bytes} bytes, and at most {bytes_max} are read at once");
+        return Err(std::io::Error::other(text));
+    }
+    Ok(Fetched { object: fs::read(path)?.into(), version: None })
+}
+
+/// A file, or every file below a folder. Hidden files and folders are left out, as shells do.
+fn list_path(nth: usize, path: &Path) -> anyhow::Result<Vec<Item>> {
+    let mut items = Vec::new();
+    if fs::metadata(path)?.is_dir() {
+        walk(nth, path, "", &mut items)?;
+    } else {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        items.push(Item { source: nth, name, at: At::File(path.to_owned()) });
+    }
+    Ok(items)
+}
+
+fn walk(nth: usize, folder: &Path, above: &str, items: &mut Vec<Item>) -> anyhow::Result<()> {
+    let listed = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    for entry in listed {
+        let path = entry.with_context(|| format!("list {}", folder.display()))?.path();
+        let Some(file) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+            continue;
+        };
+        if file.starts_with('.') {
+            continue;
+        }
+        let name = if above.is_empty() { file } else { format!("{above}/{file}") };
+        // A link is followed to a file but not to a folder, so that no walk is endless.
+        let kind =
+            fs::symlink_metadata(&path).with_context(|| format!("read {}", path.display()))?;
+        if kind.is_dir() {
+            walk(nth, &path, &name, items)?;
+        } else {
+            items.push(Item { source: nth, name, at: At::File(path) });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a key says that none of its records can pass the filter. Keys only prune; records decide.
+fn is_outside(key: &LogKey<'_>, filter: &RecordFilter) -> bool {
+    let unlisted = |list: &[String], one: Option<&str>| {
+        !list.is_empty() && one.is_some_and(|one| list.iter().all(|listed| listed != one))
+    };
+    let day = |time: Timestamp| TimeZone::UTC.to_datetime(time).date();
+    let late = |date: Date| date.checked_add(LATE_DAYS_MAX.days()).unwrap_or(Date::MAX);
+    unlisted(&filter.accounts, key.account)
+        || unlisted(&filter.regions, key.region)
+        || key.date.zip(filter.from).is_some_and(|(date, from)| date < day(from))
+        || key.date.zip(filter.to).is_some_and(|(date, to)| date > late(day(to)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_prune_only_what_cannot_pass() {
+        let filter = |from: Option<&str>, to: Option<&str>, account: &[&str]| RecordFilter {
+            from: from.map(|time| time.parse().unwrap()),
+            to: to.map(|time| time.parse().unwrap()),
+            accounts: account.iter().map(|id| (*id).to_owned()).collect(),
+            regions: Vec::new(),
+        };
+        let outside = |key: &str, filter: &RecordFilter| is_outside(&LogKey::parse(key), filter);
+        let key = "b/AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/02/x";
+        assert!(!outside(key, &filter(Some("2026-11-02T23:00:00Z"), None, &["111122223333"])));
+        assert!(outside(key, &filter(Some("2026-11-03T00:00:00Z"), None, &[])));
+        assert!(!outside(key, &filter(None, Some("2026-10-05T00:00:00Z"), &[])));
+        assert!(outside(key, &filter(None, Some("2026-10-01T00:00:00Z"), &[])));
+        assert!(outside(key, &filter(None, None, &["444455556666"])));
+        assert!(!outside("x.json", &filter(None, None, &["444455556666"])));
+    }
+
+    #[test]
+    fn folders_are_walked_without_hidden_files() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b/2.json", "b-1.json", ".git/x", "a.json", "b/.hidden"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "{}").unwrap();
+        }
+        let mut sources =
+            Sources::new(&AwsArgs { endpoint_url: None, path_style: false }, 10).unwrap();
+        let source = folder.path().to_string_lossy().into_owned();
+        let missing = folder.path().join("none").to_string_lossy().into_owned();
+        let listing = sources.list(&[source, missing], &RecordFilter::default()).unwrap();
+        let names: Vec<&str> = listing.items.iter().map(|item| item.name.as_str()).collect();
+        assert_eq!(names, ["a.json", "b-1.json", "b/2.json"]);
+        assert_eq!(listing.failed.len(), 1);
+    }
+}

@@ -1,0 +1,170 @@
+//! `trailloop synth`: the logs of a synthetic organization, from a seed.
+//!
+//! The shape follows what is known of real logs. From AWS's documentation: the layout of keys, the fields of a record,
+//! delivery about every five minutes, late and out of order. From public record sets: about 1.2 KB a record, most
+//! `responseElements` null, few distinct user agents and principals beside many event names, events out of order
+//! within a file. Chosen, not measured: half of the records are data events, and at least nine of ten callers are
+//! roles and services, as in an organization that runs on roles. Nothing in it is an attack; every principal is a role
+//! name, every address is from a range kept for documentation.
+
+mod catalogue;
+mod record;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use flate2::{Compression, GzBuilder};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+
+pub use crate::cli::SynthArgs;
+use crate::progress;
+use crate::synth::record::write_record;
+use crate::{Exit, UsageError};
+
+/// Minutes between deliveries of one account and region.
+const DELIVERY_MINUTES: i64 = 5;
+
+/// Runs the command.
+pub(crate) fn command(arguments: &SynthArgs) -> anyhow::Result<Exit> {
+    let out = &arguments.out;
+    if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
+        let text = format!("{} is not empty; name a new folder", out.display());
+        return Err(UsageError(text).into());
+    }
+    let bar = progress::bar(u64::from(arguments.objects), false);
+    write(arguments, || bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok(Exit::Done)
+}
+
+/// Writes the logs and calls `written` after each object.
+///
+/// # Errors
+///
+/// If a file cannot be written.
+pub fn write(arguments: &SynthArgs, mut written: impl FnMut()) -> anyhow::Result<()> {
+    let organization = Organization::new(arguments);
+    for nth in 0..arguments.objects {
+        let object = organization.object(nth);
+        let path = arguments.out.join(&object.key);
+        write_file(&path, &object.bytes).with_context(|| format!("write {}", path.display()))?;
+        written();
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, bytes)
+}
+
+/// A log object.
+pub struct SynthObject {
+    /// Its key.
+    pub key: String,
+    /// Its bytes, gzip.
+    pub bytes: Vec<u8>,
+}
+
+/// A synthetic organization.
+pub struct Organization {
+    seed: u64,
+    records: u32,
+    start: Timestamp,
+    accounts: Vec<String>,
+}
+
+impl Organization {
+    /// The organization that these arguments describe.
+    #[must_use]
+    pub fn new(arguments: &SynthArgs) -> Self {
+        let start =
+            TimeZone::UTC.to_timestamp(arguments.start.into()).unwrap_or(Timestamp::UNIX_EPOCH);
+        // Twelve digits that no reader takes for a real account's.
+        let accounts = (0..u64::from(arguments.accounts.max(1)))
+            .map(|nth| format!("{:012}", 100_000_000_000 + nth * 1_111))
+            .collect();
+        Self { seed: arguments.seed, records: arguments.records, start, accounts }
+    }
+
+    /// The object with this number: the same for the same seed, whatever else was made before.
+    #[must_use]
+    pub fn object(&self, nth: u32) -> SynthObject {
+        let mut random = fastrand::Rng::with_seed(self.seed ^ (u64::from(nth) << 20));
+        let account = &self.accounts[nth as usize % self.accounts.len()];
+        let region = catalogue::pick(&mut random, catalogue::REGIONS);
+        let round = i64::from(nth) / i64::try_from(self.accounts.len()).unwrap_or(1);
+        let delivered = self.start + (round * DELIVERY_MINUTES).minutes();
+        let date = TimeZone::UTC.to_datetime(delivered);
+        let tail: String = (0..16).map(|_| random.alphanumeric()).collect();
+        let key = format!(
+            "AWSLogs/o-exampleorgid/{account}/CloudTrail/{region}/{}/{account}_CloudTrail_{region}_{}_{tail}.json.gz",
+            date.strftime("%Y/%m/%d"),
+            date.strftime("%Y%m%dT%H%MZ"),
+        );
+        let mut text = String::with_capacity(self.records as usize * 1300 + 16);
+        text.push_str("{\"Records\":[");
+        for nth in 0..self.records {
+            if nth > 0 {
+                text.push(',');
+            }
+            write_record(&mut random, account, region, delivered, &mut text);
+        }
+        text.push_str("]}");
+        SynthObject { key, bytes: gzip(text.as_bytes()) }
+    }
+}
+
+/// Gzip without a name and with no time, so that the same text gives the same bytes.
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
+    // Writing to a vector does not fail.
+    drop(encoder.write_all(text));
+    encoder.finish().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use trailloop_cloudtrail::{Limits, LogKey, Scratch, read_records};
+
+    use super::*;
+
+    fn arguments(seed: u64) -> SynthArgs {
+        let start = "2026-11-02".parse().unwrap();
+        SynthArgs { out: "unused".into(), seed, objects: 3, records: 500, accounts: 2, start }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes() {
+        let object = |seed| Organization::new(&arguments(seed)).object(2);
+        assert_eq!(object(7).bytes, object(7).bytes);
+        assert_ne!(object(7).bytes, object(8).bytes);
+    }
+
+    #[test]
+    fn records_have_the_shape_that_is_promised() {
+        let object = Organization::new(&arguments(1)).object(0);
+        assert_eq!(LogKey::parse(&object.key).account, Some("100000000000"));
+        let (mut data, mut machines, mut ids) = (0, 0, std::collections::BTreeSet::new());
+        let summary =
+            read_records(&object.bytes, &Limits::default(), &mut Scratch::new(), |record| {
+                data += u32::from(record.text(&["eventCategory"]) == Some("Data"));
+                let kind = record.text(&["userIdentity", "type"]);
+                machines += u32::from(matches!(kind, Some("AssumedRole" | "AWSService")));
+                ids.insert(record.text(&["eventID"]).unwrap().to_owned());
+            });
+        assert_eq!((summary.records, summary.records_failed), (500, 0));
+        assert_eq!(ids.len(), 500);
+        assert!((200..300).contains(&data), "{data} data events");
+        assert!(machines >= 450, "{machines} roles and services");
+        let bytes = summary.bytes_raw / summary.records;
+        assert!((1000..1500).contains(&bytes), "{bytes} bytes a record");
+        let ratio = summary.bytes_raw / object.bytes.len() as u64;
+        assert!((5..=12).contains(&ratio), "compressed {ratio} times");
+    }
+}

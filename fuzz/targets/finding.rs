@@ -1,0 +1,31 @@
+//! Any record as a finding: nothing panics, the line is bounded, any queue takes it, and no session token is in it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trailloop_cloudtrail::{Record, RecordBuffer};
+use trailloop_finding::{Analytic, FINDING_BYTES_MAX, Finding, Level, Place, redact};
+
+fuzz_target!(|json: &[u8]| {
+    let mut buffer = RecordBuffer::new();
+    let Ok(record) = Record::parse(json, &mut buffer) else { return };
+    let redacted = redact(record);
+    let mut again = RecordBuffer::new();
+    let parsed = Record::parse(&redacted, &mut again).expect("a redacted record is still a record");
+    assert_eq!(redact(parsed), redacted, "redacting twice changes nothing");
+
+    let analytic = Analytic {
+        uid: "3f1c6d0e-6f5e-4a53-9f0e-0d2f7a1c9b11".to_owned(),
+        name: "fuzz".to_owned(),
+        level: Level::Low,
+        description: None,
+        author: None,
+        tags: Vec::new(),
+        references: Vec::new(),
+        falsepositives: Vec::new(),
+        status: None,
+        license: None,
+    };
+    let finding = Finding::new(&analytic, record, Place { source: "bucket/key", version: None });
+    assert!(finding.json.len() <= FINDING_BYTES_MAX);
+    assert!(!finding.json.contains(['\u{fffe}', '\u{ffff}', '\n']));
+});
