@@ -24,6 +24,9 @@ const OBJECTS: u32 = 48;
 const RECORDS: u32 = 8000;
 const ROUNDS: usize = 5;
 
+/// A name, and what to run under it.
+type Case<'f> = (String, Box<dyn Fn() + 'f>);
+
 struct Files {
     paths: Vec<PathBuf>,
     bytes_compressed: u64,
@@ -43,7 +46,7 @@ fn main() {
     let shipped_count = ours.len();
     let many = synthetic_rules(800);
 
-    let mut cases: Vec<(String, Box<dyn Fn() + '_>)> = vec![
+    let mut cases: Vec<Case<'_>> = vec![
         ("gzip -dc, one process".to_owned(), Box::new(|| gzip(&files))),
         ("flate2 and simd-json, 1 thread".to_owned(), Box::new(|| plain_loop(&files, 1))),
         ("replay, no rules, 1 thread".to_owned(), Box::new(|| run_replay(&files, &none, 1))),
@@ -82,7 +85,7 @@ fn main() {
     clippy::cast_precision_loss,
     reason = "this is the product, for people"
 )]
-fn print(files: &Files, cases: &[(String, Box<dyn Fn() + '_>)], best: &[Duration]) {
+fn print(files: &Files, cases: &[Case<'_>], best: &[Duration]) {
     let Files { paths, bytes_compressed, bytes_raw } = files;
     let ratio = *bytes_raw as f64 / *bytes_compressed as f64;
     println!(

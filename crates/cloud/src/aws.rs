@@ -15,6 +15,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
 pub(crate) use self::failure::from_sdk;
 pub use self::queue::AwsQueue;
@@ -88,6 +89,19 @@ impl Aws {
     /// The store of all buckets that the credentials reach in the configured region.
     pub fn store(&self) -> AwsStore {
         AwsStore::new(self.s3(), self.stall)
+    }
+
+    /// Signs with these keys instead of those of the credential chain. For emulators, which take
+    /// any, and for tests; a service has its role.
+    #[must_use]
+    pub fn with_keys(self, access_key_id: &str, secret_access_key: &str) -> Self {
+        let keys = Credentials::new(access_key_id, secret_access_key, None, None, "given");
+        let config = self
+            .config
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .build();
+        Self { config, ..self }
     }
 
     /// The region that requests are signed for, if one is known.

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::inflate::{Inflater, Source};
 use crate::raw;
-use crate::record::{Kind, Record, Value};
+use crate::record::{Kind, NumberPlaces, Record, Value};
 use crate::split::{Span, Splitter};
 
 /// What one object may cost.
@@ -332,7 +332,8 @@ impl Parser {
                 }
                 let end = at + 1 + nodes_inside(&tape.0[at]);
                 let raw = &text[span.start..span.end];
-                outcome(span, record(&tape.0[at..end], raw, first + nth as u64));
+                let numbers = NumberPlaces::new();
+                outcome(span, record(&tape.0[at..end], raw, &numbers, first + nth as u64));
                 at = end;
             }
         }
@@ -350,7 +351,7 @@ impl Parser {
         let Self { copy, buffers, tape: kept } = self;
         let mut tape = std::mem::replace(kept, Tape(Vec::new())).reset();
         match fill_one(raw, copy, buffers, &mut tape) {
-            Ok(()) => outcome(record(&tape.0, raw, index)),
+            Ok(()) => outcome(record(&tape.0, raw, &NumberPlaces::new(), index)),
             Err(failure) => outcome(Err(failure)),
         }
         *kept = tape.reset();
@@ -365,11 +366,16 @@ fn nodes_inside(node: &Node<'_>) -> usize {
 }
 
 /// The record on these nodes, if they hold one.
-fn record<'a>(nodes: &'a [Node<'a>], raw: &'a [u8], index: u64) -> Result<Record<'a>, Failure> {
+fn record<'a>(
+    nodes: &'a [Node<'a>],
+    raw: &'a [u8],
+    numbers: &'a NumberPlaces,
+    index: u64,
+) -> Result<Record<'a>, Failure> {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
         return Err(Failure::NotObject);
     }
-    let record = Record::new(nodes, raw, index);
+    let record = Record::new(nodes, raw, numbers, index);
     if is_record(record.root()) { Ok(record) } else { Err(Failure::NotRecord) }
 }
 
@@ -420,6 +426,7 @@ fn copy_taming_numbers(raw: &[u8], copy: &mut Vec<u8>) {
 pub struct RecordBuffer<'a> {
     copy: Vec<u8>,
     raw: Vec<u8>,
+    numbers: NumberPlaces,
     tape: Tape<'a>,
 }
 
@@ -427,7 +434,12 @@ impl RecordBuffer<'_> {
     /// An empty buffer.
     #[must_use]
     pub fn new() -> Self {
-        Self { copy: Vec::new(), raw: Vec::new(), tape: Tape(Vec::new()) }
+        Self {
+            copy: Vec::new(),
+            raw: Vec::new(),
+            numbers: NumberPlaces::new(),
+            tape: Tape(Vec::new()),
+        }
     }
 }
 
@@ -444,14 +456,14 @@ impl<'a> Record<'a> {
     ///
     /// If the bytes are not one JSON object, or it nests too deep.
     pub fn parse(json: &[u8], buffer: &'a mut RecordBuffer<'a>) -> Result<Self, Failure> {
-        let RecordBuffer { copy, raw, tape } = buffer;
+        let RecordBuffer { copy, raw, numbers, tape } = buffer;
         raw.clear();
         raw.extend_from_slice(json);
         let depth_max = Limits::default().depth_max;
         let mut parser_buffers = Buffers::with_max_depth(json.len(), depth_max as usize);
         fill_one(raw, copy, &mut parser_buffers, tape)?;
         match tape.0.first() {
-            Some(Node::Object { .. }) => Ok(Self::new(&tape.0, raw, 0)),
+            Some(Node::Object { .. }) => Ok(Self::new(&tape.0, raw, numbers, 0)),
             _ => Err(Failure::NotObject),
         }
     }

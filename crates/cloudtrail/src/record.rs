@@ -5,6 +5,9 @@
 //! may tell them apart, and an integer beyond u64 survives only as text.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt::Write as _;
+use std::ops::Range;
 
 use simd_json::{Node, StaticNode};
 
@@ -17,7 +20,12 @@ struct Document<'a> {
     nodes: &'a [Node<'a>],
     /// The record's original bytes.
     raw: &'a [u8],
+    /// Where its numbers lie, found when the first is asked for.
+    numbers: &'a NumberPlaces,
 }
+
+/// Each number's node and its place in the record's bytes, in order.
+pub(crate) type NumberPlaces = OnceCell<Vec<(usize, Range<usize>)>>;
 
 /// One record, borrowed from a parsed block.
 #[derive(Clone, Copy)]
@@ -28,9 +36,14 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// `nodes` is the record's own span of the tape and starts with its object.
-    pub(crate) fn new(nodes: &'a [Node<'a>], raw: &'a [u8], index: u64) -> Self {
+    pub(crate) fn new(
+        nodes: &'a [Node<'a>],
+        raw: &'a [u8],
+        numbers: &'a NumberPlaces,
+        index: u64,
+    ) -> Self {
         debug_assert!(matches!(nodes.first(), Some(Node::Object { .. })), "a record is an object");
-        Self { document: Document { nodes, raw }, index }
+        Self { document: Document { nodes, raw, numbers }, index }
     }
 
     /// The record as a value; always an object.
@@ -142,7 +155,7 @@ impl<'a> Value<'a> {
         match self.kind() {
             Kind::Null => out.push_str("null"),
             Kind::Bool(bool) => out.push_str(if bool { "true" } else { "false" }),
-            Kind::Number(number) => out.push_str(&number.text()),
+            Kind::Number(number) => number.write_text(out),
             Kind::String(text) => raw::write_string(text, out),
             Kind::Array(elements) => {
                 out.push('[');
@@ -250,6 +263,16 @@ impl<'a> Number<'a> {
         }
     }
 
+    /// Appends the number's bytes in the record.
+    pub fn write_text(&self, out: &mut String) {
+        // Writing to a String does not fail.
+        match self.0.node() {
+            Node::Static(StaticNode::I64(value)) if value != 0 => write!(out, "{value}").ok(),
+            Node::Static(StaticNode::U64(value)) if value != 0 => write!(out, "{value}").ok(),
+            _ => write!(out, "{}", self.raw_text()).ok(),
+        };
+    }
+
     /// The number's value.
     #[must_use]
     pub fn value(&self) -> NumberValue {
@@ -272,18 +295,24 @@ impl<'a> Number<'a> {
     }
 
     /// Finds the number in the record's bytes: tape and text are in the same order, so the n-th number node is the
-    /// n-th number token. It costs a scan of the record, and only rules that compare fractions pay it.
+    /// n-th number token. The first look-up scans the record and keeps all places, so that a record of nothing but
+    /// fractions costs no more than its length.
     fn raw_text(&self) -> &'a str {
-        let Document { nodes, raw } = self.0.document;
-        let is_number = |node: &&Node<'_>| {
-            matches!(
-                node,
-                Node::Static(StaticNode::I64(_) | StaticNode::U64(_) | StaticNode::F64(_))
-            )
-        };
-        let nth = nodes[..self.0.at].iter().filter(is_number).count();
-        let token = raw::numbers(raw).nth(nth).and_then(|range| raw.get(range));
-        token.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        let Document { nodes, raw, numbers } = self.0.document;
+        let places = numbers.get_or_init(|| {
+            let is_number = |node: &Node<'_>| {
+                matches!(
+                    node,
+                    Node::Static(StaticNode::I64(_) | StaticNode::U64(_) | StaticNode::F64(_))
+                )
+            };
+            let numbered = nodes.iter().enumerate().filter(|(_, node)| is_number(node));
+            numbered.map(|(at, _)| at).zip(raw::numbers(raw)).collect()
+        });
+        let place =
+            places.binary_search_by_key(&self.0.at, |(at, _)| *at).map(|nth| places[nth].1.clone());
+        let bytes = place.ok().and_then(|range| raw.get(range)).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
     }
 }
 

@@ -29,11 +29,12 @@ fn collect(dir: &'static Dir<'static>, files: &mut Vec<(&'static str, &'static s
 /// The shipped rules, loaded.
 #[must_use]
 pub fn shipped() -> Loaded {
-    let mut shipped = Loaded { rules: Vec::new(), diagnostics: Vec::new() };
+    let mut shipped = Loaded { rules: Vec::new(), diagnostics: Vec::new(), rejected: 0 };
     for (path, text) in files() {
         let loaded = load(path, text);
         shipped.rules.extend(loaded.rules);
         shipped.diagnostics.extend(loaded.diagnostics);
+        shipped.rejected += loaded.rejected;
     }
     shipped
 }

@@ -59,7 +59,7 @@ pub struct Bridge(Kind);
 enum Kind {
     // The sender stands above the handles: it is dropped first, which is what ends the threads.
     Threads { asks: Option<Sender<Ask>>, handles: Vec<JoinHandle<()>> },
-    Inline { engine: Arc<Engine>, worker: Mutex<Worker> },
+    Inline { engine: Arc<Engine>, worker: Mutex<Box<Worker>> },
 }
 
 impl Bridge {

@@ -17,6 +17,8 @@ pub struct Loaded {
     pub rules: Vec<Rule>,
     /// Every problem found, in the order of its place.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many rules were rejected; at least one if there is an error.
+    pub rejected: usize,
 }
 
 /// Keys that Sigma defines at the top of a rule, and our own.
@@ -58,8 +60,12 @@ pub fn load(path: &str, text: &str) -> Loaded {
             "write a Sigma rule, or remove the file",
         );
     }
-    let rules = documents.iter().filter_map(|document| rule(document, &mut reporter)).collect();
-    Loaded { rules, diagnostics: reporter.into_diagnostics() }
+    let rules: Vec<Rule> =
+        documents.iter().filter_map(|document| rule(document, &mut reporter)).collect();
+    // A document that is not YAML did not even become one.
+    let least = usize::from(reporter.errors() > 0);
+    let rejected = (documents.len() - rules.len()).max(least);
+    Loaded { rules, diagnostics: reporter.into_diagnostics(), rejected }
 }
 
 /// The UUIDv5 that stands for a missing id: in the URL namespace, of `urn:trailloop:rule:` and the title.

@@ -55,7 +55,7 @@ pub(crate) enum Command {
     /// Show the whole loop on shipped logs, in one process, without an AWS account.
     Demo(DemoArgs),
     /// Match rules against archived log objects: files, folders or S3.
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
     /// Run the stream service: SQS notifications in, findings out.
     Run(RunArgs),
     /// Check, list and test rules.

@@ -82,7 +82,7 @@ fn fill_bucket(dir: &Path) -> anyhow::Result<Vec<String>> {
         objects: BACKGROUND_OBJECTS,
         records: BACKGROUND_RECORDS,
         accounts: 12,
-        start: jiff::civil::date(2026, 11, 2),
+        start: jiff::civil::date(2026, 11, 20),
     });
     for nth in 0..BACKGROUND_OBJECTS {
         let object = background.object(nth);

@@ -1,13 +1,14 @@
 //! `trailloop rules`: check, list and test rules.
 
+use std::cmp::Reverse;
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use trailloop_rules::{RuleSet, Severity, run_tests};
+use trailloop_rules::{Rule, Severity, run_tests};
 
 use crate::Exit;
 use crate::cli::{PathArgs, RulesArgs, RulesCommand};
-use crate::ruleset::{read, rejected};
+use crate::ruleset::{RuleFiles, read};
 use crate::show::shown;
 
 /// Runs the command.
@@ -20,13 +21,11 @@ pub(crate) fn rules(arguments: &RulesArgs) -> anyhow::Result<Exit> {
 }
 
 fn check(paths: &PathArgs) -> anyhow::Result<Exit> {
-    let (rules, mut diagnostics) = read(&paths.paths)?;
-    let set = RuleSet::build(rules, &mut diagnostics);
+    let RuleFiles { set, diagnostics, rejected } = RuleFiles::compile(read(&paths.paths)?);
     let mut out = std::io::stdout().lock();
     for one in &diagnostics {
         writeln!(out, "{one}").context("write diagnostics")?;
     }
-    let rejected = rejected(&diagnostics);
     let warnings = diagnostics.iter().filter(|one| one.severity == Severity::Warning).count();
     writeln!(out, "{}; {rejected} rejected, {warnings} warnings", set.strategy())
         .context("write the result")?;
@@ -34,15 +33,11 @@ fn check(paths: &PathArgs) -> anyhow::Result<Exit> {
 }
 
 fn list(paths: &PathArgs) -> anyhow::Result<Exit> {
-    let (mut rules, diagnostics) = read(&paths.paths)?;
-    rules.sort_by(|a, b| {
-        let key = |rule: &trailloop_rules::Rule| {
-            (std::cmp::Reverse(rule.analytic.level), rule.analytic.name.clone())
-        };
-        key(a).cmp(&key(b))
-    });
+    let RuleFiles { set, diagnostics, rejected } = RuleFiles::compile(read(&paths.paths)?);
+    let mut rules: Vec<&Rule> = set.rules().iter().collect();
+    rules.sort_by_key(|rule| (Reverse(rule.analytic.level), &rule.analytic.name));
     let mut out = std::io::stdout().lock();
-    for rule in &rules {
+    for rule in rules {
         let about = &rule.analytic;
         writeln!(out, "{:<13}  {}  {}", about.level.as_str(), about.uid, shown(&about.name))
             .context("write the list")?;
@@ -50,17 +45,18 @@ fn list(paths: &PathArgs) -> anyhow::Result<Exit> {
     for one in diagnostics.iter().filter(|one| one.severity == Severity::Error) {
         drop(writeln!(std::io::stderr(), "{one}"));
     }
-    Ok(if rejected(&diagnostics) > 0 { Exit::Failed } else { Exit::Done })
+    Ok(if rejected > 0 { Exit::Failed } else { Exit::Done })
 }
 
 fn test(paths: &PathArgs) -> anyhow::Result<Exit> {
-    let (rules, diagnostics) = read(&paths.paths)?;
+    let RuleFiles { set, diagnostics, rejected } = RuleFiles::compile(read(&paths.paths)?);
+    let rules = set.rules();
     let mut out = std::io::stdout().lock();
     for one in diagnostics.iter().filter(|one| one.severity == Severity::Error) {
         writeln!(out, "{one}").context("write diagnostics")?;
     }
     let (mut passed, mut failed, mut without) = (0, 0, 0);
-    for rule in &rules {
+    for rule in rules {
         let outcomes = run_tests(rule);
         without += usize::from(outcomes.is_empty());
         for outcome in outcomes {
@@ -89,6 +85,6 @@ fn test(paths: &PathArgs) -> anyhow::Result<Exit> {
         rules.len()
     )
     .context("write the result")?;
-    let good = failed == 0 && rejected(&diagnostics) == 0;
+    let good = failed == 0 && rejected == 0;
     Ok(if good { Exit::Done } else { Exit::Failed })
 }

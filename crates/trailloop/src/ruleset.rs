@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trailloop_content::shipped;
-use trailloop_rules::{Diagnostic, Loaded, Rule, RuleSet, Severity, load};
+use trailloop_rules::{Diagnostic, Loaded, RuleSet, Severity, load};
 
 use crate::UsageError;
 
@@ -23,10 +23,7 @@ pub(crate) struct RuleFiles {
 impl RuleFiles {
     /// Reads and compiles rules; at least one must run.
     pub(crate) fn load(paths: &[PathBuf]) -> anyhow::Result<Self> {
-        let (rules, mut diagnostics) = read(paths)?;
-        let set = RuleSet::build(rules, &mut diagnostics);
-        let rejected = rejected(&diagnostics);
-        let files = Self { set: Arc::new(set), diagnostics, rejected };
+        let files = Self::compile(read(paths)?);
         if files.set.is_empty() {
             files.report(false);
             let text =
@@ -34,6 +31,15 @@ impl RuleFiles {
             return Err(UsageError(text).into());
         }
         Ok(files)
+    }
+
+    /// Compiles rules; a second rule of the same id is rejected here.
+    pub(crate) fn compile(loaded: Loaded) -> Self {
+        let Loaded { rules, mut diagnostics, mut rejected } = loaded;
+        let count = rules.len();
+        let set = RuleSet::build(rules, &mut diagnostics);
+        rejected += count - set.len();
+        Self { set: Arc::new(set), diagnostics, rejected: rejected as u64 }
     }
 
     /// Prints why rules were rejected, and unless asked for quiet how the others were compiled, on standard error.
@@ -58,17 +64,10 @@ impl RuleFiles {
     }
 }
 
-/// How many rules were rejected: one for each file and each first error in it would be too few for files of several
-/// documents, so documents are told apart by the rule line that errors name.
-pub(crate) fn rejected(diagnostics: &[Diagnostic]) -> u64 {
-    diagnostics.iter().filter(|one| one.severity == Severity::Error).count() as u64
-}
-
 /// Reads rules without compiling them; without paths, those we ship.
-pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<(Vec<Rule>, Vec<Diagnostic>)> {
+pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
     if paths.is_empty() {
-        let Loaded { rules, diagnostics } = shipped();
-        return Ok((rules, diagnostics));
+        return Ok(shipped());
     }
     let mut files = Vec::new();
     for path in paths {
@@ -79,15 +78,16 @@ pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<(Vec<Rule>, Vec<Diagnost
             return Err(UsageError(text).into());
         }
     }
-    let (mut rules, mut diagnostics) = (Vec::new(), Vec::new());
+    let mut all = Loaded { rules: Vec::new(), diagnostics: Vec::new(), rejected: 0 };
     for path in &files {
         let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
         let text = String::from_utf8_lossy(&bytes);
         let loaded = load(&path.display().to_string(), &text);
-        rules.extend(loaded.rules);
-        diagnostics.extend(loaded.diagnostics);
+        all.rules.extend(loaded.rules);
+        all.diagnostics.extend(loaded.diagnostics);
+        all.rejected += loaded.rejected;
     }
-    Ok((rules, diagnostics))
+    Ok(all)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> UsageError {

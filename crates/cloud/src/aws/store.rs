@@ -53,8 +53,8 @@ impl AwsStore {
                 Ok(None) => break,
                 Err(_elapsed) => {
                     return Err(transient(format!(
-                        "the body stood still for {} s after {} bytes",
-                        self.stall.as_secs(),
+                        "the body stood still for {} ms after {} bytes",
+                        self.stall.as_millis(),
                         bytes.len()
                     )));
                 }
@@ -127,5 +127,45 @@ impl Store for AwsStore {
         }
         let bytes = self.read(object, answer.body, length, bytes_max).await?;
         Ok(Object { bytes, version: answer.version_id, etag: answer.e_tag })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::aws::{AwsOptions, connect};
+
+    /// A server that announces 100 bytes, sends 5 and falls silent, until the client hangs up.
+    #[tokio::test]
+    async fn a_body_that_stands_still_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            let mut head = [0; 16_384];
+            assert!(client.read(&mut head).unwrap() > 0);
+            client
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\netag: \"e\"\r\n\r\nhello")
+                .unwrap();
+            while client.read(&mut head).is_ok_and(|read| read > 0) {}
+        });
+        let options = AwsOptions {
+            region: Some("us-east-1".to_owned()),
+            endpoint_url: Some(format!("http://{address}")),
+            path_style: true,
+        };
+        let mut aws = connect(options).await.with_keys("test", "test");
+        aws.stall = Duration::from_millis(50);
+        let error = aws.store().get(&ObjectRef::new("b", "k"), 1000).await.unwrap_err();
+        assert_eq!(error.kind(), CloudErrorKind::Transient);
+        assert_eq!(
+            error.to_string(),
+            "get b/k: the body stood still for 50 ms after 5 bytes (transient)"
+        );
+        drop(aws);
+        server.join().unwrap();
     }
 }

@@ -16,7 +16,7 @@ fn bad_rules_are_refused_with_place_and_remedy() {
             continue;
         }
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let Loaded { rules, mut diagnostics } =
+        let Loaded { rules, mut diagnostics, .. } =
             load(&name, &std::fs::read_to_string(&path).unwrap());
         let loaded = RuleSet::build(rules, &mut diagnostics).len();
         assert!(!diagnostics.is_empty(), "{name} is not bad");

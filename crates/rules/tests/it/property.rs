@@ -526,13 +526,13 @@ fn render(value: &Json) -> String {
 fn loaded(sketches: &[Sketch]) -> Vec<Rule> {
     let texts: Vec<_> =
         sketches.iter().enumerate().map(|(nth, sketch)| yaml(sketch, nth)).collect();
-    let Loaded { rules, diagnostics } = load("sketches.yml", &texts.join("---\n"));
+    let Loaded { rules, diagnostics, .. } = load("sketches.yml", &texts.join("---\n"));
     assert_eq!(rules.len(), sketches.len(), "{diagnostics:#?}\n{}", texts.join("---\n"));
     rules
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn compiled_rules_match_what_the_naive_evaluator_matches(

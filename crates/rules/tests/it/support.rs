@@ -39,7 +39,7 @@ pub(crate) fn rule_of(detection: &str) -> String {
 
 /// Loads one rule and compiles it alone; the errors if it is refused.
 pub(crate) fn compiled(text: &str) -> Result<RuleSet, Vec<Diagnostic>> {
-    let Loaded { rules, diagnostics } = load("case.yml", text);
+    let Loaded { rules, diagnostics, .. } = load("case.yml", text);
     if rules.is_empty() {
         assert!(diagnostics.iter().any(|d| d.severity == Severity::Error), "refused in silence");
         return Err(diagnostics);

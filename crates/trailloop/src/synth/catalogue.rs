@@ -309,7 +309,7 @@ pub(super) const TAIL_NAMES: &[(&str, &[&str])] = &[
             "GetFunction20150331v2",
             "ListFunctions20150331",
             "GetPolicy20150331v2",
-            "UpdateFunctionCode20150331v2",
+            "GetFunctionConfiguration20150331v2",
         ],
     ),
     (

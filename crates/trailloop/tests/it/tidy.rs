@@ -51,7 +51,7 @@ fn root() -> PathBuf {
 fn metadata() -> Metadata {
     MetadataCommand::new()
         .manifest_path(root().join("Cargo.toml"))
-        .other_options(["--locked".to_owned(), "--offline".to_owned()])
+        .other_options(["--locked".to_owned()])
         .exec()
         .unwrap()
 }
@@ -292,7 +292,7 @@ fn every_task_is_owned_and_every_choice_is_in_order() {
     for needle in ["tokio::spawn(", "block_in_place", "todo!(", "unimplemented!(", "#[allow("] {
         assert_eq!(places(needle), Vec::<String>::new(), "{needle}");
     }
-    for source in sources() {
+    for source in sources().iter().filter(|source| !is_test(&source.path)) {
         for after in source.code.split("select! {").skip(1) {
             assert!(
                 after.trim_start().starts_with("biased;"),

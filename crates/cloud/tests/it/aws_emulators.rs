@@ -1,0 +1,195 @@
+//! The contract over SQS and S3 as two emulators speak them, over real HTTP.
+//!
+//! `TRAILLOOP_TEST_MINISTACK`, `TRAILLOOP_TEST_MINISTACK_AUTH` and `TRAILLOOP_TEST_MOTO` say where they
+//! are; a test whose variable is absent says so and ends. Where an emulator differs from AWS, the
+//! difference stands beside its test. None gives `MessageNotInflight`, so that a lapsed lease
+//! cannot be extended is shown on our own kinds alone.
+
+use std::collections::BTreeMap;
+
+use tokio::task::JoinSet;
+use trailloop_cloud::{
+    Aws, AwsOptions, CloudErrorKind, ObjectRef, Queue, Store, connect, provision,
+};
+
+use crate::queue_contract::{self, Differences, outgoing, receive_all};
+use crate::store_contract;
+
+/// Clients of the emulator that a variable names, or `None` with a word that it was skipped.
+async fn emulator(variable: &str, secret: &str) -> Option<Aws> {
+    #[expect(clippy::disallowed_methods, reason = "tests learn here where the emulators are")]
+    let Ok(endpoint_url) = std::env::var(variable) else {
+        println!("skipped: {variable} does not say where the emulator is");
+        return None;
+    };
+    let options = AwsOptions {
+        region: Some("us-east-1".to_owned()),
+        endpoint_url: Some(endpoint_url),
+        path_style: true,
+    };
+    Some(connect(options).await.with_keys("test", secret))
+}
+
+async fn ministack() -> Option<Aws> {
+    emulator("TRAILLOOP_TEST_MINISTACK", "test").await
+}
+
+async fn moto() -> Option<Aws> {
+    emulator("TRAILLOOP_TEST_MOTO", "test").await
+}
+
+/// A name that no other test, and no other run on the same emulator, uses.
+fn unique(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
+async fn queue_url(aws: &Aws, name: &str, attributes: &[(&str, &str)]) -> String {
+    let attributes: BTreeMap<String, String> =
+        attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    provision::create_queue(aws, &unique(name), &attributes).await.unwrap()
+}
+
+async fn bucket(aws: &Aws, name: &str) -> String {
+    let bucket = unique(name);
+    provision::create_bucket(aws, &bucket).await.unwrap();
+    for (key, body) in store_contract::objects() {
+        provision::put_object(aws, &bucket, &key, body).await.unwrap();
+    }
+    bucket
+}
+
+async fn check_dead_letters(aws: &Aws) {
+    let dead_letters = queue_url(aws, "dead", &[]).await;
+    let arn = provision::queue_arn(aws, &dead_letters).await.unwrap();
+    let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":"2"}}"#);
+    let url = queue_url(aws, "with-dead", &[("RedrivePolicy", &policy)]).await;
+    queue_contract::check_dead_letters(&aws.queue(url), &aws.queue(dead_letters)).await;
+}
+
+async fn check_fifo(aws: &Aws) {
+    let name = format!("{}.fifo", unique("ordered"));
+    let attributes = BTreeMap::from([("FifoQueue".to_owned(), "true".to_owned())]);
+    let url = provision::create_queue(aws, &name, &attributes).await.unwrap();
+    queue_contract::check_deduplication(&aws.queue(url)).await;
+}
+
+#[tokio::test]
+async fn ministack_queue_keeps_the_contract() {
+    let Some(aws) = ministack().await else { return };
+    let url = queue_url(&aws, "contract", &[]).await;
+    let differences = Differences { extends_beyond_limit: true, ..Differences::default() };
+    queue_contract::check(&aws.queue(url), differences).await;
+}
+
+#[tokio::test]
+async fn ministack_moves_dead_letters() {
+    let Some(aws) = ministack().await else { return };
+    check_dead_letters(&aws).await;
+}
+
+#[tokio::test]
+async fn ministack_fifo_queue_drops_duplicates() {
+    let Some(aws) = ministack().await else { return };
+    check_fifo(&aws).await;
+}
+
+#[tokio::test]
+async fn ministack_store_keeps_the_contract() {
+    let Some(aws) = ministack().await else { return };
+    store_contract::check(&aws.store(), &bucket(&aws, "contract").await).await;
+}
+
+#[tokio::test]
+async fn ministack_store_gives_pages() {
+    let Some(aws) = ministack().await else { return };
+    let bucket = unique("pages");
+    provision::create_bucket(&aws, &bucket).await.unwrap();
+    let mut writers = JoinSet::new();
+    for keys in store_contract::many().chunks(150) {
+        let (aws, bucket, keys) = (aws.clone(), bucket.clone(), keys.to_vec());
+        writers.spawn(async move {
+            for key in keys {
+                provision::put_object(&aws, &bucket, &key, "x").await.unwrap();
+            }
+        });
+    }
+    writers.join_all().await;
+    store_contract::check_pages(&aws.store(), &bucket).await;
+}
+
+#[tokio::test]
+async fn ministack_tells_the_queue_of_a_new_object() {
+    let Some(aws) = ministack().await else { return };
+    let url = queue_url(&aws, "notified", &[]).await;
+    let arn = provision::queue_arn(&aws, &url).await.unwrap();
+    let bucket = unique("notifying");
+    provision::create_bucket(&aws, &bucket).await.unwrap();
+    provision::set_bucket_notification(&aws, &bucket, &arn).await.unwrap();
+    provision::put_object(&aws, &bucket, "a b+c.json.gz", "hello").await.unwrap();
+    let queue = aws.queue(url.clone());
+    // The first is S3's test event.
+    let messages = receive_all(&queue, 2).await;
+    assert!(messages.iter().any(|message| message.body.contains("s3:TestEvent")));
+    assert!(messages.iter().any(|message| message.body.contains("a+b%2Bc.json.gz")));
+    assert_eq!(provision::queue_depth(&aws, &url).await.unwrap(), (0, 2));
+}
+
+#[tokio::test]
+async fn moto_queue_keeps_the_contract() {
+    let Some(aws) = moto().await else { return };
+    let url = queue_url(&aws, "contract", &[]).await;
+    // moto deletes with any receipt that the message ever had.
+    let differences = Differences { stale_delete_deletes: true, ..Differences::default() };
+    queue_contract::check(&aws.queue(url), differences).await;
+}
+
+#[tokio::test]
+async fn moto_moves_dead_letters() {
+    let Some(aws) = moto().await else { return };
+    check_dead_letters(&aws).await;
+}
+
+#[tokio::test]
+async fn moto_fifo_queue_drops_duplicates() {
+    let Some(aws) = moto().await else { return };
+    check_fifo(&aws).await;
+}
+
+#[tokio::test]
+async fn moto_store_keeps_the_contract() {
+    let Some(aws) = moto().await else { return };
+    store_contract::check(&aws.store(), &bucket(&aws, "contract").await).await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_denied_everywhere() {
+    let variable = "TRAILLOOP_TEST_MINISTACK_AUTH";
+    let Some(aws) = emulator(variable, "test").await else { return };
+    let Some(wrong) = emulator(variable, "wrong").await else { return };
+    let bucket = bucket(&aws, "closed").await;
+    let url = queue_url(&aws, "closed", &[]).await;
+    assert!(aws.store().get(&ObjectRef::new(&bucket, "B"), 1000).await.is_ok());
+
+    let store = wrong.store();
+    let queue = wrong.queue(url);
+    let minute = std::time::Duration::from_secs(60);
+    let errors = [
+        store.get(&ObjectRef::new(&bucket, "B"), 1000).await.unwrap_err(),
+        store.list(&bucket, "", None).await.unwrap_err(),
+        queue.receive(1, std::time::Duration::ZERO, minute).await.unwrap_err(),
+        queue.send(&[outgoing("x")]).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.kind(), CloudErrorKind::Denied, "{error}");
+        assert_eq!(error.status(), Some(403), "{error}");
+        assert!(error.code().is_some(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_not_found() {
+    let Some(aws) = ministack().await else { return };
+    let url = queue_url(&aws, "real", &[]).await.replace("real", "imagined");
+    let error = aws.queue(url).send(&[outgoing("x")]).await.unwrap_err();
+    assert_eq!(error.kind(), CloudErrorKind::NotFound, "{error}");
+}

@@ -1,0 +1,11 @@
+//! One contract for every kind of queue and store, and what each kind adds to it.
+
+mod aws_answers;
+mod aws_emulators;
+mod fake_http;
+mod local_durable;
+mod memory_time;
+mod queue_contract;
+mod queue_kinds;
+mod store_contract;
+mod store_kinds;
