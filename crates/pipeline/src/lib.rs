@@ -22,7 +22,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use trailloop_cloud::{CloudError, CloudErrorKind, Message, ObjectRef, Outgoing, Queue, Store};
+use trailloop_cloud::{
+    Clock, CloudError, CloudErrorKind, Message, ObjectRef, Outgoing, Queue, Store,
+};
 use trailloop_cloudtrail::LogKey;
 use trailloop_cloudtrail::notification::{self, Named, Notification};
 use trailloop_finding::Finding;
@@ -50,6 +52,8 @@ pub struct Pipeline {
     pub bridge: Bridge,
     /// The bytes of objects that may be in memory at once.
     pub seats: Seats,
+    /// The wall clock, for lag alone: no decision looks at it.
+    pub clock: Clock,
     /// What has happened.
     pub counters: Counters,
 }
@@ -62,6 +66,7 @@ struct Accepted(());
 impl Pipeline {
     /// The spine: all that happens to one message while its lease is held.
     pub(crate) async fn process(&self, message: &Message, lease: &Lease) -> Result<(), Trouble> {
+        let times = times(message, self.clock.now_ms());
         let mut doubts = Vec::new();
         let named = match notification::parse(&message.body) {
             Ok(Notification::Objects(named)) => named,
@@ -87,7 +92,7 @@ impl Pipeline {
                 continue;
             };
             let Some(examined) = self.examine(object, job, &mut doubts).await? else { continue };
-            accepted = self.send(&examined.findings).await?;
+            accepted = self.send(&examined.findings, &times).await?;
         }
         // Here windows will commit their state, once there are any.
         if !doubts.is_empty() {
@@ -166,8 +171,9 @@ impl Pipeline {
     }
 
     /// Sends findings to the action queue; done when each of them is accepted.
-    async fn send(&self, findings: &[Finding]) -> Result<Accepted, Trouble> {
-        let outgoing: Vec<Outgoing> = findings.iter().map(outgoing).collect();
+    async fn send(&self, findings: &[Finding], times: &Times) -> Result<Accepted, Trouble> {
+        let outgoing: Vec<Outgoing> =
+            findings.iter().map(|finding| outgoing(finding, times)).collect();
         if !outgoing.is_empty() {
             for result in self.actions.send(&outgoing).await.map_err(Trouble::Send)? {
                 result.map_err(Trouble::Send)?;
@@ -215,13 +221,24 @@ enum Trouble {
     LeaseLost,
 }
 
+/// Wall-clock times of a message, as attributes: a finding itself holds none.
+type Times = BTreeMap<String, String>;
+
+/// When S3 told of the objects, and when we heard.
+fn times(message: &Message, received_ms: i64) -> Times {
+    let notified = message.sent_at_ms.map(|sent_ms| ("trailloop-notified-ms", sent_ms));
+    let received = ("trailloop-received-ms", received_ms);
+    let times = notified.into_iter().chain([received]);
+    times.map(|(name, ms)| (name.to_owned(), ms.to_string())).collect()
+}
+
 /// A finding as a message: in order per account, and the same id for the same event.
-fn outgoing(finding: &Finding) -> Outgoing {
+fn outgoing(finding: &Finding, times: &Times) -> Outgoing {
     Outgoing {
         body: finding.json.clone(),
         group: Some(finding.account.clone().unwrap_or_else(|| "none".to_owned())),
         deduplication: Some(finding.uid.clone()),
-        attributes: BTreeMap::new(),
+        attributes: times.clone(),
     }
 }
 

@@ -19,7 +19,9 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{FaultPlan, FaultyQueue, FaultyStore, MemoryQueue, Queue, Store};
+use trailloop_cloud::{
+    Clock, FaultPlan, FaultyQueue, FaultyStore, ManualClock, MemoryQueue, Queue, Store,
+};
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::Engine;
 use trailloop_pipeline::{Counters, Pipeline, Seats, Service, ServiceLimits, Totals};
@@ -153,6 +155,7 @@ impl Simulation {
             dead_letters: Some(faulty(&self.dead_letters)),
             bridge: Bridge::inline(Arc::clone(&self.engine)),
             seats: Seats::new(1 << 20, 1 << 20),
+            clock: Clock::Manual(ManualClock::new(0)),
             counters: Counters::default(),
         });
         let stop = CancellationToken::new();

@@ -133,6 +133,7 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
         bridge: Bridge::threads(&engine, workers, limits.messages_in_flight_max)
             .context("start the workers")?,
         seats: Seats::new(64 << 20, 64 << 20),
+        clock: Clock::System,
         counters: Counters::default(),
     });
     let started = Instant::now();

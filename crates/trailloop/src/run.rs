@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{AwsOptions, Queue, connect};
+use trailloop_cloud::{AwsOptions, Clock, Queue, connect};
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::{Counters, Pipeline, Seats, Service, Totals};
@@ -80,6 +80,7 @@ async fn build(config: &Config, rules: RuleFiles) -> anyhow::Result<Pipeline> {
         dead_letters: config.dead_letters.as_deref().map(queue),
         bridge,
         seats: Seats::new(config.bytes_in_flight_max, config.object_bytes_max),
+        clock: Clock::System,
         counters: Counters::default(),
     })
 }

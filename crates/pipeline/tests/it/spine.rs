@@ -11,7 +11,7 @@ use trailloop_cloud::{
     CloudError, CloudErrorKind, Message, Object, ObjectRef, Outgoing, Page, Queue, Receipt, Store,
 };
 
-use crate::world::{World, gzip, record, until};
+use crate::world::{RECEIVED_MS, World, gzip, record, until};
 
 #[tokio::test(start_paused = true)]
 async fn findings_arrive_and_every_message_is_settled() {
@@ -45,6 +45,13 @@ async fn findings_arrive_and_every_message_is_settled() {
     assert_eq!((totals.messages_acknowledged, totals.messages_ignored), (4, 1));
     assert_eq!((totals.objects, totals.objects_skipped), (2, 2));
     assert_eq!((totals.records, totals.findings), (3, 2));
+    // Wall-clock times travel beside a finding, not in it.
+    let sent = world.actions.receive(10, Duration::ZERO, Duration::from_secs(9)).await.unwrap();
+    for message in sent {
+        assert_eq!(message.attributes["trailloop-received-ms"], RECEIVED_MS.to_string());
+        assert!(message.attributes.contains_key("trailloop-notified-ms"));
+        assert!(!message.body.contains(&RECEIVED_MS.to_string()));
+    }
 }
 
 #[tokio::test(start_paused = true)]

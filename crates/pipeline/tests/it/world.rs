@@ -8,7 +8,7 @@ use flate2::{Compression, GzBuilder};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{MemoryQueue, MemoryStore, Outgoing, Queue, Store};
+use trailloop_cloud::{Clock, ManualClock, MemoryQueue, MemoryStore, Outgoing, Queue, Store};
 use trailloop_cloudtrail::Limits;
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
@@ -18,6 +18,9 @@ use trailloop_rules::{RuleSet, load};
 pub(crate) const RULE: &str = "title: Logging stopped\nid: 0a4c1c9e-55c2-4a53-8b4e-3d9d36d2f4b7\nlevel: high\n\
     logsource:\n  product: aws\n  service: cloudtrail\n\
     detection:\n  selection:\n    eventSource: cloudtrail.amazonaws.com\n    eventName: StopLogging\n  condition: selection\n";
+
+/// The wall clock of this world, which stands still.
+pub(crate) const RECEIVED_MS: i64 = 1_793_611_000_000;
 
 pub(crate) fn engine() -> Arc<Engine> {
     let rules = RuleSet::build(load("rule.yml", RULE).rules, &mut Vec::new());
@@ -102,6 +105,7 @@ impl World {
             dead_letters: park.then_some(dead_letters),
             bridge: Bridge::inline(engine()),
             seats: Seats::new(64 << 20, 64 << 20),
+            clock: Clock::Manual(ManualClock::new(RECEIVED_MS)),
             counters: Counters::default(),
         })
     }
