@@ -26,7 +26,7 @@ impl Clock {
                               where the system's clock is handed in"
                 )]
                 let now = SystemTime::now();
-                now.duration_since(UNIX_EPOCH).map_or(0, |since| milliseconds(since))
+                now.duration_since(UNIX_EPOCH).map_or(0, milliseconds)
             }
             Self::Manual(clock) => *clock.now_ms.borrow(),
         }

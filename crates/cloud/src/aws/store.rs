@@ -165,7 +165,7 @@ mod tests {
             error.to_string(),
             "get b/k: the body stood still for 50 ms after 5 bytes (transient)"
         );
-        drop(aws);
-        server.join().unwrap();
+        // Not joined on this thread, which must go on to close the connection.
+        tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap();
     }
 }

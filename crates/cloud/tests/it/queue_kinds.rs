@@ -12,7 +12,7 @@ use crate::queue_contract::{Differences, check, check_dead_letters, check_dedupl
 async fn memory_keeps_the_contract() {
     let queue = MemoryQueue::new("memory");
     check(&queue, Differences::default()).await;
-    check_deduplication(&queue).await;
+    check_deduplication(&queue, Differences::default()).await;
     assert!(queue.is_empty());
 }
 
@@ -28,7 +28,7 @@ async fn faulty_with_an_empty_plan_keeps_the_contract() {
     let plan = FaultPlan::none();
     let queue = FaultyQueue::new(Arc::new(MemoryQueue::new("memory")), plan.clone());
     check(&queue, Differences::default()).await;
-    check_deduplication(&queue).await;
+    check_deduplication(&queue, Differences::default()).await;
     let dead_letters = MemoryQueue::new("dead");
     let inner = MemoryQueue::with_dead_letters("memory", &dead_letters, 2);
     let queue = FaultyQueue::new(Arc::new(inner), plan.clone());
@@ -43,7 +43,7 @@ async fn local_keeps_the_contract() {
     let queues = LocalQueues::open(folder.path().join("queues.db"), clock).unwrap();
     let queue = queues.queue("local", None);
     check(&queue, Differences::default()).await;
-    check_deduplication(&queue).await;
+    check_deduplication(&queue, Differences::default()).await;
     assert_eq!(queue.depth().await.unwrap(), (0, 0));
 }
 
