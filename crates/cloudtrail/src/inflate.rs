@@ -43,6 +43,10 @@ enum Stage {
 /// The length of a gzip member's CRC-32 and size.
 const TRAILER_BYTES: usize = 8;
 
+/// The most bytes inflated by one call. The room for them is zeroed first, which a member of a few bytes must not pay
+/// for a whole block.
+const PIECE_BYTES_MAX: usize = 64 << 10;
+
 impl<'a> Source<'a> {
     pub(crate) fn new(object: &'a [u8], bytes_max: u64) -> Self {
         let gzip = object.starts_with(&[0x1f, 0x8b]);
@@ -83,11 +87,15 @@ impl<'a> Source<'a> {
         Ok(true)
     }
 
-    /// Reads a member's header. Between members zeros may stand: tape archivers pad with them.
+    /// Reads a member's header. Between members and after the last zeros may stand: tape archivers pad with them.
     fn header(&mut self, inflater: &mut Inflater, first: bool) -> Result<(), Failure> {
-        if !first && self.rest.iter().all(|byte| *byte == 0) {
-            self.stage = Stage::End;
-            return Ok(());
+        if !first {
+            let zeros = self.rest.iter().take_while(|byte| **byte == 0).count();
+            self.rest = &self.rest[zeros..];
+            if self.rest.is_empty() {
+                self.stage = Stage::End;
+                return Ok(());
+            }
         }
         let length = header_length(self.rest).map_err(|defect| match defect {
             Defect::Truncated => Failure::GzipTruncated,
@@ -108,8 +116,7 @@ impl<'a> Source<'a> {
         length: usize,
     ) -> Result<(), Failure> {
         let start = out.len();
-        // `decompress` writes into the initialised part of a slice; the zeroing costs little beside the inflation.
-        out.resize(length, 0);
+        out.resize(length.min(start + PIECE_BYTES_MAX), 0);
         let (in_before, out_before) = (inflater.state.total_in(), inflater.state.total_out());
         let result = inflater.state.decompress(self.rest, &mut out[start..], FlushDecompress::None);
         let taken = usize::try_from(inflater.state.total_in() - in_before).unwrap_or(usize::MAX);
@@ -225,7 +232,7 @@ mod tests {
 
     #[test]
     fn every_member_is_read_and_zero_padding_ends_them() {
-        let object = [gzip(b"one "), gzip(b""), gzip(b"two"), vec![0; 600]].concat();
+        let object = [gzip(b"one "), gzip(b""), vec![0; 70], gzip(b"two"), vec![0; 600]].concat();
         assert_eq!(inflate(&object, 100), (b"one two".to_vec(), Ok(())));
     }
 

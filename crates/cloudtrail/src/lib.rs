@@ -14,5 +14,5 @@ mod record;
 mod split;
 
 pub use key::{Contents, LogKey};
-pub use read::{Failure, Limits, ReadSummary, RecordBuffer, Report, Scratch, read_records};
+pub use read::{Failure, Limits, ReadSummary, RecordBuffer, Report, Scratch, Taken, read_records};
 pub use record::{Elements, Kind, Members, Number, NumberValue, Record, Value};

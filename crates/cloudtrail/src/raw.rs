@@ -8,74 +8,73 @@ use std::ops::Range;
 
 use memchr::memchr2;
 
-/// One scalar of a record and the way to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scalar {
-    /// Where the scalar lies, quotes included.
-    pub range: Range<usize>,
-    /// The keys and array steps from the root; keys are unescaped.
-    pub path: Vec<Step>,
+/// What a walk over JSON text comes by.
+pub trait Visitor {
+    /// What is kept for each open container and for the member that is current in it.
+    type Mark: Clone;
+
+    /// An object or array opens below `above`.
+    fn open(&mut self, above: &Self::Mark) -> Self::Mark;
+
+    /// A member of this key (quotes included) begins in the container of `mark`, which stands for the member from
+    /// now on. `above` is what the container was opened with.
+    fn key(&mut self, above: &Self::Mark, key: &[u8]) -> Self::Mark;
+
+    /// A scalar, quotes included, at this range.
+    fn scalar(&mut self, mark: &Self::Mark, range: Range<usize>);
 }
 
-/// One step of a path into a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Into the member of this key.
-    Key(String),
-    /// Into an element of an array.
-    Element,
-}
-
-/// Every scalar of the text, in order, with its path.
-#[must_use]
-pub fn scalars(text: &[u8]) -> Vec<Scalar> {
-    let mut found = Vec::new();
-    // One entry for each open container; an object's holds the key that is current in it.
-    let mut path: Vec<Step> = Vec::new();
+/// Walks over the text. Each key is looked at once, and nothing is kept but one pair of marks for each open
+/// container, so a walk costs its length whatever the text holds.
+pub fn walk<V: Visitor>(text: &[u8], root: V::Mark, visitor: &mut V) {
+    /// An open container: whether it is an object, what it was opened with, and its current member.
+    struct Open<M> {
+        object: bool,
+        opened: M,
+        current: M,
+    }
+    let mut open: Vec<Open<V::Mark>> = Vec::new();
     let mut at = 0;
     // Whether the next string of the innermost object is a key.
     let mut key_next = false;
     while let Some(&byte) = text.get(at) {
         match byte {
-            b'{' => {
-                path.push(Step::Key(String::new()));
-                key_next = true;
-                at += 1;
-            }
-            b'[' => {
-                path.push(Step::Element);
-                key_next = false;
+            b'{' | b'[' => {
+                let opened =
+                    visitor.open(open.last().map_or(&root, |container| &container.current));
+                key_next = byte == b'{';
+                open.push(Open { object: key_next, current: opened.clone(), opened });
                 at += 1;
             }
             b'}' | b']' => {
-                path.pop();
+                open.pop();
                 key_next = false;
                 at += 1;
             }
             b',' => {
-                key_next = matches!(path.last(), Some(Step::Key(_)));
+                key_next = open.last().is_some_and(|container| container.object);
                 at += 1;
             }
             b'"' => {
                 let end = string_end(text, at);
-                match path.last_mut() {
-                    Some(Step::Key(key)) if key_next => {
-                        *key = unescape(&text[at..end]);
+                match open.last_mut() {
+                    Some(container) if key_next => {
+                        container.current = visitor.key(&container.opened, &text[at..end]);
                         key_next = false;
                     }
-                    _ => found.push(Scalar { range: at..end, path: path.clone() }),
+                    Some(container) => visitor.scalar(&container.current, at..end),
+                    None => visitor.scalar(&root, at..end),
                 }
                 at = end;
             }
             b if is_space(b) || b == b':' => at += 1,
             _ => {
                 let end = token_end(text, at);
-                found.push(Scalar { range: at..end, path: path.clone() });
+                visitor.scalar(open.last().map_or(&root, |container| &container.current), at..end);
                 at = end;
             }
         }
     }
-    found
 }
 
 /// The ranges of the number tokens of the text, in order.
@@ -147,7 +146,8 @@ fn is_space(byte: u8) -> bool {
 }
 
 /// The text of a quoted JSON string; text that is none comes out as it is.
-fn unescape(quoted: &[u8]) -> String {
+#[must_use]
+pub fn unescape(quoted: &[u8]) -> String {
     serde_json::from_slice(quoted).unwrap_or_else(|_| String::from_utf8_lossy(quoted).into_owned())
 }
 
@@ -155,25 +155,40 @@ fn unescape(quoted: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    /// Collects every scalar with its path.
+    #[derive(Default)]
+    struct Paths(Vec<(String, Range<usize>)>);
+
+    impl Visitor for Paths {
+        type Mark = String;
+
+        fn open(&mut self, above: &String) -> String {
+            above.clone()
+        }
+
+        fn key(&mut self, above: &String, key: &[u8]) -> String {
+            format!("{above}.{}", unescape(key))
+        }
+
+        fn scalar(&mut self, mark: &String, range: Range<usize>) {
+            self.0.push((mark.clone(), range));
+        }
+    }
+
+    fn paths(text: &[u8]) -> Vec<(String, Range<usize>)> {
+        let mut paths = Paths::default();
+        walk(text, String::new(), &mut paths);
+        paths.0
+    }
+
     #[test]
     fn scalars_come_with_their_paths() {
-        let text = br#"{"a":{"b":[1,{"c\n":"x,}"}]},"d":true}"#;
-        let found: Vec<(String, String)> = scalars(text)
+        let text = br#"{"a":{"b":[1,{"c\n":"x,}"}],"e":[[2]]},"d":true}"#;
+        let found: Vec<(String, String)> = paths(text)
             .into_iter()
-            .map(|scalar| {
-                let path: Vec<String> = scalar
-                    .path
-                    .iter()
-                    .map(|step| match step {
-                        Step::Key(key) => key.clone(),
-                        Step::Element => "[]".to_owned(),
-                    })
-                    .collect();
-                let text = String::from_utf8_lossy(&text[scalar.range]).into_owned();
-                (path.join("."), text)
-            })
+            .map(|(path, range)| (path, String::from_utf8_lossy(&text[range]).into_owned()))
             .collect();
-        let expected = [("a.b.[]", "1"), ("a.b.[].c\n", "\"x,}\""), ("d", "true")];
+        let expected = [(".a.b", "1"), (".a.b.c\n", "\"x,}\""), (".a.e", "2"), (".d", "true")];
         assert_eq!(found, expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
     }
 
@@ -187,8 +202,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
-            for scalar in scalars(&bytes) {
-                proptest::prop_assert!(scalar.range.end <= bytes.len());
+            for (_, range) in paths(&bytes) {
+                proptest::prop_assert!(range.end <= bytes.len());
             }
             for range in numbers(&bytes) {
                 proptest::prop_assert!(range.end <= bytes.len());

@@ -6,6 +6,8 @@
 //! record costs itself. Memory is the buffer, the copy and the parser's scratch of about four times the copy,
 //! whatever the object's size.
 
+use std::ops::ControlFlow;
+
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape, fill_tape_padded};
 use thiserror::Error;
 
@@ -105,6 +107,9 @@ pub enum Failure {
     /// The element is not an object.
     #[error("not an object, so not a record")]
     NotObject,
+    /// Whoever took the records wanted no more.
+    #[error("reading was stopped before the object's end")]
+    Stopped,
     /// The object has none of the fields every record has.
     #[error(
         "the object has no eventVersion, eventName, eventSource or eventTime, so it is no record"
@@ -187,14 +192,32 @@ impl Default for Scratch {
     }
 }
 
-/// Reads an object and hands every record that can be read to `visit`, in order.
+/// What taking a record says: nothing, or whether to go on.
+pub trait Taken {
+    /// Whether the next record is wanted.
+    fn goes_on(self) -> bool;
+}
+
+impl Taken for () {
+    fn goes_on(self) -> bool {
+        true
+    }
+}
+
+impl Taken for ControlFlow<()> {
+    fn goes_on(self) -> bool {
+        self.is_continue()
+    }
+}
+
+/// Reads an object and hands every record that can be read to `visit`, in order, until it has enough.
 ///
 /// What cannot be read is in the summary: a bad record costs itself, a damaged object what comes after the damage.
-pub fn read_records(
+pub fn read_records<T: Taken>(
     object: &[u8],
     limits: &Limits,
     scratch: &mut Scratch,
-    mut visit: impl FnMut(Record<'_>),
+    mut visit: impl FnMut(Record<'_>) -> T,
 ) -> ReadSummary {
     let mut summary = ReadSummary::default();
     let Scratch { inflater, text, spans, parser } = scratch;
@@ -226,7 +249,12 @@ pub fn read_records(
         block.offset += done as u64;
     }
     summary.bytes_raw = source.bytes_out();
-    if !splitter.at_rest() {
+    parser.forget_outliers(limits.block_bytes_max);
+    let ended_early = matches!(
+        summary.failed,
+        Some(Report { failure: Failure::Stopped | Failure::TooManyRecords { .. }, .. })
+    );
+    if !splitter.at_rest() && !ended_early {
         let report =
             Report { failure: Failure::EndsEarly, offset: block.offset, index: Some(block.index) };
         summary.refuse(report);
@@ -244,28 +272,33 @@ struct Block<'l> {
 }
 
 impl Block<'_> {
-    fn visit(
+    fn visit<T: Taken>(
         &mut self,
         text: &[u8],
         spans: &[Span],
         parser: &mut Parser,
         summary: &mut ReadSummary,
-        visit: &mut impl FnMut(Record<'_>),
+        visit: &mut impl FnMut(Record<'_>) -> T,
     ) {
         let first = self.index;
         let mut outcome = |span: &Span, read: Result<Record<'_>, Failure>| {
             let index = self.index;
             self.index += 1;
+            if summary.failed.is_some_and(|failed| failed.failure == Failure::Stopped) {
+                return;
+            }
+            let end =
+                |failure| Report { failure, offset: self.offset + span.start as u64, index: None };
             match read {
                 Ok(record) if index < self.limits.records_max => {
                     summary.records += 1;
-                    visit(record);
+                    if !visit(record).goes_on() {
+                        summary.failed = Some(end(Failure::Stopped));
+                    }
                 }
                 Ok(_) => {
                     let failure = Failure::TooManyRecords { records_max: self.limits.records_max };
-                    let report =
-                        Report { failure, offset: self.offset + span.start as u64, index: None };
-                    summary.failed.get_or_insert(report);
+                    summary.failed.get_or_insert(end(failure));
                 }
                 Err(failure) => summary.refuse(Report {
                     failure,
@@ -297,6 +330,15 @@ struct Parser {
 }
 
 impl Parser {
+    /// Gives back what an unusually dense block needed: `[1,1,1…` makes twelve bytes of tape from one of text, and one
+    /// such object must not set what a worker holds for good.
+    fn forget_outliers(&mut self, block_bytes_max: usize) {
+        if self.tape.0.capacity() * size_of::<Node<'_>>() > 4 * block_bytes_max.max(1 << 16) {
+            self.tape = Tape(Vec::new());
+            self.buffers = Buffers::default();
+        }
+    }
+
     /// Parses all records of a block as one array. Says whether it could; if not, nothing was handed on.
     fn parse_block(
         &mut self,

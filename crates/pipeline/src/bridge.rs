@@ -1,22 +1,27 @@
 //! From tokio to CPU threads and back.
 //!
-//! Named threads, each owning its scratch, take jobs from one bounded channel and answer on a oneshot. A job carries
-//! its byte permit, so memory is given back when the work is done and not when someone remembers. A panic in one
-//! object becomes an error of that object, and the worker goes on with fresh scratch. Dropping the sender is the
-//! shutdown: the threads finish what is queued and end.
+//! Named threads, each owning its scratch, take jobs from one bounded channel. A job carries its byte permit, so memory
+//! is given back when the work is done and not when someone remembers. Findings come back in batches while the object
+//! is still examined, through a channel so short that a worker waits for whoever sends them: what is held of findings
+//! is bounded too, however many an object has. A panic in one object becomes an error of that object, and the worker
+//! goes on with fresh scratch. Dropping the bridge is the shutdown: what is under way is told to stop at its next
+//! record, and the threads end.
 //!
 //! The second kind runs the job where it is asked for. The simulation uses it, so that one seed gives one order.
 
 use std::any::Any;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use trailloop_finding::Place;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use trailloop_finding::{Finding, Place};
 
 use crate::examine::{Engine, Examined, Worker};
 
@@ -50,15 +55,47 @@ pub enum BridgeError {
     Stopped,
 }
 
-type Answer = Result<Examined, BridgeError>;
-type Ask = (Job, oneshot::Sender<Answer>);
+/// A batch of findings is handed on when it has this many, or its JSON this many bytes.
+const BATCH_FINDINGS_MAX: usize = 50;
+const BATCH_BYTES_MAX: usize = 512 << 10;
+
+/// Batches that may wait for whoever sends them.
+const BATCHES_WAITING_MAX: usize = 1;
+
+/// What comes back of a job: batches of findings, then its end.
+pub enum Progress {
+    /// Findings, in order.
+    Findings(Vec<Finding>),
+    /// The object is examined, or could not be.
+    Done(Result<Examined, BridgeError>),
+}
+
+/// A job under way. Dropping it stops the work at its next finding.
+pub struct Examination(Progresses);
+
+enum Progresses {
+    Coming(mpsc::Receiver<Progress>),
+    There(VecDeque<Progress>),
+}
+
+impl Examination {
+    /// The next batch, or the end.
+    pub async fn next(&mut self) -> Progress {
+        let next = match &mut self.0 {
+            Progresses::Coming(progresses) => progresses.recv().await,
+            Progresses::There(progresses) => progresses.pop_front(),
+        };
+        next.unwrap_or(Progress::Done(Err(BridgeError::Stopped)))
+    }
+}
+
+type Ask = (Job, mpsc::Sender<Progress>);
 
 /// The way to the workers.
 pub struct Bridge(Kind);
 
 enum Kind {
-    // The sender stands above the handles: it is dropped first, which is what ends the threads.
-    Threads { asks: Option<Sender<Ask>>, handles: Vec<JoinHandle<()>> },
+    Threads { asks: Option<Sender<Ask>>, handles: Vec<JoinHandle<()>>, stop: Arc<AtomicBool> },
     Inline { engine: Arc<Engine>, worker: Mutex<Box<Worker>> },
 }
 
@@ -70,13 +107,14 @@ impl Bridge {
     /// If the system has no thread to give.
     pub fn threads(engine: &Arc<Engine>, workers: usize, jobs_max: usize) -> std::io::Result<Self> {
         let (asks, queue) = bounded::<Ask>(jobs_max);
+        let stop = Arc::new(AtomicBool::new(false));
         let start = |nth: usize| {
-            let (engine, queue) = (Arc::clone(engine), queue.clone());
+            let (engine, queue, stop) = (Arc::clone(engine), queue.clone(), Arc::clone(&stop));
             let name = format!("examine-{nth}");
-            std::thread::Builder::new().name(name).spawn(move || work(&engine, &queue))
+            std::thread::Builder::new().name(name).spawn(move || work(&engine, &queue, &stop))
         };
         let handles = (0..workers.max(1)).map(start).collect::<Result<_, _>>()?;
-        Ok(Self(Kind::Threads { asks: Some(asks), handles }))
+        Ok(Self(Kind::Threads { asks: Some(asks), handles, stop }))
     }
 
     /// Examines on the caller's thread.
@@ -85,26 +123,32 @@ impl Bridge {
         Self(Kind::Inline { engine, worker: Mutex::default() })
     }
 
-    /// Examines an object.
+    /// Has an object examined.
     ///
     /// # Errors
     ///
-    /// If the work panicked, or the workers cannot take it.
-    pub async fn examine(&self, job: Job) -> Answer {
+    /// If the workers cannot take it.
+    pub fn examine(&self, job: Job) -> Result<Examination, BridgeError> {
         match &self.0 {
             Kind::Inline { engine, worker } => {
                 // A panic is caught before it can poison the lock.
                 let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
-                run(&mut worker, engine, &job)
+                let mut there = VecDeque::new();
+                let done = run(&mut worker, engine, &job, |findings| {
+                    there.push_back(Progress::Findings(findings));
+                    ControlFlow::Continue(())
+                });
+                there.push_back(Progress::Done(done));
+                Ok(Examination(Progresses::There(there)))
             }
             Kind::Threads { asks, .. } => {
-                let (answer, answered) = oneshot::channel();
+                let (progress, coming) = mpsc::channel(BATCHES_WAITING_MAX);
                 let asks = asks.as_ref().ok_or(BridgeError::Stopped)?;
-                asks.try_send((job, answer)).map_err(|error| match error {
+                asks.try_send((job, progress)).map_err(|error| match error {
                     TrySendError::Full(_) => BridgeError::Full,
                     TrySendError::Disconnected(_) => BridgeError::Stopped,
                 })?;
-                answered.await.unwrap_or(Err(BridgeError::Stopped))
+                Ok(Examination(Progresses::Coming(coming)))
             }
         }
     }
@@ -112,7 +156,9 @@ impl Bridge {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        if let Kind::Threads { asks, handles } = &mut self.0 {
+        if let Kind::Threads { asks, handles, stop } = &mut self.0 {
+            stop.store(true, Ordering::Relaxed);
+            // Without a sender the workers' loops end; only then can they be waited for.
             drop(asks.take());
             for handle in handles.drain(..) {
                 // A worker catches every panic of its work, so there is none to hand on.
@@ -122,24 +168,53 @@ impl Drop for Bridge {
     }
 }
 
-fn work(engine: &Engine, queue: &Receiver<Ask>) {
+fn work(engine: &Engine, queue: &Receiver<Ask>, stop: &AtomicBool) {
     let mut worker = Worker::default();
-    for (job, answer) in queue {
+    for (job, progress) in queue {
         // Nobody waits for it any more: the lease was lost or the service is going down.
-        if answer.is_closed() {
+        if progress.is_closed() || stop.load(Ordering::Relaxed) {
             continue;
         }
-        let result = run(&mut worker, engine, &job);
+        let done = run(&mut worker, engine, &job, |findings| {
+            let sent = progress.blocking_send(Progress::Findings(findings));
+            if sent.is_err() || stop.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
         drop(job);
         // The caller may have left meanwhile; then the message comes again.
-        drop(answer.send(result));
+        drop(progress.blocking_send(Progress::Done(done)));
     }
 }
 
-fn run(worker: &mut Worker, engine: &Engine, job: &Job) -> Answer {
+/// Runs a job and hands its findings on in batches.
+fn run(
+    worker: &mut Worker,
+    engine: &Engine,
+    job: &Job,
+    mut hand_on: impl FnMut(Vec<Finding>) -> ControlFlow<()>,
+) -> Result<Examined, BridgeError> {
     let place = Place { source: &job.source, version: job.version.as_deref() };
-    guarded(worker, |worker| worker.examine(engine, &job.object, place))
-        .map_err(|message| BridgeError::Panicked { message })
+    guarded(worker, |worker| {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let examined = worker.examine(engine, &job.object, place, |finding| {
+            bytes += finding.json.len();
+            batch.push(finding);
+            if batch.len() < BATCH_FINDINGS_MAX && bytes < BATCH_BYTES_MAX {
+                return ControlFlow::Continue(());
+            }
+            bytes = 0;
+            hand_on(std::mem::take(&mut batch))
+        });
+        if !batch.is_empty() {
+            // Whoever wants no more has left; the end is handed on all the same.
+            let _flow = hand_on(batch);
+        }
+        examined
+    })
+    .map_err(|message| BridgeError::Panicked { message })
 }
 
 /// Runs work that may panic. What a panic leaves behind is not trusted: the worker gets fresh buffers.

@@ -1,6 +1,7 @@
 //! One object to its findings: gunzip, split, parse, match. Pure CPU work, the same in the service, in replay and in
 //! the simulation.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -54,11 +55,9 @@ impl RecordFilter {
     }
 }
 
-/// What an object came to.
+/// What an object came to, beside its findings.
 #[derive(Debug, Default)]
 pub struct Examined {
-    /// The findings, by record and then by rule id.
-    pub findings: Vec<Finding>,
     /// Records that rules were tested against.
     pub records_evaluated: u64,
     /// How reading went.
@@ -74,20 +73,28 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Examines one object.
-    pub fn examine(&mut self, engine: &Engine, object: &[u8], place: Place<'_>) -> Examined {
+    /// Examines one object. Its findings go to `take`, by record and then by rule id, until it wants no more: they
+    /// are never held here, because one small object may have any number of them.
+    pub fn examine(
+        &mut self,
+        engine: &Engine,
+        object: &[u8],
+        place: Place<'_>,
+        mut take: impl FnMut(Finding) -> ControlFlow<()>,
+    ) -> Examined {
         let Self { scratch, matching, hits } = self;
         let mut examined = Examined::default();
         examined.read = read_records(object, &engine.limits, scratch, |record| {
             if !engine.filter.passes(record) {
-                return;
+                return ControlFlow::Continue(());
             }
             examined.records_evaluated += 1;
             engine.rules.matches_into(&record, matching, hits);
             for hit in hits.iter() {
                 let rule = engine.rules.rule(*hit);
-                examined.findings.push(Finding::new(&rule.analytic, record, place));
+                take(Finding::new(&rule.analytic, record, place))?;
             }
+            ControlFlow::Continue(())
         });
         examined
     }

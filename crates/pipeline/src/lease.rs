@@ -2,20 +2,23 @@
 //!
 //! One task extends all leases in batches, at a third of the visibility, until each is released. So the visibility
 //! can be short, and a worker that dies gives its messages back within a minute, however long objects take. SQS
-//! ends a lease 12 hours after the receive whatever we say; a lease that is refused or that old is *lost*, and whoever
-//! works under it is told to stop, because someone else may hold the message.
+//! ends a lease 12 hours after the receive whatever we say. A lease that is refused, that old, or not extended for a
+//! whole visibility is *lost*, and whoever works under it is told to stop, because someone else may hold the message.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{CloudErrorKind, Message, Queue, Receipt};
+use trailloop_cloud::{CloudError, CloudErrorKind, Message, Queue, Receipt};
 
 /// The age at which SQS ends a lease is 12 hours; we stop a little earlier.
 const LEASE_SECONDS_MAX: u64 = 43_200 - 60;
+
+/// How long giving messages back may take: it is a courtesy, and the process is about to end.
+const GIVE_BACK_MAX: Duration = Duration::from_secs(3);
 
 /// All leases that are held on one queue.
 pub(crate) struct Leases {
@@ -28,6 +31,7 @@ pub(crate) struct Leases {
 struct Held {
     receipt: Receipt,
     since: Instant,
+    extended: Instant,
     lost: CancellationToken,
 }
 
@@ -50,7 +54,8 @@ impl Leases {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let lost = CancellationToken::new();
         let receipt = message.receipt.clone();
-        let held = Held { receipt: receipt.clone(), since: Instant::now(), lost: lost.clone() };
+        let now = Instant::now();
+        let held = Held { receipt: receipt.clone(), since: now, extended: now, lost: lost.clone() };
         self.held().insert(id, held);
         Lease { leases: Arc::clone(self), id, receipt, lost }
     }
@@ -66,32 +71,51 @@ impl Leases {
     }
 
     async fn extend_all(&self) {
-        let due: Vec<(u64, Receipt)> = {
-            let held = self.held();
-            let old = |held: &Held| held.since.elapsed().as_secs() >= LEASE_SECONDS_MAX;
-            held.values().filter(|held| old(held)).for_each(|held| held.lost.cancel());
-            let young = held.iter().filter(|(_, held)| !old(held));
-            young.map(|(id, held)| (*id, held.receipt.clone())).collect()
-        };
+        let due = self.due();
         if due.is_empty() {
             return;
         }
         let receipts: Vec<Receipt> = due.iter().map(|(_, receipt)| receipt.clone()).collect();
-        match self.queue.extend(&receipts, self.visibility).await {
-            Ok(results) => {
+        // A request that hangs must not keep the next beat from trying again.
+        let extending = timeout(self.visibility / 3, self.queue.extend(&receipts, self.visibility));
+        match extending.await {
+            Ok(Ok(results)) => {
                 for ((id, _), result) in due.iter().zip(results) {
-                    let Err(error) = result else { continue };
-                    if error.kind() == CloudErrorKind::Gone {
-                        if let Some(held) = self.held().get(id) {
-                            held.lost.cancel();
-                        }
-                    } else {
-                        tracing::warn!(error = %error, "failed to extend a lease; trying again at the next beat");
-                    }
+                    self.note(*id, result);
                 }
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::warn!(error = %error, leases = due.len(), "failed to extend leases; trying again at the next beat");
+            }
+            Err(_) => {
+                tracing::warn!(
+                    leases = due.len(),
+                    "extending leases took too long; trying again at the next beat"
+                );
+            }
+        }
+    }
+
+    /// The leases to extend. Those that must have ended are lost.
+    fn due(&self) -> Vec<(u64, Receipt)> {
+        let held = self.held();
+        let ended = |held: &Held| {
+            held.extended.elapsed() >= self.visibility
+                || held.since.elapsed().as_secs() >= LEASE_SECONDS_MAX
+        };
+        held.values().filter(|held| ended(held)).for_each(|held| held.lost.cancel());
+        let alive = held.iter().filter(|(_, held)| !ended(held));
+        alive.map(|(id, held)| (*id, held.receipt.clone())).collect()
+    }
+
+    fn note(&self, id: u64, result: Result<(), CloudError>) {
+        let mut held = self.held();
+        let Some(held) = held.get_mut(&id) else { return };
+        match result {
+            Ok(()) => held.extended = Instant::now(),
+            Err(error) if error.kind() == CloudErrorKind::Gone => held.lost.cancel(),
+            Err(error) => {
+                tracing::warn!(error = %error, "failed to extend a lease; trying again at the next beat");
             }
         }
     }
@@ -112,6 +136,11 @@ impl Lease {
         &self.receipt
     }
 
+    /// Ends the heartbeat: what comes now decides the message, one way or the other.
+    pub(crate) fn settle(&self) {
+        self.leases.held().remove(&self.id);
+    }
+
     /// Ends when the lease is lost.
     pub(crate) async fn lost(&self) {
         self.lost.cancelled().await;
@@ -120,7 +149,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.leases.held().remove(&self.id);
+        self.settle();
     }
 }
 
@@ -129,13 +158,17 @@ pub(crate) async fn give_back(queue: &dyn Queue, receipts: &[Receipt]) {
     if receipts.is_empty() {
         return;
     }
-    match queue.extend(receipts, Duration::ZERO).await {
-        Ok(results) => {
+    let giving = timeout(GIVE_BACK_MAX, queue.extend(receipts, Duration::ZERO));
+    match giving.await {
+        Err(_) => {
+            tracing::info!("giving messages back took too long; they come back by themselves");
+        }
+        Ok(Ok(results)) => {
             for error in results.into_iter().filter_map(Result::err) {
                 tracing::info!(error = %error, "a message was not given back; it comes back by itself");
             }
         }
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::info!(error = %error, "messages were not given back; they come back by themselves");
         }
     }

@@ -29,10 +29,9 @@ use trailloop_cloudtrail::LogKey;
 use trailloop_cloudtrail::notification::{self, Named, Notification};
 use trailloop_finding::Finding;
 
-use crate::bridge::{Bridge, BridgeError, Job};
+use crate::bridge::{Bridge, BridgeError, Job, Progress};
 use crate::counters::add;
 pub use crate::counters::{Counters, Totals};
-use crate::examine::Examined;
 use crate::lease::Lease;
 use crate::park::Doubt;
 pub use crate::service::{Drained, Service, ServiceLimits};
@@ -58,20 +57,36 @@ pub struct Pipeline {
     pub counters: Counters,
 }
 
-/// Proof that what a message led to is with another queue. [`Pipeline::send`] and [`Pipeline::park`] give it, and
-/// [`Pipeline::acknowledge`] asks for it.
+/// A message whose object is denied to us is parked when it is older than this: SQS keeps messages for four days
+/// unless told otherwise.
+const DENIED_DAYS_MAX: i64 = 3;
+
+/// That what one part of a message led to is with another queue: each object gives one, and so does parking.
 #[must_use]
 struct Accepted(());
+
+impl Accepted {
+    /// Of a part that leads to nothing: an object without records, a record without findings.
+    fn nothing_asked() -> Self {
+        Self(())
+    }
+}
 
 impl Pipeline {
     /// The spine: all that happens to one message while its lease is held.
     pub(crate) async fn process(&self, message: &Message, lease: &Lease) -> Result<(), Trouble> {
         let times = times(message, self.clock.now_ms());
         let mut doubts = Vec::new();
+        let mut accepted = Vec::new();
         let named = match notification::parse(&message.body) {
-            Ok(Notification::Objects(named)) => named,
+            Ok(Notification::Objects(named)) if !named.is_empty() => named,
+            Ok(Notification::Objects(_)) => {
+                tracing::info!(message_id = %message.id, "ignored a message that names no new object");
+                add(&self.counters.messages_ignored, 1);
+                Vec::new()
+            }
             Ok(Notification::Ignored(what)) => {
-                tracing::info!(message = %message.id, what, "ignored a message that asks for nothing");
+                tracing::info!(message_id = %message.id, what, "ignored a message that asks for nothing");
                 add(&self.counters.messages_ignored, 1);
                 Vec::new()
             }
@@ -81,22 +96,24 @@ impl Pipeline {
             }
         };
 
-        let mut accepted = Accepted(());
+        if named.is_empty() && doubts.is_empty() {
+            accepted.push(Accepted::nothing_asked());
+        }
         for object in &named {
             if !LogKey::parse(&object.key).contents.holds_records() {
                 add(&self.counters.objects_skipped, 1);
+                accepted.push(Accepted::nothing_asked());
                 continue;
             }
             let seat = self.seats.take(object.bytes).await;
             let Some(job) = self.download(message, object, seat, &mut doubts).await? else {
                 continue;
             };
-            let Some(examined) = self.examine(object, job, &mut doubts).await? else { continue };
-            accepted = self.send(&examined.findings, &times).await?;
+            accepted.push(self.examine(object, job, &times, &mut doubts).await?);
         }
         // Here windows will commit their state, once there are any.
         if !doubts.is_empty() {
-            accepted = self.park(message, &doubts).await?;
+            accepted.push(self.park(message, &doubts).await?);
         }
         self.acknowledge(message, lease, accepted).await
     }
@@ -133,41 +150,58 @@ impl Pipeline {
                 doubts.push(Doubt::Download { object: named.clone(), error });
                 Ok(None)
             }
-            // What is denied is denied to every message: someone must mend it, and no message is to blame.
+            // What is denied is denied to every message: someone must mend it, and no message is to blame. But no
+            // message is left to the end of the queue's retention.
+            CloudErrorKind::Denied if self.is_old(message) => {
+                add(&self.counters.objects_failed, 1);
+                doubts.push(Doubt::Download { object: named.clone(), error });
+                Ok(None)
+            }
             _ => Err(Trouble::Download(error)),
         }
     }
 
-    /// Has an object examined on a worker, and counts what came of it.
+    /// Has an object examined on a worker, sends its findings as they come, and counts what came of it. Done when each
+    /// of them is accepted.
     async fn examine(
         &self,
         named: &Named,
         job: Job,
+        times: &Times,
         doubts: &mut Vec<Doubt>,
-    ) -> Result<Option<Examined>, Trouble> {
+    ) -> Result<Accepted, Trouble> {
         let counters = &self.counters;
-        let bytes_compressed = job.object.len() as u64;
-        let examined = match self.bridge.examine(job).await {
-            Ok(examined) => examined,
-            Err(error @ BridgeError::Panicked { .. }) => {
-                add(&counters.objects, 1);
-                add(&counters.objects_failed, 1);
-                doubts.push(Doubt::Panic { object: named.clone(), message: error.to_string() });
-                return Ok(None);
+        add(&counters.bytes_compressed, job.object.len() as u64);
+        let mut examination = self.bridge.examine(job).map_err(Trouble::Workers)?;
+        let mut accepted = Accepted::nothing_asked();
+        let examined = loop {
+            match examination.next().await {
+                Progress::Findings(findings) => accepted = self.send(&findings, times).await?,
+                Progress::Done(Ok(examined)) => break examined,
+                Progress::Done(Err(error @ BridgeError::Panicked { .. })) => {
+                    add(&counters.objects, 1);
+                    add(&counters.objects_failed, 1);
+                    doubts.push(Doubt::Panic { object: named.clone(), message: error.to_string() });
+                    return Ok(accepted);
+                }
+                Progress::Done(Err(error)) => return Err(Trouble::Workers(error)),
             }
-            Err(error) => return Err(Trouble::Workers(error)),
         };
-        let read = &examined.read;
+        let read = examined.read;
         add(&counters.objects, 1);
         add(&counters.objects_failed, u64::from(read.failed.is_some()));
         add(&counters.records, examined.records_evaluated);
         add(&counters.records_failed, read.records_failed);
-        add(&counters.bytes_compressed, bytes_compressed);
         add(&counters.bytes_raw, read.bytes_raw);
         if !read.is_whole() {
-            doubts.push(Doubt::Content { object: named.clone(), read: read.clone() });
+            doubts.push(Doubt::Content { object: named.clone(), read });
         }
-        Ok(Some(examined))
+        Ok(accepted)
+    }
+
+    fn is_old(&self, message: &Message) -> bool {
+        let age_ms = message.sent_at_ms.map_or(0, |sent_ms| self.clock.now_ms() - sent_ms);
+        age_ms > DENIED_DAYS_MAX * 24 * 3600 * 1000
     }
 
     /// Sends findings to the action queue; done when each of them is accepted.
@@ -188,13 +222,16 @@ impl Pipeline {
         &self,
         message: &Message,
         lease: &Lease,
-        _accepted: Accepted,
+        accepted: Vec<Accepted>,
     ) -> Result<(), Trouble> {
+        debug_assert!(!accepted.is_empty(), "whatever was asked for has been accepted by someone");
+        // A heartbeat that meets a message being deleted would take the lease for lost.
+        lease.settle();
         let results = self.source.delete(std::slice::from_ref(lease.receipt())).await;
         for result in results.map_err(Trouble::Delete)? {
             result.map_err(Trouble::Delete)?;
         }
-        tracing::debug!(message = %message.id, "acknowledged");
+        tracing::debug!(message_id = %message.id, "acknowledged");
         add(&self.counters.messages_acknowledged, 1);
         Ok(())
     }
@@ -214,7 +251,7 @@ enum Trouble {
     #[error("failed to delete the message")]
     Delete(#[source] CloudError),
     #[error(
-        "the message can never succeed and there is no dead-letter queue to park it on; set dead_letter_queue"
+        "the message can never succeed and there is no dead-letter queue to park it on; set queues.dead_letters"
     )]
     NowhereToPark,
     #[error("the lease was lost; another worker may hold the message")]
@@ -236,10 +273,17 @@ fn times(message: &Message, received_ms: i64) -> Times {
 fn outgoing(finding: &Finding, times: &Times) -> Outgoing {
     Outgoing {
         body: finding.json.clone(),
-        group: Some(finding.account.clone().unwrap_or_else(|| "none".to_owned())),
+        group: Some(group(finding).to_owned()),
         deduplication: Some(finding.uid.clone()),
         attributes: times.clone(),
     }
+}
+
+/// The account, if it is one: a FIFO queue refuses a group of odd characters, and records are not to be trusted.
+fn group(finding: &Finding) -> &str {
+    let is_account =
+        |text: &&str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    finding.account.as_deref().filter(is_account).unwrap_or("none")
 }
 
 /// The bytes of objects that may be in memory at once, as seats to take before a download.

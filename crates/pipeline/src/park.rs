@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use trailloop_cloud::{CloudError, CloudErrorKind, Message, Outgoing, character_allowed};
-use trailloop_cloudtrail::ReadSummary;
 use trailloop_cloudtrail::notification::{Named, NotificationError};
+use trailloop_cloudtrail::{Failure, ReadSummary};
 
 use crate::counters::add;
 use crate::{Accepted, Pipeline, Trouble};
@@ -37,9 +37,10 @@ impl Doubt {
             Self::Download { error, .. } => match error.kind() {
                 CloudErrorKind::NotFound => "object_missing",
                 CloudErrorKind::TooLarge => "object_too_large",
+                CloudErrorKind::Denied => "object_denied",
                 _ => "object_refused",
             },
-            Self::Content { read, .. } if read.failed.is_some() => "object_damaged",
+            Self::Content { read, .. } if is_damaged(read) => "object_damaged",
             Self::Content { .. } => "records_refused",
             Self::Panic { .. } => "object_panicked",
         }
@@ -73,6 +74,12 @@ impl Doubt {
     }
 }
 
+/// Whether the object itself is damaged, as opposed to some of its records.
+fn is_damaged(read: &ReadSummary) -> bool {
+    let structure = |failure: Failure| matches!(failure, Failure::EndsEarly | Failure::NotJson);
+    read.failed.is_some() || read.reports.iter().any(|report| structure(report.failure))
+}
+
 impl Pipeline {
     /// Puts a copy of the message aside; done when the dead-letter queue has accepted it.
     pub(crate) async fn park(
@@ -83,7 +90,7 @@ impl Pipeline {
         for doubt in doubts {
             let object = doubt.object().map(|object| format!("{}/{}", object.bucket, object.key));
             tracing::error!(
-                message = %message.id,
+                message_id = %message.id,
                 reason = doubt.reason(),
                 object = object.as_deref().unwrap_or("none").escape_debug().to_string(),
                 detail = doubt.detail(),

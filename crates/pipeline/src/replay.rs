@@ -6,10 +6,11 @@
 //! token, so there is no deadlock.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_channel::bounded;
-use trailloop_finding::Place;
+use trailloop_finding::{Finding, Place};
 
 use crate::bridge::guarded;
 use crate::examine::{Engine, Examined, Worker};
@@ -26,6 +27,8 @@ pub struct Fetched {
 pub enum Replayed {
     /// It was read, wholly or in part.
     Examined {
+        /// Its findings, by record and then by rule id.
+        findings: Vec<Finding>,
         /// What came of it.
         examined: Examined,
         /// Its size as stored.
@@ -34,6 +37,10 @@ pub enum Replayed {
     /// It could not be fetched, or examining it panicked.
     Failed(String),
 }
+
+/// The most bytes of findings held of one object: they wait for the objects before it. An object with more is not read
+/// to its end, and that is said.
+const FINDINGS_BYTES_MAX: usize = 256 << 20;
 
 /// How many results may wait for a slower one before them, for each worker.
 const AHEAD_PER_WORKER: usize = 8;
@@ -99,15 +106,25 @@ fn one(
     name: &str,
     fetch: impl FnOnce() -> Result<Fetched, String>,
 ) -> Replayed {
-    let fetched = match fetch() {
-        Ok(fetched) => fetched,
-        Err(error) => return Replayed::Failed(error),
-    };
-    let place = Place { source: name, version: fetched.version.as_deref() };
-    match guarded(worker, |worker| worker.examine(engine, &fetched.object, place)) {
-        Ok(examined) => {
-            Replayed::Examined { examined, bytes_compressed: fetched.object.len() as u64 }
-        }
+    let result = guarded(worker, |worker| {
+        let fetched = fetch()?;
+        let place = Place { source: name, version: fetched.version.as_deref() };
+        let (mut findings, mut bytes) = (Vec::new(), 0);
+        let examined = worker.examine(engine, &fetched.object, place, |finding| {
+            bytes += finding.json.len();
+            findings.push(finding);
+            if bytes > FINDINGS_BYTES_MAX {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        let bytes_compressed = fetched.object.len() as u64;
+        Ok(Replayed::Examined { findings, examined, bytes_compressed })
+    });
+    match result {
+        Ok(Ok(replayed)) => replayed,
+        Ok(Err(error)) => Replayed::Failed(error),
         Err(message) => {
             Replayed::Failed(format!("examining it panicked: {message}; keep it and report it"))
         }

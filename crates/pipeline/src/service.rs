@@ -2,7 +2,7 @@
 //!
 //! Several pollers ask the queue for as many messages as there is room for. A begun receive is never dropped, because
 //! that would strand its messages until their visibility ends; only what lies between receives looks at the stop
-//! signal. On stop: no more receives; what a last receive brings is given back at once; what began may finish until
+//! signal (and a receive that hangs beyond its wait is dropped when all is going down). On stop: no more receives; what a last receive brings is given back at once; what began may finish until
 //! the drain's deadline; the rest is given back, and its work is dropped at an await, where nothing is half done that a
 //! repeat would not mend.
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{Message, Receipt};
@@ -21,6 +21,9 @@ use crate::{Pipeline, Trouble};
 
 /// SQS gives at most ten messages a receive.
 const RECEIVE_MESSAGES_MAX: usize = 10;
+
+/// How much longer than its wait a last receive may take.
+const LAST_RECEIVE_GRACE: Duration = Duration::from_secs(2);
 
 /// The longest pause after failed receives.
 const PAUSE_SECONDS_MAX: u64 = 30;
@@ -40,11 +43,13 @@ pub struct ServiceLimits {
     pub drain: Duration,
 }
 
-/// How a drain ended.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
     /// Messages that were begun and not finished, and were given back.
     pub given_back: usize,
+    /// A part of the service failed, and it went down by itself.
+    pub failed: bool,
 }
 
 /// The running service.
@@ -67,29 +72,39 @@ impl Service {
     /// Runs until `stop`, then drains.
     pub async fn run(self, stop: CancellationToken) -> Drained {
         let service = Arc::new(self);
+        // The heart beats until all work is settled; it ends before anything is given back.
         let mut heart = JoinSet::new();
         heart.spawn(Arc::clone(&service.leases).keep());
         let mut pollers = JoinSet::new();
         for _ in 0..service.limits.pollers.max(1) {
             pollers.spawn(Arc::clone(&service).poll(stop.clone()));
         }
+
+        let mut failed = false;
         let mut work = JoinSet::new();
-        while let Some(polled) = pollers.join_next().await {
-            match polled {
-                Ok(unfinished) => {
-                    work.spawn(finish(unfinished));
-                }
-                Err(error) => tracing::error!(error = %error, "a poller failed; going down"),
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            ended = heart.join_next() => {
+                failed = true;
+                tracing::error!(?ended, "the heartbeat failed; going down");
             }
-            // One poller ends only when all should.
-            stop.cancel();
+            // A poller ends by itself only by failing.
+            polled = pollers.join_next() => failed |= !keep(polled, &mut work),
+        }
+        stop.cancel();
+        let last_receive = Instant::now() + service.limits.receive_wait + LAST_RECEIVE_GRACE;
+        while let Ok(polled @ Some(_)) = timeout_at(last_receive, pollers.join_next()).await {
+            failed |= !keep(polled, &mut work);
         }
         let deadline = Instant::now() + service.limits.drain;
         while let Ok(Some(_)) = timeout_at(deadline, work.join_next()).await {}
         let unfinished = service.leases.receipts();
         work.shutdown().await;
+        pollers.shutdown().await;
+        heart.shutdown().await;
         give_back(&*service.pipeline.source, &unfinished).await;
-        Drained { given_back: unfinished.len() }
+        Drained { given_back: unfinished.len(), failed }
     }
 
     /// Receives and starts work until `stop`; returns the work that is still under way.
@@ -97,7 +112,9 @@ impl Service {
         let mut work = JoinSet::new();
         let mut failures = 0;
         while let Some(mut room) = self.make_room(&stop).await {
-            while work.try_join_next().is_some() {}
+            while let Some(ended) = work.try_join_next() {
+                note(ended);
+            }
             let (wait, visibility) = (self.limits.receive_wait, self.limits.visibility);
             let received = self.pipeline.source.receive(room.len(), wait, visibility).await;
             let messages = match received {
@@ -153,7 +170,7 @@ impl Service {
             add(&self.pipeline.counters.messages_released, 1);
             let cause = std::error::Error::source(&trouble).map(ToString::to_string);
             tracing::warn!(
-                message = %message.id,
+                message_id = %message.id,
                 receives = message.receive_count,
                 cause = cause.as_deref().unwrap_or("none"),
                 "let a message go, it comes again: {trouble}"
@@ -162,8 +179,32 @@ impl Service {
     }
 }
 
+/// Keeps what a poller left under way, and says whether the poller ended well.
+fn keep(polled: Option<Result<JoinSet<()>, JoinError>>, work: &mut JoinSet<()>) -> bool {
+    match polled {
+        Some(Ok(unfinished)) => {
+            work.spawn(finish(unfinished));
+            true
+        }
+        Some(Err(error)) => {
+            tracing::error!(error = %error, "a poller failed; going down");
+            false
+        }
+        None => true,
+    }
+}
+
 async fn finish(mut work: JoinSet<()>) {
-    while work.join_next().await.is_some() {}
+    while let Some(ended) = work.join_next().await {
+        note(ended);
+    }
+}
+
+/// A message whose work panicked comes again; that it did is an error of ours.
+fn note(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(error = %error, "working on a message failed; it comes again");
+    }
 }
 
 /// A pause that grows with the failures in a row.

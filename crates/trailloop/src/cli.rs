@@ -52,7 +52,7 @@ pub(crate) enum LogFormat {
 /// The commands that exist.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show the whole loop on shipped logs, in one process, without an AWS account.
+    /// Show the whole path from log to finding on shipped logs, in one process, without an AWS account.
     Demo(DemoArgs),
     /// Match rules against archived log objects: files, folders or S3.
     Replay(Box<ReplayArgs>),
@@ -67,7 +67,8 @@ pub(crate) enum Command {
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Where the demo keeps its bucket, queues and findings [default: a new folder for temporary files].
+    /// Where the demo keeps its bucket, queues and findings; must be empty or not exist [default: a new folder for
+    /// temporary files].
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 }
@@ -184,7 +185,12 @@ pub struct SynthArgs {
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    let day = |date: Date| TimeZone::UTC.to_timestamp(date.into()).ok();
+    // Exactly a day: a date and time without a zone would lose its time in silence.
+    const DAY_BYTES: usize = "2026-11-02".len();
+    let day = |date: Date| {
+        let day = TimeZone::UTC.to_timestamp(date.into()).ok();
+        day.filter(|_| text.len() == DAY_BYTES)
+    };
     text.parse().ok().or_else(|| text.parse().ok().and_then(day)).ok_or_else(|| {
         "write RFC 3339, such as 2026-11-02T09:00:00Z, or a day such as 2026-11-02".to_owned()
     })
@@ -211,5 +217,6 @@ mod tests {
         assert_eq!(time("2026-11-02"), Ok("2026-11-02T00:00:00Z".parse().unwrap()));
         assert_eq!(time("2026-11-02T10:00:00+01:00"), Ok("2026-11-02T09:00:00Z".parse().unwrap()));
         assert!(time("yesterday").is_err());
+        assert!(time("2026-11-02T09:00:00").is_err(), "no zone is no time");
     }
 }

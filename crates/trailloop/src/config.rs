@@ -81,17 +81,20 @@ fn parse(
         Err(error) => {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
             problems.push(format!("{path}:{line}: not TOML: {}", error.message()));
+            return Err(UsageError(listed(path, &problems)));
         }
     }
     for (name, value) in environment {
         match KEYS.iter().find(|key| key.variable() == *name) {
             Some(key) => read_variable(key, name, value, &mut written, &mut problems),
             None => {
-                problems.push(format!("{name}: no such variable; see the configuration reference"))
+                problems.push(format!("{name}: no such variable; docs/configuration.md lists them"))
             }
         }
     }
-    let config = Reader { written: &written, problems: &mut problems, path }.config();
+    let mut reader = Reader { written: &written, problems: &mut problems, path };
+    let config = reader.config();
+    reader.check(&config);
     if problems.is_empty() { Ok(config) } else { Err(UsageError(listed(path, &problems))) }
 }
 
@@ -239,6 +242,31 @@ impl Reader<'_> {
                 _ => LogFormat::Json,
             },
             log_level: self.text("log.level").unwrap_or_default(),
+        }
+    }
+
+    /// What single values cannot tell.
+    fn check(&mut self, config: &Config) {
+        let queues = [
+            ("queues.notifications", Some(&config.notifications)),
+            ("queues.actions", Some(&config.actions)),
+            ("queues.dead_letters", config.dead_letters.as_ref()),
+        ];
+        let named = || queues.iter().filter_map(|(name, url)| Some((*name, *url.as_ref()?)));
+        for (nth, (name, url)) in named().enumerate().filter(|(_, (_, url))| !url.is_empty()) {
+            if !url.starts_with("https://") && !url.starts_with("http://") {
+                self.problems
+                    .push(format!("{}: {name} is {url:?}; it must be the queue's URL", self.path));
+            }
+            if let Some((other, _)) = named().take(nth).find(|(_, other)| *other == url) {
+                self.problems.push(format!("{}: {name} is the same queue as {other}", self.path));
+            }
+        }
+        if config.object_bytes_max > config.bytes_in_flight_max {
+            self.problems.push(format!(
+                "{}: limits.object_bytes_max is {}; it must not be more than limits.bytes_in_flight_max, {}",
+                self.path, config.object_bytes_max, config.bytes_in_flight_max
+            ));
         }
     }
 

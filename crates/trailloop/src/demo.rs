@@ -42,7 +42,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Runs the command.
 pub(crate) fn demo(arguments: &DemoArgs, global: &Global) -> anyhow::Result<Exit> {
     let dir = match &arguments.dir {
-        Some(dir) => dir.clone(),
+        Some(dir) => {
+            synth::refuse_if_not_empty(dir)?;
+            dir.clone()
+        }
         None => tempfile::Builder::new()
             .prefix("trailloop-demo-")
             .tempdir()
@@ -68,11 +71,7 @@ fn fill_bucket(dir: &Path) -> anyhow::Result<Vec<String>> {
     collect(&LOGS, &mut files);
     ensure!(!files.is_empty(), "the program was built without its logs");
     for (path, bytes) in &files {
-        let target = bucket.join(path);
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-        }
-        fs::write(&target, bytes).with_context(|| format!("write {}", target.display()))?;
+        write(&bucket.join(path), bytes)?;
     }
     let mut keys: Vec<String> =
         files.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
@@ -86,14 +85,14 @@ fn fill_bucket(dir: &Path) -> anyhow::Result<Vec<String>> {
     });
     for nth in 0..BACKGROUND_OBJECTS {
         let object = background.object(nth);
-        let target = bucket.join(&object.key);
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-        }
-        fs::write(&target, &object.bytes).with_context(|| format!("write {}", target.display()))?;
+        write(&bucket.join(&object.key), &object.bytes)?;
         keys.push(object.key);
     }
     Ok(keys)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    synth::write_file(path, bytes).with_context(|| format!("write {}", path.display()))
 }
 
 fn collect(dir: &'static Dir<'static>, files: &mut Vec<(PathBuf, &'static [u8])>) {
@@ -145,6 +144,8 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
     fs::write(&findings_file, lines)
         .with_context(|| format!("write {}", findings_file.display()))?;
     let totals = pipeline.counters.totals();
+    let count = findings.len() as u64;
+    ensure!(count == totals.findings, "{} findings were sent and {count} arrived", totals.findings);
     let story = Story {
         findings: &findings,
         totals,

@@ -1,6 +1,7 @@
 //! `trailloop replay`: rules against archived objects, findings in order.
 
 use std::fs::{File, OpenOptions};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -17,7 +18,7 @@ use crate::config::cores;
 use crate::resume::Place;
 use crate::ruleset::RuleFiles;
 use crate::show::shown;
-use crate::source::{Item, Sources};
+use crate::source::{Item, Listing, Sources};
 use crate::{Exit, UsageError, progress};
 
 /// The largest object read whole; CloudTrail's own limit is 50 MB.
@@ -78,36 +79,18 @@ pub(crate) fn replay(arguments: &ReplayArgs, global: &Global) -> anyhow::Result<
     for failed in &listing.failed {
         tracing::error!("{}", shown(failed));
     }
-    if listing.items.is_empty() && listing.skipped + listing.pruned == 0 {
+    let found = listing.items.len() as u64 + listing.skipped + listing.pruned;
+    if found == 0 && !listing.failed.is_empty() {
+        return Ok(Exit::Failed);
+    }
+    if found == 0 {
         let text = format!("no object found in {}", arguments.sources.join(" "));
         return Err(UsageError(text).into());
     }
 
-    let mut summary = Summary {
-        objects: listing.skipped,
-        objects_skipped: listing.skipped,
-        objects_pruned: listing.pruned,
-        rules_loaded: rules.set.len() as u64,
-        rules_rejected: rules.rejected,
-        ..Summary::default()
-    };
-    let resumed = match &arguments.resume {
-        Some(path) => Place::load(path, &fingerprint(arguments))?,
-        None => None,
-    };
-    let mut output = Output::open(&arguments.output, resumed.as_ref())?;
-    let items = match &resumed {
-        Some(place) => {
-            summary = place.summary.clone();
-            let last = (place.last.0, place.last.1.as_str());
-            let done =
-                listing.items.partition_point(|item| (item.source, item.name.as_str()) <= last);
-            &listing.items[done..]
-        }
-        None => &listing.items[..],
-    };
+    let of = fingerprint(arguments, &rules);
+    let Start { items, mut output, mut collector } = start(arguments, &rules, &listing, of)?;
     let engine = Engine { rules: rules.set.clone(), limits: Limits::default(), filter };
-    let mut collector = Collector { summary, highest: None, error: None };
     collector.run(arguments, global, &engine, &sources, items, &mut output)?;
     output.finish()?;
 
@@ -122,10 +105,63 @@ pub(crate) fn replay(arguments: &ReplayArgs, global: &Global) -> anyhow::Result<
     })
 }
 
+/// Where a replay begins.
+struct Start<'l> {
+    items: &'l [Item],
+    output: Output,
+    collector: Collector,
+}
+
+/// At the first object, or where the last replay was.
+fn start<'l>(
+    arguments: &ReplayArgs,
+    rules: &RuleFiles,
+    listing: &'l Listing,
+    of: String,
+) -> anyhow::Result<Start<'l>> {
+    if arguments.resume.is_some() && arguments.output == "-" {
+        let text = "--resume needs --output FILE: what was printed cannot be taken back".to_owned();
+        return Err(UsageError(text).into());
+    }
+    let resumed = match &arguments.resume {
+        Some(path) => Place::load(path, &of)?,
+        None => None,
+    };
+    let output = Output::open(&arguments.output, resumed.as_ref())?;
+    let Some(place) = resumed else {
+        let summary = Summary {
+            objects: listing.skipped,
+            objects_skipped: listing.skipped,
+            objects_pruned: listing.pruned,
+            rules_loaded: rules.set.len() as u64,
+            rules_rejected: rules.rejected,
+            ..Summary::default()
+        };
+        let collector = Collector { of, summary, highest: None, done: 0, error: None };
+        return Ok(Start { items: &listing.items, output, collector });
+    };
+    let last = (place.last.0, place.last.1.as_str());
+    let done = listing.items.partition_point(|item| (item.source, item.name.as_str()) <= last);
+    let new = (done as u64).saturating_sub(place.done);
+    if new > 0 {
+        tracing::warn!(
+            new,
+            "objects that came since lie before the place and are left out; delete the place to read all"
+        );
+    }
+    let Place { summary, highest, .. } = place;
+    let collector = Collector { of, summary, highest, done: done as u64, error: None };
+    Ok(Start { items: &listing.items[done..], output, collector })
+}
+
 /// Takes the results in order.
 struct Collector {
+    /// What is replayed, as a place names it.
+    of: String,
     summary: Summary,
     highest: Option<Level>,
+    /// Objects that are done, those of earlier replays included.
+    done: u64,
     error: Option<anyhow::Error>,
 }
 
@@ -145,11 +181,12 @@ impl Collector {
         let fetch = |item: &Item| sources.fetch(item);
         replay_objects(engine, items, jobs, name, fetch, |nth, replayed| {
             let item = &items[nth];
+            self.done += 1;
             let taken = self.take(item, replayed, output).and_then(|()| {
                 let saves =
                     (nth as u64 + 1).is_multiple_of(SAVE_EVERY_OBJECTS) || nth + 1 == items.len();
                 match &arguments.resume {
-                    Some(path) if saves => self.save(path, arguments, item, output),
+                    Some(path) if saves => self.save(path, item, output),
                     _ => Ok(()),
                 }
             });
@@ -170,14 +207,14 @@ impl Collector {
                 summary.objects_failed += 1;
                 tracing::warn!(object = %shown(&item.name), "failed to read an object: {}", shown(&error));
             }
-            Replayed::Examined { examined, bytes_compressed } => {
+            Replayed::Examined { findings, examined, bytes_compressed } => {
                 report(item, &examined.read);
                 summary.objects_failed += u64::from(examined.read.failed.is_some());
                 summary.records += examined.records_evaluated;
                 summary.records_failed += examined.read.records_failed;
                 summary.bytes_compressed += bytes_compressed;
                 summary.bytes_raw += examined.read.bytes_raw;
-                for finding in examined.findings {
+                for finding in findings {
                     summary.findings += 1;
                     self.highest = self.highest.max(Some(finding.level));
                     output.write(&finding)?;
@@ -187,17 +224,13 @@ impl Collector {
         Ok(())
     }
 
-    fn save(
-        &self,
-        path: &Path,
-        arguments: &ReplayArgs,
-        item: &Item,
-        output: &mut Output,
-    ) -> anyhow::Result<()> {
+    fn save(&self, path: &Path, item: &Item, output: &mut Output) -> anyhow::Result<()> {
         let place = Place {
-            of: fingerprint(arguments),
+            of: self.of.clone(),
             last: (item.source, item.name.clone()),
-            output_bytes: output.flush()?,
+            done: self.done,
+            highest: self.highest,
+            output_bytes: output.sync()?,
             summary: self.summary.clone(),
         };
         place.save(path)
@@ -208,10 +241,12 @@ fn jobs(sources: &[String]) -> usize {
     if Sources::reads_s3(sources) { cores() * S3_JOBS_PER_CORE } else { cores() }
 }
 
-/// What makes a replay the same replay.
-fn fingerprint(arguments: &ReplayArgs) -> String {
-    let ReplayArgs { sources, rules, output, from, to, account, region, .. } = arguments;
-    format!("{:?}", (sources, rules, output, from, to, account, region))
+/// What makes a replay the same replay: its arguments, and the rules as they are now.
+fn fingerprint(arguments: &ReplayArgs, rules: &RuleFiles) -> String {
+    let ReplayArgs { sources, output, from, to, account, region, .. } = arguments;
+    let mut hash = DefaultHasher::new();
+    format!("{:?}", rules.set.rules()).hash(&mut hash);
+    format!("{:?} rules {:016x}", (sources, output, from, to, account, region), hash.finish())
 }
 
 /// Names what could not be read of an object.
@@ -232,6 +267,8 @@ fn report(item: &Item, read: &ReadSummary) {
 /// Where findings are written.
 struct Output {
     to: BufWriter<Box<dyn Write>>,
+    /// The file, to make sure of what was written.
+    file: Option<File>,
     bytes: u64,
 }
 
@@ -239,19 +276,16 @@ impl Output {
     /// Opens the output; a resumed one is cut to where it was and appended to.
     fn open(name: &str, resumed: Option<&Place>) -> anyhow::Result<Self> {
         let bytes = resumed.map_or(0, |place| place.output_bytes);
-        let to: Box<dyn Write> = if name == "-" {
-            Box::new(std::io::stdout())
-        } else {
-            let file = match resumed {
-                None => File::create(name),
-                Some(_) => OpenOptions::new().append(true).open(name).and_then(|file| {
-                    file.set_len(bytes)?;
-                    Ok(file)
-                }),
-            };
-            Box::new(file.with_context(|| format!("open {name}"))?)
+        let file = match (name, resumed) {
+            ("-", _) => None,
+            (_, None) => Some(File::create(name).with_context(|| format!("open {name}"))?),
+            (_, Some(_)) => Some(cut(name, bytes)?),
         };
-        Ok(Self { to: BufWriter::with_capacity(1 << 16, to), bytes })
+        let to: Box<dyn Write> = match &file {
+            Some(file) => Box::new(file.try_clone().with_context(|| format!("open {name}"))?),
+            None => Box::new(std::io::stdout()),
+        };
+        Ok(Self { to: BufWriter::with_capacity(1 << 16, to), file, bytes })
     }
 
     fn write(&mut self, finding: &Finding) -> anyhow::Result<()> {
@@ -261,15 +295,31 @@ impl Output {
         Ok(())
     }
 
-    /// Writes out what is buffered, and gives the length so far.
-    fn flush(&mut self) -> anyhow::Result<u64> {
+    /// Brings what is buffered to the disk, and gives the length so far.
+    fn sync(&mut self) -> anyhow::Result<u64> {
         self.to.flush().context("write findings")?;
+        if let Some(file) = &self.file {
+            file.sync_data().context("write findings")?;
+        }
         Ok(self.bytes)
     }
 
     fn finish(mut self) -> anyhow::Result<()> {
         self.to.flush().context("write findings")
     }
+}
+
+/// Opens findings of an earlier replay, without what it wrote after its last place.
+fn cut(name: &str, bytes: u64) -> anyhow::Result<File> {
+    let file =
+        OpenOptions::new().append(true).open(name).with_context(|| format!("open {name}"))?;
+    let length = file.metadata().with_context(|| format!("read {name}"))?.len();
+    if length < bytes {
+        let text = format!("{name} is shorter than it was; delete the place to start anew");
+        return Err(UsageError(text).into());
+    }
+    file.set_len(bytes).with_context(|| format!("cut {name}"))?;
+    Ok(file)
 }
 
 fn write_summary(to: Option<&str>, summary: &Summary, seconds: f64) -> anyhow::Result<()> {

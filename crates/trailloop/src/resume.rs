@@ -5,10 +5,12 @@
 //! cuts the repeated findings off first.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use trailloop_finding::Level;
 
 use crate::UsageError;
 use crate::replay::Summary;
@@ -20,6 +22,10 @@ pub(crate) struct Place {
     pub(crate) of: String,
     /// The SOURCE argument and the name of the last object that is done.
     pub(crate) last: (usize, String),
+    /// How many objects are done.
+    pub(crate) done: u64,
+    /// The highest level found so far.
+    pub(crate) highest: Option<Level>,
     /// The length of the output after it.
     pub(crate) output_bytes: u64,
     /// The counts after it.
@@ -54,10 +60,15 @@ impl Place {
 
     /// Replaces the file.
     pub(crate) fn save(&self, path: &Path) -> anyhow::Result<()> {
-        let new = path.with_extension("new");
-        let mut text = self.to_json().to_string();
-        text.push('\n');
-        fs::write(&new, text).with_context(|| format!("write {}", new.display()))?;
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let new = Path::new(&new);
+        let write = || {
+            let mut file = fs::File::create(new)?;
+            writeln!(file, "{}", self.to_json())?;
+            file.sync_data()
+        };
+        write().with_context(|| format!("write {}", new.display()))?;
         fs::rename(&new, path).with_context(|| format!("replace {}", path.display()))
     }
 
@@ -66,6 +77,8 @@ impl Place {
             "of": self.of,
             "source": self.last.0,
             "name": self.last.1,
+            "done": self.done,
+            "highest": self.highest.map(Level::as_str),
             "output_bytes": self.output_bytes,
             "summary": self.summary.to_json(),
         })
@@ -76,6 +89,8 @@ impl Place {
         Some(Self {
             of: value.get("of")?.as_str()?.to_owned(),
             last: (source, value.get("name")?.as_str()?.to_owned()),
+            done: value.get("done")?.as_u64()?,
+            highest: value.get("highest")?.as_str().and_then(Level::parse),
             output_bytes: value.get("output_bytes")?.as_u64()?,
             summary: Summary::from_json(value.get("summary")?)?,
         })
@@ -94,6 +109,8 @@ mod tests {
         let place = Place {
             of: "x".to_owned(),
             last: (1, "b/k".to_owned()),
+            done: 3,
+            highest: Some(Level::High),
             output_bytes: 7,
             summary: Summary { objects: 3, records: 9, ..Summary::default() },
         };

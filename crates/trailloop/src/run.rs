@@ -1,6 +1,7 @@
 //! `trailloop run`: the stream service. Six steps: log, configuration, runtime, build, wait, drain.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,9 @@ use crate::cli::{Global, RunArgs};
 use crate::config::{self, Config};
 use crate::ruleset::RuleFiles;
 use crate::{Exit, logging};
+
+/// What a stop may take, with a little left for the end.
+const STOPPING_MAX: Duration = Duration::from_secs(27);
 
 /// Runs the command.
 pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
@@ -35,6 +39,14 @@ pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> 
 
 async fn serve(config: Config, rules: RuleFiles) -> anyhow::Result<Exit> {
     let pipeline = Arc::new(build(&config, rules).await?);
+    let stopping = config.service.receive_wait + config.service.drain;
+    if stopping > STOPPING_MAX {
+        let seconds = stopping.as_secs();
+        tracing::warn!(
+            seconds,
+            "a stop may take longer than the 30 seconds ECS gives; lower limits.drain_seconds"
+        );
+    }
     tracing::info!(
         notifications = %pipeline.source.name(),
         actions = %pipeline.actions.name(),
@@ -55,7 +67,7 @@ async fn serve(config: Config, rules: RuleFiles) -> anyhow::Result<Exit> {
     };
     log_totals(pipeline.counters.totals());
     tracing::info!(given_back = drained.given_back, "stopped");
-    Ok(Exit::Done)
+    Ok(if drained.failed { Exit::Failed } else { Exit::Done })
 }
 
 async fn build(config: &Config, rules: RuleFiles) -> anyhow::Result<Pipeline> {

@@ -1,10 +1,11 @@
 //! What a replay reads: files, folders and S3 prefixes, listed in order and fetched on the workers.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -16,6 +17,7 @@ use trailloop_pipeline::replay::Fetched;
 
 use crate::UsageError;
 use crate::cli::AwsArgs;
+use crate::show::shown;
 
 /// CloudTrail delivers again for 30 days when a bucket is misconfigured, so an event may lie under a later day.
 const LATE_DAYS_MAX: i32 = 30;
@@ -27,6 +29,16 @@ pub(crate) struct Item {
     /// How findings name it: `bucket/key`, or the path relative to SOURCE.
     pub(crate) name: String,
     at: At,
+}
+
+impl Item {
+    /// What tells the object's layout: a file's whole path, because SOURCE may lie inside it.
+    fn key(&self) -> &str {
+        match &self.at {
+            At::File(path) => path.to_str().unwrap_or(&self.name),
+            At::Object(object) => &object.key,
+        }
+    }
 }
 
 enum At {
@@ -85,7 +97,7 @@ impl Sources {
         for (nth, source) in sources.iter().enumerate() {
             let listed = match source.strip_prefix("s3://") {
                 Some(place) => self.list_s3(nth, place)?,
-                None => list_path(nth, Path::new(source)),
+                None => list_path(nth, Path::new(source), &mut listing.failed),
             };
             let mut items = match listed {
                 Ok(items) => items,
@@ -96,7 +108,7 @@ impl Sources {
             };
             items.sort_by(|a, b| a.name.cmp(&b.name));
             for item in items {
-                let key = LogKey::parse(&item.name);
+                let key = LogKey::parse(item.key());
                 if !key.contents.holds_records() {
                     listing.skipped += 1;
                 } else if is_outside(&key, filter) {
@@ -161,19 +173,26 @@ impl Sources {
 }
 
 fn read_file(path: &Path, bytes_max: u64) -> std::io::Result<Fetched> {
-    let bytes = fs::metadata(path)?.len();
-    if bytes > bytes_max {
-        let text = format!("the file has {bytes} bytes, and at most {bytes_max} are read at once");
+    let file = fs::File::open(path)?;
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(file.metadata()?.len().min(bytes_max)).unwrap_or(0));
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        let text =
+            format!("the file has more than {bytes_max} bytes, which is the most read at once");
         return Err(std::io::Error::other(text));
     }
-    Ok(Fetched { object: fs::read(path)?.into(), version: None })
+    Ok(Fetched { object: bytes.into(), version: None })
 }
 
 /// A file, or every file below a folder. Hidden files and folders are left out, as shells do.
-fn list_path(nth: usize, path: &Path) -> anyhow::Result<Vec<Item>> {
+fn list_path(nth: usize, path: &Path, failed: &mut Vec<String>) -> anyhow::Result<Vec<Item>> {
     let mut items = Vec::new();
-    if fs::metadata(path)?.is_dir() {
-        walk(nth, path, "", &mut items)?;
+    let kind = fs::metadata(path)?;
+    if kind.is_dir() {
+        walk(nth, path, "", &mut items, failed);
+    } else if !kind.is_file() {
+        bail!("neither a file nor a folder");
     } else {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         items.push(Item { source: nth, name, at: At::File(path.to_owned()) });
@@ -181,10 +200,22 @@ fn list_path(nth: usize, path: &Path) -> anyhow::Result<Vec<Item>> {
     Ok(items)
 }
 
-fn walk(nth: usize, folder: &Path, above: &str, items: &mut Vec<Item>) -> anyhow::Result<()> {
-    let listed = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
-    for entry in listed {
-        let path = entry.with_context(|| format!("list {}", folder.display()))?.path();
+/// Collects the files below a folder. What cannot be listed is noted, and the rest goes on.
+fn walk(nth: usize, folder: &Path, above: &str, items: &mut Vec<Item>, failed: &mut Vec<String>) {
+    let unread =
+        |path: &Path, error: &std::io::Error| format!("failed to read {}: {error}", path.display());
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return failed.push(unread(folder, &error)),
+    };
+    for entry in entries {
+        let path = match entry {
+            Ok(entry) => entry.path(),
+            Err(error) => {
+                failed.push(unread(folder, &error));
+                continue;
+            }
+        };
         let Some(file) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
             continue;
         };
@@ -193,15 +224,15 @@ fn walk(nth: usize, folder: &Path, above: &str, items: &mut Vec<Item>) -> anyhow
         }
         let name = if above.is_empty() { file } else { format!("{above}/{file}") };
         // A link is followed to a file but not to a folder, so that no walk is endless.
-        let kind =
-            fs::symlink_metadata(&path).with_context(|| format!("read {}", path.display()))?;
-        if kind.is_dir() {
-            walk(nth, &path, &name, items)?;
-        } else {
-            items.push(Item { source: nth, name, at: At::File(path) });
+        match fs::symlink_metadata(&path).map(|kind| kind.is_dir()) {
+            Ok(true) => walk(nth, &path, &name, items, failed),
+            Ok(false) if fs::metadata(&path).is_ok_and(|kind| !kind.is_file()) => {
+                tracing::warn!(path = %shown(&name), "left out what is neither a file nor a folder");
+            }
+            Ok(false) => items.push(Item { source: nth, name, at: At::File(path) }),
+            Err(error) => failed.push(unread(&path, &error)),
         }
     }
-    Ok(())
 }
 
 /// Whether a key says that none of its records can pass the filter. Keys only prune; records decide.

@@ -54,7 +54,8 @@ impl<'a> Told<'a> {
                 format!("{actor}/user/name"),
                 format!("{actor}/invoked_by"),
             ])
-            .unwrap_or("an unnamed caller"),
+            .filter(|name| *name != "[redacted]")
+            .unwrap_or("a caller whose name was withheld: it may be a mistyped password"),
             key: first(&[format!("{actor}/user/credential_uid")]),
             address: first(&[
                 "/evidences/0/src_endpoint/ip".to_owned(),
@@ -80,13 +81,17 @@ impl Story<'_> {
     fn tell_input(&self, text: &mut String) {
         let Totals { objects, objects_skipped, records, bytes_compressed, bytes_raw, .. } =
             self.totals;
-        line(text, "Trailloop demo: an organization's CloudTrail, read as it arrives");
+        line(text, "Trailloop demo: a made-up organization's CloudTrail, read as it arrives");
+        line(
+            text,
+            "Somewhere in an ordinary morning someone tries a leaked key. Nobody told Trailloop where to look.",
+        );
         line(text, "");
         line(text, "WHAT CAME IN");
         line(
             text,
             &format!(
-                "  {} notifications named {} log objects; {objects_skipped} hold no records and were not downloaded",
+                "  {} notifications named {} log objects; {objects_skipped} without records not downloaded",
                 thousands(self.totals.messages_received),
                 thousands(objects + objects_skipped),
             ),
@@ -157,7 +162,7 @@ fn tell_findings(told: &[Told<'_>], text: &mut String) {
         .map(|level| format!("{} {level}", count(level)))
         .collect();
     line(text, "WHAT WAS FOUND");
-    line(text, &format!("  {} findings: {}", told.len(), counts.join(", ")));
+    line(text, &format!("  {}: {}", counted(told.len(), "finding"), counts.join(", ")));
     line(text, "");
     let wide = told.iter().map(|one| shown(one.title).chars().count()).max().unwrap_or(0).min(64);
     for one in told {
@@ -181,8 +186,6 @@ fn tell_findings(told: &[Told<'_>], text: &mut String) {
 struct Caller<'a> {
     findings: usize,
     worst: Option<Level>,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
     addresses: BTreeSet<&'a str>,
     keys: BTreeSet<&'a str>,
 }
@@ -193,8 +196,6 @@ fn tell_callers(told: &[Told<'_>], text: &mut String) {
         let caller = callers.entry(one.actor).or_default();
         caller.findings += 1;
         caller.worst = caller.worst.max(Some(one.level));
-        caller.first.get_or_insert(one.time);
-        caller.last = Some(one.time);
         caller.addresses.insert(one.address);
         caller.keys.extend(one.key.filter(|key| !key.is_empty()));
     }
@@ -203,7 +204,7 @@ fn tell_callers(told: &[Told<'_>], text: &mut String) {
     line(text, "WHO DID IT");
     for (name, caller) in callers {
         line(text, &format!("  {}", shown(name)));
-        let mut parts = vec![format!("{} findings", caller.findings)];
+        let mut parts = vec![counted(caller.findings, "finding")];
         parts.push(format!("from {}", listed(&caller.addresses)));
         if !caller.keys.is_empty() {
             parts.push(format!("with {}", listed(&caller.keys)));
@@ -225,6 +226,10 @@ fn tell_callers(told: &[Told<'_>], text: &mut String) {
         );
     }
     line(text, "");
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn listed(names: &BTreeSet<&str>) -> String {

@@ -29,15 +29,20 @@ const DELIVERY_MINUTES: i64 = 5;
 
 /// Runs the command.
 pub(crate) fn command(arguments: &SynthArgs) -> anyhow::Result<Exit> {
-    let out = &arguments.out;
-    if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
-        let text = format!("{} is not empty; name a new folder", out.display());
-        return Err(UsageError(text).into());
-    }
+    refuse_if_not_empty(&arguments.out)?;
     let bar = progress::bar(u64::from(arguments.objects), false);
     write(arguments, || bar.inc(1))?;
     bar.finish_and_clear();
     Ok(Exit::Done)
+}
+
+/// What is there already must not be mixed with what is about to be written.
+pub(crate) fn refuse_if_not_empty(folder: &Path) -> Result<(), UsageError> {
+    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        let text = format!("{} is not empty; name a new folder", folder.display());
+        return Err(UsageError(text));
+    }
+    Ok(())
 }
 
 /// Writes the logs and calls `written` after each object.
@@ -56,7 +61,7 @@ pub fn write(arguments: &SynthArgs, mut written: impl FnMut()) -> anyhow::Result
     Ok(())
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -35,8 +35,8 @@ fn results_come_in_order_for_any_number_of_jobs() {
             |nth, replayed| {
                 order.push(nth);
                 match replayed {
-                    Replayed::Examined { examined, .. } => {
-                        uids.extend(examined.findings.into_iter().map(|finding| finding.uid));
+                    Replayed::Examined { findings, .. } => {
+                        uids.extend(findings.into_iter().map(|finding| finding.uid));
                     }
                     Replayed::Failed(error) => assert_eq!((nth, error.as_str()), (50, "gone")),
                 }

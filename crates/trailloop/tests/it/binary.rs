@@ -237,6 +237,7 @@ fn no_output_of_any_command_holds_a_secret() {
         "--summary",
         text(&summary),
     ]);
+    assert_eq!(status(&replayed), 0);
     let written = fs::read(&findings).unwrap();
     assert!(lines(&written).len() > 200);
     let demo_dir = folder.path().join("demo");
@@ -292,6 +293,8 @@ fn the_demo_tells_its_story() {
     {
         assert!(story.contains(part), "{story}");
     }
+    let again = run(&["demo", "--dir", text(folder.path())]);
+    assert_eq!(status(&again), 2, "a folder that is in use is refused");
     let findings = lines(&fs::read(folder.path().join("findings.ndjson")).unwrap());
     // The service finds in the bucket what a replay of the folder of buckets finds.
     let replayed = run(&["replay", text(&folder.path().join("buckets"))]);
@@ -323,7 +326,9 @@ fn exit_statuses_are_the_contract() {
         (&["replay", log, "--rules", rules, "--fail-on", "high"], 3),
         (&["replay", log, "--rules", rules, "--fail-on", "critical"], 0),
         (&["replay", log, "missing.json", "--rules", rules], 1),
+        (&["replay", "missing.json", "--rules", rules], 1),
         (&["replay", text(&empty), "--rules", rules], 2),
+        (&["replay", log, "--rules", rules, "--resume", "place"], 2),
         (&["replay", log, "--rules", "missing.yml"], 2),
         (&["replay", log, "--rules", text(&bad_rule)], 2),
         (&["replay", log, "--rules", rules, "--from", "yesterday"], 2),
@@ -394,8 +399,8 @@ fn a_replay_that_was_cut_short_goes_on_where_it_was() {
     let output = folder.path().join("findings.ndjson");
     let place = folder.path().join("place.json");
     let summary = folder.path().join("summary.json");
-    let replay = || {
-        let output = run(&[
+    let replay = |more: &[&str], expected: i32| {
+        let arguments = [
             "replay",
             text(&logs),
             "--rules",
@@ -406,23 +411,37 @@ fn a_replay_that_was_cut_short_goes_on_where_it_was() {
             text(&place),
             "--summary",
             text(&summary),
-        ]);
-        assert_eq!(status(&output), 0, "{}", stderr(&output));
+        ];
+        let ended = run(&[&arguments[..], more].concat());
+        assert_eq!(status(&ended), expected, "{}", stderr(&ended));
+        ended
     };
-    replay();
+    replay(&[], 0);
     // What a replay wrote after its last saved place is cut off and written again.
     let mut torn = fs::read(&output).unwrap();
     torn.extend_from_slice(b"{\"torn\":");
     fs::write(&output, torn).unwrap();
     (5..8).for_each(write);
-    replay();
+    replay(&["--fail-on", "high"], 3);
     let ids: Vec<Value> = lines(&fs::read(&output).unwrap())
         .iter()
         .map(|finding| finding["finding_info"]["related_events"][0]["uid"].clone())
         .collect();
     assert_eq!(ids, ["e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7"]);
-    let summary: Value = serde_json::from_str(&fs::read_to_string(&summary).unwrap()).unwrap();
-    assert_eq!((&summary["objects"], &summary["findings"]), (&8.into(), &8.into()));
+    let totals: Value = serde_json::from_str(&fs::read_to_string(&summary).unwrap()).unwrap();
+    assert_eq!((&totals["objects"], &totals["findings"]), (&8.into(), &8.into()));
+
+    // Nothing is left to read, and what was found before still counts.
+    replay(&["--fail-on", "high"], 3);
+    // An object that came late under an earlier key is not passed over in silence.
+    fs::write(logs.join("00-late.json"), "{}").unwrap();
+    assert!(stderr(&replay(&[], 0)).contains("came since"));
+    // Another rule makes another replay, and a lost output is not filled with zeros.
+    fs::write(&rules, STOP_LOGGING.replace("level: high", "level: low")).unwrap();
+    replay(&[], 2);
+    fs::write(&rules, STOP_LOGGING).unwrap();
+    fs::write(&output, "").unwrap();
+    replay(&[], 2);
 }
 
 #[test]

@@ -266,7 +266,7 @@ fn object(nth: usize, records: usize) -> Vec<u8> {
             "eventName": name, "awsRegion": "us-east-1", "sourceIPAddress": "203.0.113.77", "userAgent": "aws-cli/2.19",
             "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ci-deployer", "userName": "ci-deployer",
                 "accountId": "111122223333", "accessKeyId": "AKIAIOSFODNN7EXAMPLE"},
-            "requestParameters": {"name": "org-trail"}, "responseElements": null, "eventID": format!("{nth}-{one}"),
+            "requestParameters": {"name": "org-trail", "sessionToken": "CANARY-token"}, "responseElements": null, "eventID": format!("{nth}-{one}"),
             "eventType": "AwsApiCall", "recipientAccountId": "111122223333"})
     };
     let records: Vec<Value> = (0..records).map(record).collect();
@@ -305,6 +305,8 @@ fn the_action_queue_ends_with_what_replay_finds() {
         })
         .collect();
     assert_eq!(reasons, [("object_damaged", cut_key())], "the damaged object is named and kept");
+    let said = format!("{log}{found:?}{parked:?}");
+    assert!(!said.contains("CANARY"), "a secret is in the log, a finding or a parked message");
     assert!(log.contains("objects_failed=1") && log.contains("objects_skipped=20"), "{log}");
     assert!(!log.contains("\"level\":\"WARN\""), "{log}");
 }
@@ -316,6 +318,7 @@ fn a_stop_in_the_middle_loses_nothing() {
     let first = world.start("first");
     wait("some findings are there", || world.depth(&world.actions).0 >= 5);
     first.stop();
+    assert_ne!(world.depth(&world.notifications), (0, 0), "it was the middle");
     let second = world.start("second");
     world.wait_until_empty();
     second.stop();
@@ -335,6 +338,7 @@ fn a_kill_in_the_middle_loses_nothing_and_repeats_are_the_same() {
                 || world.depth(&world.notifications) == (0, 0)
         });
         service.kill();
+        assert!(round > 0 || world.depth(&world.notifications) != (0, 0), "it was the middle");
     }
     let last = world.start("last");
     world.wait_until_empty();
