@@ -4,14 +4,17 @@
 
 use std::hint::black_box;
 use std::io::Read as _;
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::read::MultiGzDecoder;
 use trailloop_benches::{corpus, synthetic_rules};
 use trailloop_cloudtrail::{Limits, Record, RecordBuffer, Scratch, read_records};
+use trailloop_finding::Place;
 use trailloop_pipeline::examine::{Engine, RecordFilter, Worker};
 use trailloop_rules::MatchScratch;
+
+const PLACE: Place<'static> = Place { source: "bucket/key", version: None };
 
 fn stages(criterion: &mut Criterion) {
     let object = corpus(1, 8000).remove(0).bytes;
@@ -21,7 +24,7 @@ fn stages(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("object of 8000 records");
     group.throughput(Throughput::Bytes(text.len() as u64));
-    group.bench_function("gunzip", |bencher| {
+    group.bench_function("gunzip alone (flate2)", |bencher| {
         let mut out = Vec::new();
         bencher.iter(|| {
             out.clear();
@@ -39,10 +42,13 @@ fn stages(criterion: &mut Criterion) {
     for count in [0, 50, 800] {
         let engine =
             Engine { rules: synthetic_rules(count), limits, filter: RecordFilter::default() };
-        let place = trailloop_finding_place();
         group.bench_function(format!("gunzip, parse and match {count} rules"), |bencher| {
             let mut worker = Worker::default();
-            bencher.iter(|| worker.examine(&engine, &object, place).records_evaluated);
+            let take = |finding| {
+                black_box(finding);
+                ControlFlow::Continue(())
+            };
+            bencher.iter(|| worker.examine(&engine, &object, PLACE, take).records_evaluated);
         });
     }
     group.finish();
@@ -59,7 +65,7 @@ fn stages(criterion: &mut Criterion) {
         .collect();
     group.throughput(Throughput::Elements(parsed.len() as u64));
     for count in [50, 800] {
-        let rules = Arc::clone(&synthetic_rules(count));
+        let rules = synthetic_rules(count);
         group.bench_function(format!("{count} rules"), |bencher| {
             let (mut scratch, mut hits) = (MatchScratch::default(), Vec::new());
             bencher.iter(|| {
@@ -71,10 +77,6 @@ fn stages(criterion: &mut Criterion) {
         });
     }
     group.finish();
-}
-
-fn trailloop_finding_place() -> trailloop_finding::Place<'static> {
-    trailloop_finding::Place { source: "bucket/key", version: None }
 }
 
 criterion_group!(benches, stages);

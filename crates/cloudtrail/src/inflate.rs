@@ -6,7 +6,7 @@
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use crate::read::Failure;
+use crate::failure::Failure;
 
 /// The inflate state a worker keeps.
 pub(crate) struct Inflater {

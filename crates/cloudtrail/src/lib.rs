@@ -8,11 +8,13 @@ pub mod key;
 pub mod notification;
 pub mod raw;
 
+mod failure;
 mod inflate;
 mod read;
 mod record;
 mod split;
 
+pub use failure::{Failure, Report};
 pub use key::{Contents, LogKey};
-pub use read::{Failure, Limits, ReadSummary, RecordBuffer, Report, Scratch, Taken, read_records};
+pub use read::{Limits, ReadSummary, RecordBuffer, Scratch, Taken, read_records};
 pub use record::{Elements, Kind, Members, Number, NumberValue, Record, Value};

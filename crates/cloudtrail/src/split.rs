@@ -11,7 +11,7 @@
 
 use memchr::memchr2;
 
-use crate::read::Failure;
+use crate::failure::Failure;
 
 /// A delimited record, or the failure that stands in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

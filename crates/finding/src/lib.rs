@@ -1,8 +1,8 @@
 //! What a rule reports: an OCSF Detection Finding with a deterministic id and no secrets.
 //!
-//! A finding is built only for a record that a rule matched. First the record is [redacted](redact), and all that
+//! A finding is built only for a record that a rule matched. First the record is redacted ([`redact()`]), and all that
 //! follows reads the redacted copy, so no field can carry a secret out; then it becomes one line of
-//! [OCSF](ocsf) JSON. Nothing in it is wall-clock time: the same record and rule give the same bytes on any worker,
+//! OCSF JSON. Nothing in it is wall-clock time: the same record and rule give the same bytes on any worker,
 //! any day.
 
 mod analytic;

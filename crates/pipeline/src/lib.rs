@@ -1,6 +1,6 @@
 //! Message in, findings out, message acknowledged; replay uses the same stages.
 //!
-//! This is the file to read first. [`Pipeline::process`] is the spine: one function, top to bottom, from a message to
+//! This is the file to read first. `Pipeline::process` is the spine: one function, top to bottom, from a message to
 //! its acknowledgement. Everything else hangs off it: [`examine`] is the CPU work of one object, [`bridge`] takes it
 //! to worker threads, `lease` keeps a message ours while we work, `service` polls and drains, and [`replay`] runs the
 //! same examination over archived objects.

@@ -1,6 +1,6 @@
 //! Test only: the whole service in one process, one thread, one seed, any fault.
 //!
-//! A seed makes a [world](world::World): log objects good and bad, and their notifications. The service runs over it on
+//! A seed makes a world: log objects good and bad, and their notifications. The service runs over it on
 //! tokio's paused clock with the inline bridge, while the queues and the store fail as the seed says; it is killed and
 //! stopped at moments of the seed's choosing, and at last the faults are healed and it runs until nothing is left.
 //! Then the promise is checked: every record of an acknowledged object was evaluated, every finding arrived, every

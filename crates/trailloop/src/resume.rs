@@ -69,7 +69,7 @@ impl Place {
             file.sync_data()
         };
         write().with_context(|| format!("write {}", new.display()))?;
-        fs::rename(&new, path).with_context(|| format!("replace {}", path.display()))
+        fs::rename(new, path).with_context(|| format!("replace {}", path.display()))
     }
 
     fn to_json(&self) -> Value {

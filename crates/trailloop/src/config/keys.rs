@@ -133,7 +133,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "limits.bytes_in_flight_max",
         kind: number(MIB, 1 << 40, 256 * MIB, "bytes"),
-        doc: "Bytes of objects, as stored, in memory at once. Memory is this plus `workers` × 6 × `block_bytes_max` plus the findings held.",
+        doc: "Bytes of objects, as stored, in memory at once. Memory is this plus `workers` × 6 × the larger of `block_bytes_max` and `record_bytes_max`, plus two batches of findings for each worker.",
     },
     Key {
         name: "limits.object_bytes_max",
