@@ -23,14 +23,16 @@ pub enum Failure {
     GzipTrailing,
     /// The object inflates to more than it may.
     #[error(
-        "the object inflates to more than {bytes_max} bytes; raise raw_bytes_max if it is genuine"
+        "the object inflates to more than {bytes_max} bytes; raise limits.raw_bytes_max of the service if it is genuine"
     )]
     ObjectTooLarge {
         /// The limit.
         bytes_max: u64,
     },
     /// The object holds more records than it may.
-    #[error("the object holds more than {records_max} records; raise records_max if it is genuine")]
+    #[error(
+        "the object holds more than {records_max} records; raise limits.records_max of the service if it is genuine"
+    )]
     TooManyRecords {
         /// The limit.
         records_max: u64,
@@ -42,7 +44,9 @@ pub enum Failure {
     #[error("the text ends before its last record or array is closed")]
     EndsEarly,
     /// The record is longer than it may be.
-    #[error("the record is longer than {bytes_max} bytes; raise record_bytes_max if it is genuine")]
+    #[error(
+        "the record is longer than {bytes_max} bytes; raise limits.record_bytes_max of the service if it is genuine"
+    )]
     RecordTooLong {
         /// The limit.
         bytes_max: u64,

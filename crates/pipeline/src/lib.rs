@@ -39,7 +39,7 @@ pub use crate::service::{Drained, Service, ServiceLimits};
 /// Everything a message passes through.
 pub struct Pipeline {
     /// Where messages come from.
-    pub source: Arc<dyn Queue>,
+    pub notifications: Arc<dyn Queue>,
     /// Where log objects lie.
     pub store: Arc<dyn Store>,
     /// Where findings go.
@@ -227,7 +227,7 @@ impl Pipeline {
         debug_assert!(!accepted.is_empty(), "whatever was asked for has been accepted by someone");
         // A heartbeat that meets a message being deleted would take the lease for lost.
         lease.settle();
-        let results = self.source.delete(std::slice::from_ref(lease.receipt())).await;
+        let results = self.notifications.delete(std::slice::from_ref(lease.receipt())).await;
         for result in results.map_err(Trouble::Delete)? {
             result.map_err(Trouble::Delete)?;
         }

@@ -64,7 +64,7 @@ impl Service {
     /// A service that is not started yet.
     #[must_use]
     pub fn new(pipeline: Arc<Pipeline>, limits: ServiceLimits) -> Self {
-        let leases = Leases::new(Arc::clone(&pipeline.source), limits.visibility);
+        let leases = Leases::new(Arc::clone(&pipeline.notifications), limits.visibility);
         let room = Arc::new(Semaphore::new(limits.messages_in_flight_max.max(1)));
         Self { pipeline, leases, limits, room }
     }
@@ -103,7 +103,7 @@ impl Service {
         work.shutdown().await;
         pollers.shutdown().await;
         heart.shutdown().await;
-        give_back(&*service.pipeline.source, &unfinished).await;
+        give_back(&*service.pipeline.notifications, &unfinished).await;
         Drained { given_back: unfinished.len(), failed }
     }
 
@@ -116,7 +116,7 @@ impl Service {
                 note(ended);
             }
             let (wait, visibility) = (self.limits.receive_wait, self.limits.visibility);
-            let received = self.pipeline.source.receive(room.len(), wait, visibility).await;
+            let received = self.pipeline.notifications.receive(room.len(), wait, visibility).await;
             let messages = match received {
                 Ok(messages) => messages,
                 Err(error) => {
@@ -131,7 +131,7 @@ impl Service {
             if stop.is_cancelled() {
                 let receipts: Vec<Receipt> =
                     messages.into_iter().map(|message| message.receipt).collect();
-                give_back(&*self.pipeline.source, &receipts).await;
+                give_back(&*self.pipeline.notifications, &receipts).await;
                 break;
             }
             for message in messages {

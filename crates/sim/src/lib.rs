@@ -149,7 +149,7 @@ impl Simulation {
         };
         let store: Arc<dyn Store> = Arc::new(self.world.store.clone());
         let pipeline = Arc::new(Pipeline {
-            source: faulty(&self.notifications),
+            notifications: faulty(&self.notifications),
             store: Arc::new(FaultyStore::new(store, self.plan.clone())),
             actions: faulty(&self.actions),
             dead_letters: Some(faulty(&self.dead_letters)),

@@ -54,7 +54,7 @@ pub(crate) fn demo(arguments: &DemoArgs, global: &Global) -> anyhow::Result<Exit
     };
     let keys = fill_bucket(&dir)?;
     let rules = RuleFiles::load(&[])?;
-    rules.report(global.quiet);
+    rules.report(global);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -125,7 +125,7 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
     };
     let workers = cores();
     let pipeline = Arc::new(Pipeline {
-        source: notifications,
+        notifications,
         store: Arc::new(FolderStore::new(dir.join("buckets"))),
         actions: Arc::clone(&actions),
         dead_letters: Some(dead_letters),

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, LogFormat};
 pub use crate::config::reference;
 
 /// How a command ended, as the exit status tells it.
@@ -55,9 +55,14 @@ impl std::error::Error for UsageError {}
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let json = cli.global.log_format() == LogFormat::Json;
     let exit = match dispatch(cli) {
         Ok(exit) => exit,
         Err(error) if is_broken_pipe(&error) => Exit::Done,
+        Err(error) if json && tracing::enabled!(tracing::Level::ERROR) => {
+            tracing::error!("{error:#}");
+            if error.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
+        }
         Err(error) => {
             // Nothing is left to be done if standard error is closed.
             drop(writeln!(std::io::stderr(), "error: {error:#}"));

@@ -15,7 +15,7 @@ use trailloop_pipeline::replay::{Replayed, replay as replay_objects};
 
 use crate::cli::{Global, ReplayArgs};
 use crate::config::cores;
-use crate::resume::Place;
+use crate::resume::Checkpoint;
 use crate::ruleset::RuleFiles;
 use crate::show::shown;
 use crate::source::{Item, Listing, Sources};
@@ -67,7 +67,7 @@ summary!(
 pub(crate) fn replay(arguments: &ReplayArgs, global: &Global) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let rules = RuleFiles::load(&arguments.rules)?;
-    rules.report(global.quiet);
+    rules.report(global);
     let filter = RecordFilter {
         from: arguments.from,
         to: arguments.to,
@@ -124,7 +124,7 @@ fn start<'l>(
         return Err(UsageError(text).into());
     }
     let resumed = match &arguments.resume {
-        Some(path) => Place::load(path, &of)?,
+        Some(path) => Checkpoint::load(path, &of)?,
         None => None,
     };
     let output = Output::open(&arguments.output, resumed.as_ref())?;
@@ -141,7 +141,7 @@ fn start<'l>(
         return Ok(Start { items: &listing.items, output, collector });
     };
     let last = (place.last.0, place.last.1.as_str());
-    let done = listing.items.partition_point(|item| (item.source, item.name.as_str()) <= last);
+    let done = listing.items.partition_point(|item| (item.argument, item.name.as_str()) <= last);
     let new = (done as u64).saturating_sub(place.done);
     if new > 0 {
         tracing::warn!(
@@ -149,7 +149,7 @@ fn start<'l>(
             "objects that came since lie before the place and are left out; delete the place to read all"
         );
     }
-    let Place { summary, highest, .. } = place;
+    let Checkpoint { summary, highest, .. } = place;
     let collector = Collector { of, summary, highest, done: done as u64, error: None };
     Ok(Start { items: &listing.items[done..], output, collector })
 }
@@ -225,9 +225,9 @@ impl Collector {
     }
 
     fn save(&self, path: &Path, item: &Item, output: &mut Output) -> anyhow::Result<()> {
-        let place = Place {
+        let place = Checkpoint {
             of: self.of.clone(),
-            last: (item.source, item.name.clone()),
+            last: (item.argument, item.name.clone()),
             done: self.done,
             highest: self.highest,
             output_bytes: output.sync()?,
@@ -274,7 +274,7 @@ struct Output {
 
 impl Output {
     /// Opens the output; a resumed one is cut to where it was and appended to.
-    fn open(name: &str, resumed: Option<&Place>) -> anyhow::Result<Self> {
+    fn open(name: &str, resumed: Option<&Checkpoint>) -> anyhow::Result<Self> {
         let bytes = resumed.map_or(0, |place| place.output_bytes);
         let file = match (name, resumed) {
             ("-", _) => None,

@@ -17,7 +17,7 @@ use crate::replay::Summary;
 
 /// A place in a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Checkpoint {
     /// What is replayed: the same sources, rules, filters and output, or the place means nothing.
     pub(crate) of: String,
     /// The SOURCE argument and the name of the last object that is done.
@@ -32,7 +32,7 @@ pub(crate) struct Place {
     pub(crate) summary: Summary,
 }
 
-impl Place {
+impl Checkpoint {
     /// Reads the place, if the file exists.
     pub(crate) fn load(path: &Path, of: &str) -> anyhow::Result<Option<Self>> {
         let text = match fs::read_to_string(path) {
@@ -105,8 +105,8 @@ mod tests {
     fn a_place_is_read_back_and_another_replays_place_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("place");
-        assert_eq!(Place::load(&path, "x").unwrap(), None);
-        let place = Place {
+        assert_eq!(Checkpoint::load(&path, "x").unwrap(), None);
+        let place = Checkpoint {
             of: "x".to_owned(),
             last: (1, "b/k".to_owned()),
             done: 3,
@@ -115,9 +115,9 @@ mod tests {
             summary: Summary { objects: 3, records: 9, ..Summary::default() },
         };
         place.save(&path).unwrap();
-        assert_eq!(Place::load(&path, "x").unwrap(), Some(place));
-        assert!(Place::load(&path, "y").unwrap_err().is::<UsageError>());
+        assert_eq!(Checkpoint::load(&path, "x").unwrap(), Some(place));
+        assert!(Checkpoint::load(&path, "y").unwrap_err().is::<UsageError>());
         fs::write(&path, "{}").unwrap();
-        assert!(Place::load(&path, "x").unwrap_err().is::<UsageError>());
+        assert!(Checkpoint::load(&path, "x").unwrap_err().is::<UsageError>());
     }
 }

@@ -9,6 +9,7 @@ use trailloop_content::shipped;
 use trailloop_rules::{Diagnostic, Loaded, RuleSet, Severity, load};
 
 use crate::UsageError;
+use crate::cli::{Global, LogFormat};
 
 /// Rules that were read.
 pub(crate) struct RuleFiles {
@@ -25,7 +26,10 @@ impl RuleFiles {
     pub(crate) fn load(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let files = Self::compile(read(paths)?);
         if files.set.is_empty() {
-            files.report(false);
+            for one in &files.diagnostics {
+                // Nothing is left to be done if standard error is closed.
+                drop(writeln!(std::io::stderr(), "{one}"));
+            }
             let text =
                 "no rule was loaded; run `trailloop rules check` on the same paths".to_owned();
             return Err(UsageError(text).into());
@@ -42,15 +46,19 @@ impl RuleFiles {
         Self { set: Arc::new(set), diagnostics, rejected: rejected as u64 }
     }
 
-    /// Prints why rules were rejected, and unless asked for quiet how the others were compiled, on standard error.
-    pub(crate) fn report(&self, quiet: bool) {
+    /// Prints why rules were rejected, and unless asked for quiet how the others were compiled, on standard error; as
+    /// log lines if the log is to be JSON.
+    pub(crate) fn report(&self, global: &Global) {
+        if global.log_format() == LogFormat::Json {
+            return self.log();
+        }
         let mut stderr = std::io::stderr().lock();
         let errors = self.diagnostics.iter().filter(|one| one.severity == Severity::Error);
         for error in errors {
             // Nothing is left to be done if standard error is closed.
             drop(writeln!(stderr, "{error}"));
         }
-        if !quiet {
+        if !global.quiet {
             drop(writeln!(stderr, "{}", self.set.strategy()));
         }
     }

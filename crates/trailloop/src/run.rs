@@ -48,7 +48,7 @@ async fn serve(config: Config, rules: RuleFiles) -> anyhow::Result<Exit> {
         );
     }
     tracing::info!(
-        notifications = %pipeline.source.name(),
+        notifications = %pipeline.notifications.name(),
         actions = %pipeline.actions.name(),
         workers = config.workers,
         "started"
@@ -86,7 +86,7 @@ async fn build(config: &Config, rules: RuleFiles) -> anyhow::Result<Pipeline> {
     let jobs_max = config.service.messages_in_flight_max;
     let bridge = Bridge::threads(&engine, config.workers, jobs_max).context("start the workers")?;
     Ok(Pipeline {
-        source: queue(&config.notifications),
+        notifications: queue(&config.notifications),
         store: Arc::new(aws.store()),
         actions: queue(&config.actions),
         dead_letters: config.dead_letters.as_deref().map(queue),

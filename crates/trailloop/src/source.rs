@@ -25,7 +25,7 @@ const LATE_DAYS_MAX: i32 = 30;
 /// One object of a replay.
 pub(crate) struct Item {
     /// The position of its SOURCE argument.
-    pub(crate) source: usize,
+    pub(crate) argument: usize,
     /// How findings name it: `bucket/key`, or the path relative to SOURCE.
     pub(crate) name: String,
     at: At,
@@ -145,7 +145,7 @@ impl Sources {
                 Err(error) => return Ok(Err(anyhow!(error))),
             };
             items.extend(page.objects.into_iter().map(|listed| Item {
-                source: nth,
+                argument: nth,
                 name: format!("{bucket}/{}", listed.key),
                 at: At::Object(ObjectRef::new(bucket, listed.key)),
             }));
@@ -195,7 +195,7 @@ fn list_path(nth: usize, path: &Path, failed: &mut Vec<String>) -> anyhow::Resul
         bail!("neither a file nor a folder");
     } else {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        items.push(Item { source: nth, name, at: At::File(path.to_owned()) });
+        items.push(Item { argument: nth, name, at: At::File(path.to_owned()) });
     }
     Ok(items)
 }
@@ -229,7 +229,7 @@ fn walk(nth: usize, folder: &Path, above: &str, items: &mut Vec<Item>, failed: &
             Ok(false) if fs::metadata(&path).is_ok_and(|kind| !kind.is_file()) => {
                 tracing::warn!(path = %shown(&name), "left out what is neither a file nor a folder");
             }
-            Ok(false) => items.push(Item { source: nth, name, at: At::File(path) }),
+            Ok(false) => items.push(Item { argument: nth, name, at: At::File(path) }),
             Err(error) => failed.push(unread(&path, &error)),
         }
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod allocation;
+mod batches;
 mod ordered;
 mod spine;
 mod world;

@@ -99,7 +99,7 @@ impl World {
     ) -> Arc<Pipeline> {
         let dead_letters: Arc<dyn Queue> = Arc::new(self.dead_letters.clone());
         Arc::new(Pipeline {
-            source: Arc::new(self.notifications.clone()),
+            notifications: Arc::new(self.notifications.clone()),
             store,
             actions,
             dead_letters: park.then_some(dead_letters),

@@ -16,7 +16,9 @@ pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: {} is not there", path.display());
+    // Not by a print macro: what they write is captured.
+    let said = format!("skipped: {} is not there", path.display());
+    std::io::Write::write_all(&mut std::io::stderr(), format!("{said}\n").as_bytes()).ok();
     None
 }
 

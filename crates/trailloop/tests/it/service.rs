@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trailloop_cloud::{Aws, AwsOptions, Message, Queue, connect, provision};
 
-use crate::binary::{lines, trailloop};
+use crate::binary::{lines, say, trailloop};
 
 /// How long anything may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -41,7 +41,7 @@ struct World {
 fn endpoint() -> Option<String> {
     let endpoint = std::env::var("TRAILLOOP_TEST_MINISTACK").ok();
     if endpoint.is_none() {
-        println!("skipped: TRAILLOOP_TEST_MINISTACK names no emulator; scripts/test starts one");
+        say("skipped: TRAILLOOP_TEST_MINISTACK names no emulator; scripts/test starts one");
     }
     endpoint
 }
@@ -344,7 +344,10 @@ fn a_kill_in_the_middle_loses_nothing_and_repeats_are_the_same() {
     world.wait_until_empty();
     last.stop();
     let (sent, found) = world.found();
-    println!("{sent} findings sent, {} distinct", found.len());
+    say(&format!(
+        "{sent} findings sent over four starts and three kills, {} distinct",
+        found.len()
+    ));
     assert_eq!(found, world.replayed());
 }
 
@@ -368,11 +371,10 @@ fn memory_stays_under_the_sum_with_a_full_queue_and_a_50_mb_object() {
     // What a process has before it does anything: code, runtime, TLS, compiled rules.
     const IDLE_BYTES: u64 = 64 << 20;
     let sum = BYTES_IN_FLIGHT_MAX + WORKERS * 6 * BLOCK_BYTES_MAX + IDLE_BYTES;
-    println!(
-        "peak {} MB, bound {} MB, with one object of {large_bytes} bytes",
-        peak / 1_000_000,
-        sum / 1_000_000
-    );
+    let (peak_mb, sum_mb) = (peak / 1_000_000, sum / 1_000_000);
+    say(&format!(
+        "memory: peak {peak_mb} MB, bound {sum_mb} MB, one object of {large_bytes} bytes"
+    ));
     assert!(peak < sum, "peak {peak}, bound {sum}");
 }
 
