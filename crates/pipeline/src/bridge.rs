@@ -21,6 +21,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use trailloop_cloudtrail::{Failure, Report};
 use trailloop_finding::{Finding, Place};
 
 use crate::examine::{Engine, Examined, Worker};
@@ -215,6 +216,11 @@ fn run(
         examined
     })
     .map_err(|message| BridgeError::Panicked { message })
+    .and_then(|examined| match examined.read.failed {
+        // Half an object is no result.
+        Some(Report { failure: Failure::Stopped, .. }) => Err(BridgeError::Stopped),
+        _ => Ok(examined),
+    })
 }
 
 /// Runs work that may panic. What a panic leaves behind is not trusted: the worker gets fresh buffers.

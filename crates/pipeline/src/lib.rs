@@ -51,7 +51,7 @@ pub struct Pipeline {
     pub bridge: Bridge,
     /// The bytes of objects that may be in memory at once.
     pub seats: Seats,
-    /// The wall clock, for lag alone: no decision looks at it.
+    /// The wall clock, for lag, and for the age of a message whose object is denied to us.
     pub clock: Clock,
     /// What has happened.
     pub counters: Counters,
@@ -176,7 +176,9 @@ impl Pipeline {
         let mut accepted = Accepted::nothing_asked();
         let examined = loop {
             match examination.next().await {
-                Progress::Findings(findings) => accepted = self.send(&findings, times).await?,
+                Progress::Findings(findings) => {
+                    accepted = self.send(named, &findings, times, doubts).await?;
+                }
                 Progress::Done(Ok(examined)) => break examined,
                 Progress::Done(Err(error @ BridgeError::Panicked { .. })) => {
                     add(&counters.objects, 1);
@@ -204,16 +206,31 @@ impl Pipeline {
         age_ms > DENIED_DAYS_MAX * 24 * 3600 * 1000
     }
 
-    /// Sends findings to the action queue; done when each of them is accepted.
-    async fn send(&self, findings: &[Finding], times: &Times) -> Result<Accepted, Trouble> {
+    /// Sends findings to the action queue; done when each of them is accepted. One that the queue will never take is a
+    /// doubt about the message: it must not keep the others from arriving.
+    async fn send(
+        &self,
+        named: &Named,
+        findings: &[Finding],
+        times: &Times,
+        doubts: &mut Vec<Doubt>,
+    ) -> Result<Accepted, Trouble> {
         let outgoing: Vec<Outgoing> =
             findings.iter().map(|finding| outgoing(finding, times)).collect();
-        if !outgoing.is_empty() {
-            for result in self.actions.send(&outgoing).await.map_err(Trouble::Send)? {
-                result.map_err(Trouble::Send)?;
+        for result in self.actions.send(&outgoing).await.map_err(Trouble::Send)? {
+            match result {
+                Ok(()) => add(&self.counters.findings, 1),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        CloudErrorKind::Invalid | CloudErrorKind::TooLarge
+                    ) =>
+                {
+                    doubts.push(Doubt::Finding { object: named.clone(), error });
+                }
+                Err(error) => return Err(Trouble::Send(error)),
             }
         }
-        add(&self.counters.findings, findings.len() as u64);
         Ok(Accepted(()))
     }
 

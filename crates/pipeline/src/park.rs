@@ -23,6 +23,8 @@ pub(crate) enum Doubt {
     Download { object: Named, error: CloudError },
     /// An object, or records of it, could not be read.
     Content { object: Named, read: ReadSummary },
+    /// The action queue will never take a finding of an object.
+    Finding { object: Named, error: CloudError },
     /// An object made a worker panic.
     Panic { object: Named, message: String },
 }
@@ -40,6 +42,7 @@ impl Doubt {
                 CloudErrorKind::Denied => "object_denied",
                 _ => "object_refused",
             },
+            Self::Finding { .. } => "finding_refused",
             Self::Content { read, .. } if is_damaged(read) => "object_damaged",
             Self::Content { .. } => "records_refused",
             Self::Panic { .. } => "object_panicked",
@@ -50,6 +53,7 @@ impl Doubt {
         match self {
             Self::Notification(_) => None,
             Self::Download { object, .. }
+            | Self::Finding { object, .. }
             | Self::Content { object, .. }
             | Self::Panic { object, .. } => Some(object),
         }
@@ -59,7 +63,7 @@ impl Doubt {
     fn detail(&self) -> String {
         match self {
             Self::Notification(error) => error.to_string(),
-            Self::Download { error, .. } => error.to_string(),
+            Self::Download { error, .. } | Self::Finding { error, .. } => error.to_string(),
             Self::Panic { message, .. } => message.clone(),
             Self::Content { read, .. } => {
                 let first = read.failed.as_ref().or(read.reports.first());

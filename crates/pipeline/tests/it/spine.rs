@@ -195,6 +195,100 @@ async fn a_message_stays_until_every_finding_is_accepted() {
     assert_eq!(bodies.len(), 3);
 }
 
+/// A queue that will never take one of the findings.
+struct Picky(trailloop_cloud::MemoryQueue);
+
+#[async_trait]
+impl Queue for Picky {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    async fn receive(
+        &self,
+        most: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> Result<Vec<Message>, CloudError> {
+        self.0.receive(most, wait, visibility).await
+    }
+
+    async fn extend(
+        &self,
+        receipts: &[Receipt],
+        visibility: Duration,
+    ) -> Result<Vec<Result<(), CloudError>>, CloudError> {
+        self.0.extend(receipts, visibility).await
+    }
+
+    async fn delete(
+        &self,
+        receipts: &[Receipt],
+    ) -> Result<Vec<Result<(), CloudError>>, CloudError> {
+        self.0.delete(receipts).await
+    }
+
+    async fn send(&self, messages: &[Outgoing]) -> Result<Vec<Result<(), CloudError>>, CloudError> {
+        let mut results = Vec::new();
+        for message in messages {
+            results.push(if message.body.contains("e2") {
+                Err(CloudError::new(CloudErrorKind::Invalid, "send", "actions", "not this one"))
+            } else {
+                self.0.send(std::slice::from_ref(message)).await?.remove(0)
+            });
+        }
+        Ok(results)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finding_that_is_never_taken_does_not_keep_the_others() {
+    let world = World::new();
+    let records = ["e1", "e2", "e3"].map(|id| record(id, "StopLogging"));
+    world.log("a", &records).await;
+    let actions = Arc::new(Picky(world.actions.clone()));
+    let pipeline = world.pipeline(Arc::new(world.store.clone()), actions, true);
+    let (stop, running) = world.start(&pipeline);
+    until("settled", || world.notifications.is_empty()).await;
+    stop.cancel();
+    running.await.unwrap();
+    assert_eq!(world.found(), ["e1", "e3"]);
+    let parked =
+        world.dead_letters.receive(10, Duration::ZERO, Duration::from_secs(9)).await.unwrap();
+    assert_eq!(parked[0].attributes["trailloop-reason"], "finding_refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_object_is_let_go_until_its_message_is_old() {
+    let world = World::new();
+    world.notify(&["denied"]).await;
+    let pipeline = world.pipeline(Arc::new(Denying), Arc::new(world.actions.clone()), true);
+    let (stop, running) = world.start(&pipeline);
+    until("let go three times", || pipeline.counters.totals().messages_released >= 3).await;
+    assert_eq!((world.notifications.len(), world.dead_letters.len()), (1, 0));
+    world.clock.advance(Duration::from_secs(4 * 24 * 3600));
+    until("settled", || world.notifications.is_empty()).await;
+    stop.cancel();
+    running.await.unwrap();
+    let parked =
+        world.dead_letters.receive(10, Duration::ZERO, Duration::from_secs(9)).await.unwrap();
+    assert_eq!(parked[0].attributes["trailloop-reason"], "object_denied");
+}
+
+/// A store that denies everything.
+struct Denying;
+
+#[async_trait]
+impl Store for Denying {
+    async fn list(&self, bucket: &str, _: &str, _: Option<&str>) -> Result<Page, CloudError> {
+        Err(CloudError::new(CloudErrorKind::Denied, "list", bucket, "no"))
+    }
+
+    async fn get(&self, object: &ObjectRef, _: u64) -> Result<Object, CloudError> {
+        Err(CloudError::new(CloudErrorKind::Denied, "get", object.to_string(), "no"))
+    }
+}
+
 /// A store that answers after a while.
 struct Slow {
     inner: trailloop_cloud::MemoryStore,

@@ -19,8 +19,8 @@ pub(crate) const RULE: &str = "title: Logging stopped\nid: 0a4c1c9e-55c2-4a53-8b
     logsource:\n  product: aws\n  service: cloudtrail\n\
     detection:\n  selection:\n    eventSource: cloudtrail.amazonaws.com\n    eventName: StopLogging\n  condition: selection\n";
 
-/// The wall clock of this world, which stands still.
-pub(crate) const RECEIVED_MS: i64 = 1_793_611_000_000;
+/// The wall clock at the start: a little after the time that queues in memory give their first message.
+pub(crate) const RECEIVED_MS: i64 = 1_700_000_000_999;
 
 pub(crate) fn engine() -> Arc<Engine> {
     let rules = RuleSet::build(load("rule.yml", RULE).rules, &mut Vec::new());
@@ -49,12 +49,15 @@ pub(crate) struct World {
     pub(crate) actions: MemoryQueue,
     pub(crate) dead_letters: MemoryQueue,
     pub(crate) limits: ServiceLimits,
+    /// The wall clock, which moves only when it is moved.
+    pub(crate) clock: ManualClock,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         Self {
             store: MemoryStore::new(),
+            clock: ManualClock::new(RECEIVED_MS),
             notifications: MemoryQueue::new("notifications"),
             actions: MemoryQueue::new("actions"),
             dead_letters: MemoryQueue::new("dead-letters"),
@@ -105,7 +108,7 @@ impl World {
             dead_letters: park.then_some(dead_letters),
             bridge: Bridge::inline(engine()),
             seats: Seats::new(64 << 20, 64 << 20),
-            clock: Clock::Manual(ManualClock::new(RECEIVED_MS)),
+            clock: Clock::Manual(self.clock.clone()),
             counters: Counters::default(),
         })
     }

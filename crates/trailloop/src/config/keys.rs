@@ -138,7 +138,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "limits.object_bytes_max",
         kind: number(1024, 1 << 32, 128 * MIB, "bytes"),
-        doc: "The largest object, as stored. CloudTrail's own limit is 50 MB. A larger one is parked.",
+        doc: "The largest object, as stored. CloudTrail's own limit is 50 MB. A larger one is parked; so is one of more than 64 MiB whose notification does not tell the size.",
     },
     Key {
         name: "limits.raw_bytes_max",
