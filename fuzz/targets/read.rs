@@ -27,6 +27,6 @@ fuzz_target!(|object: &[u8]| {
     assert_eq!(pieces, whole, "the size of blocks does not matter");
 
     if let Ok(key) = std::str::from_utf8(object) {
-        LogKey::parse(key);
+        assert!(LogKey::parse(key).account.is_none_or(|account| account.len() == 12));
     }
 });
