@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde_json::json;
-use tokio::sync::Semaphore;
 use trailloop_cloud::{
-    CloudError, CloudErrorKind, Message, Object, ObjectRef, Outgoing, Page, Queue, Receipt, Store,
+    CloudErrorKind, Fault, FaultPlan, FaultRate, FaultyQueue, FaultyStore, Operation, Queue,
+    ScriptedFault, Store,
 };
 
 use crate::world::{RECEIVED_MS, World, gzip, record, until};
@@ -111,59 +110,9 @@ async fn without_a_dead_letter_queue_nothing_is_deleted() {
     assert_eq!(world.notifications.len(), 1);
 }
 
-/// A standard queue that takes only a part of the first batches.
-struct Refusing {
-    inner: trailloop_cloud::MemoryQueue,
-    refusals: Semaphore,
-}
-
-#[async_trait]
-impl Queue for Refusing {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    async fn receive(
-        &self,
-        most: usize,
-        wait: Duration,
-        visibility: Duration,
-    ) -> Result<Vec<Message>, CloudError> {
-        self.inner.receive(most, wait, visibility).await
-    }
-
-    async fn extend(
-        &self,
-        receipts: &[Receipt],
-        visibility: Duration,
-    ) -> Result<Vec<Result<(), CloudError>>, CloudError> {
-        self.inner.extend(receipts, visibility).await
-    }
-
-    async fn delete(
-        &self,
-        receipts: &[Receipt],
-    ) -> Result<Vec<Result<(), CloudError>>, CloudError> {
-        self.inner.delete(receipts).await
-    }
-
-    async fn send(&self, messages: &[Outgoing]) -> Result<Vec<Result<(), CloudError>>, CloudError> {
-        // As a standard queue does, which knows no deduplication ids.
-        let messages: Vec<Outgoing> =
-            messages.iter().map(|one| Outgoing { deduplication: None, ..one.clone() }).collect();
-        match self.refusals.try_acquire() {
-            // The first message is accepted and the rest refused: a batch that fails in part.
-            Ok(refusal) => {
-                refusal.forget();
-                let mut results = self.inner.send(&messages[..1]).await?;
-                let error =
-                    || CloudError::new(CloudErrorKind::Transient, "send", "actions", "try later");
-                results.extend(messages[1..].iter().map(|_| Err(error())));
-                Ok(results)
-            }
-            Err(_) => self.inner.send(&messages).await,
-        }
-    }
+/// Faults at these calls of an operation, counted from 0; each message of a batch is a call.
+fn faults(operation: Operation, calls: &[u64], fault: Fault) -> FaultPlan {
+    FaultPlan::script(calls.iter().map(|call| ScriptedFault { operation, call: *call, fault }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +128,10 @@ async fn a_message_stays_until_every_finding_is_accepted() {
             ],
         )
         .await;
-    let actions = Arc::new(Refusing { inner: world.actions.clone(), refusals: Semaphore::new(3) });
+    // Three batches of which the first finding is accepted and the others are not.
+    let refused = Fault::Fails(CloudErrorKind::Transient);
+    let plan = faults(Operation::Send, &[1, 2, 4, 5, 7, 8], refused);
+    let actions = Arc::new(FaultyQueue::new(Arc::new(world.actions.clone()), plan));
     let pipeline = world.pipeline(Arc::new(world.store.clone()), actions, true);
     let (stop, running) = world.start(&pipeline);
     until("refused three times", || pipeline.counters.totals().messages_released == 3).await;
@@ -187,58 +139,7 @@ async fn a_message_stays_until_every_finding_is_accepted() {
     until("accepted", || world.notifications.is_empty()).await;
     stop.cancel();
     running.await.unwrap();
-    // Repeats are the same findings, byte for byte.
-    let mut bodies = world.actions.bodies();
-    assert_eq!(bodies.len(), 6);
-    bodies.sort();
-    bodies.dedup();
-    assert_eq!(bodies.len(), 3);
-}
-
-/// A queue that will never take one of the findings.
-struct Picky(trailloop_cloud::MemoryQueue);
-
-#[async_trait]
-impl Queue for Picky {
-    fn name(&self) -> &str {
-        self.0.name()
-    }
-
-    async fn receive(
-        &self,
-        most: usize,
-        wait: Duration,
-        visibility: Duration,
-    ) -> Result<Vec<Message>, CloudError> {
-        self.0.receive(most, wait, visibility).await
-    }
-
-    async fn extend(
-        &self,
-        receipts: &[Receipt],
-        visibility: Duration,
-    ) -> Result<Vec<Result<(), CloudError>>, CloudError> {
-        self.0.extend(receipts, visibility).await
-    }
-
-    async fn delete(
-        &self,
-        receipts: &[Receipt],
-    ) -> Result<Vec<Result<(), CloudError>>, CloudError> {
-        self.0.delete(receipts).await
-    }
-
-    async fn send(&self, messages: &[Outgoing]) -> Result<Vec<Result<(), CloudError>>, CloudError> {
-        let mut results = Vec::new();
-        for message in messages {
-            results.push(if message.body.contains("e2") {
-                Err(CloudError::new(CloudErrorKind::Invalid, "send", "actions", "not this one"))
-            } else {
-                self.0.send(std::slice::from_ref(message)).await?.remove(0)
-            });
-        }
-        Ok(results)
-    }
+    assert_eq!(world.found(), ["e1", "e2", "e3"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +147,8 @@ async fn a_finding_that_is_never_taken_does_not_keep_the_others() {
     let world = World::new();
     let records = ["e1", "e2", "e3"].map(|id| record(id, "StopLogging"));
     world.log("a", &records).await;
-    let actions = Arc::new(Picky(world.actions.clone()));
+    let plan = faults(Operation::Send, &[1], Fault::Fails(CloudErrorKind::Invalid));
+    let actions = Arc::new(FaultyQueue::new(Arc::new(world.actions.clone()), plan));
     let pipeline = world.pipeline(Arc::new(world.store.clone()), actions, true);
     let (stop, running) = world.start(&pipeline);
     until("settled", || world.notifications.is_empty()).await;
@@ -262,7 +164,13 @@ async fn a_finding_that_is_never_taken_does_not_keep_the_others() {
 async fn a_denied_object_is_let_go_until_its_message_is_old() {
     let world = World::new();
     world.notify(&["denied"]).await;
-    let pipeline = world.pipeline(Arc::new(Denying), Arc::new(world.actions.clone()), true);
+    let pipeline = {
+        let fault = Fault::Fails(CloudErrorKind::Denied);
+        let always = FaultRate { operation: Operation::Get, fault, per_mille: 1000 };
+        let plan = FaultPlan::seeded(1, [always]);
+        let store = Arc::new(FaultyStore::new(Arc::new(world.store.clone()), plan));
+        world.pipeline(store, Arc::new(world.actions.clone()), true)
+    };
     let (stop, running) = world.start(&pipeline);
     until("let go three times", || pipeline.counters.totals().messages_released >= 3).await;
     assert_eq!((world.notifications.len(), world.dead_letters.len()), (1, 0));
@@ -275,49 +183,18 @@ async fn a_denied_object_is_let_go_until_its_message_is_old() {
     assert_eq!(parked[0].attributes["trailloop-reason"], "object_denied");
 }
 
-/// A store that denies everything.
-struct Denying;
-
-#[async_trait]
-impl Store for Denying {
-    async fn list(&self, bucket: &str, _: &str, _: Option<&str>) -> Result<Page, CloudError> {
-        Err(CloudError::new(CloudErrorKind::Denied, "list", bucket, "no"))
-    }
-
-    async fn get(&self, object: &ObjectRef, _: u64) -> Result<Object, CloudError> {
-        Err(CloudError::new(CloudErrorKind::Denied, "get", object.to_string(), "no"))
-    }
-}
-
-/// A store that answers after a while.
-struct Slow {
-    inner: trailloop_cloud::MemoryStore,
-    takes: Duration,
-}
-
-#[async_trait]
-impl Store for Slow {
-    async fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        after: Option<&str>,
-    ) -> Result<Page, CloudError> {
-        self.inner.list(bucket, prefix, after).await
-    }
-
-    async fn get(&self, object: &ObjectRef, bytes_max: u64) -> Result<Object, CloudError> {
-        tokio::time::sleep(self.takes).await;
-        self.inner.get(object, bytes_max).await
-    }
+/// The world's store, which answers after a while.
+fn slow(world: &World, takes: Duration) -> Arc<dyn Store> {
+    let plan = faults(Operation::Get, &[0, 1, 2, 3], Fault::Delay(takes));
+    Arc::new(FaultyStore::new(Arc::new(world.store.clone()), plan))
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_heartbeat_keeps_a_slow_message_ours() {
     let world = World::new();
     world.log("slow", &[record("e1", "StopLogging")]).await;
-    let store = Slow { inner: world.store.clone(), takes: Duration::from_secs(600) };
-    let pipeline = world.pipeline(Arc::new(store), Arc::new(world.actions.clone()), true);
+    let store = slow(&world, Duration::from_secs(600));
+    let pipeline = world.pipeline(store, Arc::new(world.actions.clone()), true);
     let (stop, running) = world.start(&pipeline);
     until("settled", || world.notifications.is_empty()).await;
     stop.cancel();
@@ -338,8 +215,8 @@ async fn a_drain_finishes_what_began_and_gives_back_what_does_not_finish() {
     for key in ["a", "b", "c"] {
         world.log(key, &[record(key, "StopLogging")]).await;
     }
-    let store = Slow { inner: world.store.clone(), takes: Duration::from_secs(20) };
-    let pipeline = world.pipeline(Arc::new(store), Arc::new(world.actions.clone()), true);
+    let store = slow(&world, Duration::from_secs(20));
+    let pipeline = world.pipeline(store, Arc::new(world.actions.clone()), true);
     let (stop, running) = world.start(&pipeline);
     until("two are in flight", || world.notifications.in_flight() == 2).await;
     stop.cancel();
@@ -348,8 +225,8 @@ async fn a_drain_finishes_what_began_and_gives_back_what_does_not_finish() {
     assert_eq!((world.notifications.len(), world.notifications.in_flight()), (1, 0));
 
     world.limits.drain = Duration::from_secs(5);
-    let store = Slow { inner: world.store.clone(), takes: Duration::from_secs(20) };
-    let pipeline = world.pipeline(Arc::new(store), Arc::new(world.actions.clone()), true);
+    let store = slow(&world, Duration::from_secs(20));
+    let pipeline = world.pipeline(store, Arc::new(world.actions.clone()), true);
     let (stop, running) = world.start(&pipeline);
     until("one is in flight", || world.notifications.in_flight() == 1).await;
     stop.cancel();
