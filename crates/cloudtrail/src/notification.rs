@@ -157,7 +157,7 @@ fn cloudtrail_keys(value: &Value) -> Result<Notification, NotificationError> {
     let bucket = text(value, "s3Bucket")?;
     let keys = value.get("s3ObjectKey").and_then(Value::as_array).ok_or(missing)?;
     let named = keys.iter().map(|key| {
-        let key = key.as_str().ok_or(missing)?.to_owned();
+        let key = key.as_str().filter(|key| !key.is_empty()).ok_or(missing)?.to_owned();
         Ok(Named { bucket: bucket.clone(), key, version: None, etag: None, bytes: None })
     });
     named.collect::<Result<_, _>>().map(Notification::Objects)
@@ -265,6 +265,8 @@ mod tests {
     fn forms_without_encoding_are_left_as_they_are() {
         let own = json!({"s3Bucket": "trail", "s3ObjectKey": ["a+b", "c%20d"]});
         assert_eq!(keys(&own.to_string()), ["a+b", "c%20d"]);
+        let empty = json!({"s3Bucket": "trail", "s3ObjectKey": ["a", ""]}).to_string();
+        assert_eq!(parse(&empty), Err(NotificationError::Missing { part: "s3ObjectKey" }));
         let bridge = json!({"source": "aws.s3", "detail-type": "Object Created",
             "detail": {"bucket": {"name": "trail"}, "object": {"key": "a+b", "size": 1}}});
         assert_eq!(keys(&bridge.to_string()), ["a+b"]);
