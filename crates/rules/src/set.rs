@@ -206,6 +206,18 @@ impl RuleSet {
         self.try_all(self.index.every_rule(), &view, &mut memo, out);
     }
 
+    /// How many rules the index leaves to be tried on a record: what `benches` and `rules explain` report.
+    #[must_use]
+    pub fn candidates(&self, record: &Record<'_>, scratch: &mut MatchScratch) -> usize {
+        let view = View::new(record.root(), &self.roots);
+        let Some((source, name)) = view.source_and_name() else { return self.rules.len() };
+        let mut count = 0;
+        self.index.visit(source, name, &mut scratch.folded, |candidates| {
+            count += candidates.len();
+        });
+        count
+    }
+
     fn try_all(
         &self,
         candidates: &[Candidate],
