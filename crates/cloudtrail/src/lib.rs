@@ -8,13 +8,15 @@ pub mod key;
 pub mod notification;
 pub mod raw;
 
+mod embedded;
 mod failure;
 mod inflate;
 mod read;
 mod record;
 mod split;
 
+pub use embedded::JsonTexts;
 pub use failure::{Failure, Report};
 pub use key::{Contents, LogKey};
 pub use read::{Limits, ReadSummary, RecordBuffer, Scratch, Taken, read_records};
-pub use record::{Elements, Kind, Members, Number, NumberValue, Record, Value};
+pub use record::{Elements, Kind, Members, Number, NumberValue, Position, Record, Value};

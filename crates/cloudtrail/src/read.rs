@@ -13,7 +13,7 @@ use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape, fill_tape_padded}
 use crate::failure::{Failure, Report};
 use crate::inflate::{Inflater, Source};
 use crate::raw;
-use crate::record::{Kind, NumberPlaces, Record, Value};
+use crate::record::{Document, Kind, Record, Value};
 use crate::split::{Span, Splitter};
 
 /// What one object may cost.
@@ -290,8 +290,7 @@ impl Parser {
                 }
                 let end = at + 1 + nodes_inside(&tape.0[at]);
                 let raw = &text[span.start..span.end];
-                let numbers = NumberPlaces::new();
-                outcome(span, record(&tape.0[at..end], raw, &numbers, first + nth as u64));
+                with_record(&tape.0[at..end], raw, first + nth as u64, |read| outcome(span, read));
                 at = end;
             }
         }
@@ -309,7 +308,7 @@ impl Parser {
         let Self { copy, buffers, tape: kept } = self;
         let mut tape = std::mem::replace(kept, Tape(Vec::new())).reset();
         match fill_one(raw, copy, buffers, &mut tape) {
-            Ok(()) => outcome(record(&tape.0, raw, &NumberPlaces::new(), index)),
+            Ok(()) => with_record(&tape.0, raw, index, outcome),
             Err(failure) => outcome(Err(failure)),
         }
         *kept = tape.reset();
@@ -323,18 +322,19 @@ fn nodes_inside(node: &Node<'_>) -> usize {
     }
 }
 
-/// The record on these nodes, if they hold one.
-fn record<'a>(
-    nodes: &'a [Node<'a>],
-    raw: &'a [u8],
-    numbers: &'a NumberPlaces,
+/// Hands on the record on these nodes, if they hold one.
+fn with_record(
+    nodes: &[Node<'_>],
+    raw: &[u8],
     index: u64,
-) -> Result<Record<'a>, Failure> {
+    outcome: impl FnOnce(Result<Record<'_>, Failure>),
+) {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
-        return Err(Failure::NotObject);
+        return outcome(Err(Failure::NotObject));
     }
-    let record = Record::new(nodes, raw, numbers, index);
-    if is_record(record.root()) { Ok(record) } else { Err(Failure::NotRecord) }
+    let document = Document::new(nodes, raw);
+    let record = Record::new(&document, index);
+    outcome(if is_record(record.root()) { Ok(record) } else { Err(Failure::NotRecord) });
 }
 
 /// Whether the object has a field that every kind of record has.
@@ -345,7 +345,7 @@ fn is_record(root: Value<'_>) -> bool {
 }
 
 /// Parses one record. A number beyond f64 is no reason to refuse it: a second try puts a stand-in for it.
-fn fill_one<'de>(
+pub(crate) fn fill_one<'de>(
     raw: &[u8],
     copy: &'de mut Vec<u8>,
     buffers: &mut Buffers,
@@ -384,20 +384,15 @@ fn copy_taming_numbers(raw: &[u8], copy: &mut Vec<u8>) {
 pub struct RecordBuffer<'a> {
     copy: Vec<u8>,
     raw: Vec<u8>,
-    numbers: NumberPlaces,
     tape: Tape<'a>,
+    document: Option<Document<'a>>,
 }
 
 impl RecordBuffer<'_> {
     /// An empty buffer.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            copy: Vec::new(),
-            raw: Vec::new(),
-            numbers: NumberPlaces::new(),
-            tape: Tape(Vec::new()),
-        }
+        Self { copy: Vec::new(), raw: Vec::new(), tape: Tape(Vec::new()), document: None }
     }
 }
 
@@ -414,14 +409,16 @@ impl<'a> Record<'a> {
     ///
     /// If the bytes are not one JSON object, or it nests too deep.
     pub fn parse(json: &[u8], buffer: &'a mut RecordBuffer<'a>) -> Result<Self, Failure> {
-        let RecordBuffer { copy, raw, numbers, tape } = buffer;
+        let RecordBuffer { copy, raw, tape, document } = buffer;
         raw.clear();
         raw.extend_from_slice(json);
         let depth_max = Limits::default().depth_max;
         let mut parser_buffers = Buffers::with_max_depth(json.len(), depth_max as usize);
         fill_one(raw, copy, &mut parser_buffers, tape)?;
         match tape.0.first() {
-            Some(Node::Object { .. }) => Ok(Self::new(&tape.0, raw, numbers, 0)),
+            Some(Node::Object { .. }) => {
+                Ok(Self::new(document.insert(Document::new(&tape.0, raw)), 0))
+            }
             _ => Err(Failure::NotObject),
         }
     }

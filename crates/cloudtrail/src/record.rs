@@ -1,7 +1,7 @@
 //! Records and values: borrowed views on a simd-json tape.
 //!
-//! A view is two slices and an index, so it is `Copy` and costs nothing to pass on. Beside the tape it carries the
-//! record's original bytes, because the tape keeps no number text: `1.50` and `1.5` are the same node, but a rule
+//! A view is a reference and an index, so it is `Copy` and costs nothing to pass on. Beside the tape a record keeps its
+//! original bytes, because the tape keeps no number text: `1.50` and `1.5` are the same node, but a rule
 //! may tell them apart, and an integer beyond u64 survives only as text.
 
 use std::borrow::Cow;
@@ -11,45 +11,70 @@ use std::ops::Range;
 
 use simd_json::{Node, StaticNode};
 
+use crate::embedded::Embedded;
 use crate::raw;
 
 /// The tape of one record and the bytes it was read from.
-#[derive(Clone, Copy)]
-struct Document<'a> {
+pub(crate) struct Document<'a> {
     /// The record's nodes: its object first, then everything inside it.
     nodes: &'a [Node<'a>],
     /// The record's original bytes.
     raw: &'a [u8],
     /// Where its numbers lie, found when the first is asked for.
-    numbers: &'a NumberPlaces,
+    numbers: NumberPlaces,
 }
 
-/// Each number's node and its place in the record's bytes, in order.
+/// Each number's node and its place in the JSON text, in order.
 pub(crate) type NumberPlaces = OnceCell<Vec<(usize, Range<usize>)>>;
+
+impl<'a> Document<'a> {
+    /// `nodes` is the record's own span of the tape and starts with its object.
+    pub(crate) fn new(nodes: &'a [Node<'a>], raw: &'a [u8]) -> Self {
+        debug_assert!(matches!(nodes.first(), Some(Node::Object { .. })), "a record is an object");
+        Self { nodes, raw, numbers: NumberPlaces::new() }
+    }
+}
 
 /// One record, borrowed from a parsed block.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    document: Document<'a>,
+    document: &'a Document<'a>,
     index: u64,
 }
 
+/// Where a value stands in its record; worth something only to that record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position(u32);
+
+impl Position {
+    /// The position as a number.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The position of a number that [`Position::number`] gave.
+    #[must_use]
+    pub fn of(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 impl<'a> Record<'a> {
-    /// `nodes` is the record's own span of the tape and starts with its object.
-    pub(crate) fn new(
-        nodes: &'a [Node<'a>],
-        raw: &'a [u8],
-        numbers: &'a NumberPlaces,
-        index: u64,
-    ) -> Self {
-        debug_assert!(matches!(nodes.first(), Some(Node::Object { .. })), "a record is an object");
-        Self { document: Document { nodes, raw, numbers }, index }
+    pub(crate) fn new(document: &'a Document<'a>, index: u64) -> Self {
+        Self { document, index }
     }
 
     /// The record as a value; always an object.
     #[must_use]
     pub fn root(&self) -> Value<'a> {
-        Value { document: self.document, at: 0 }
+        self.value_at(Position(0))
+    }
+
+    /// The value at a position of this record.
+    #[must_use]
+    pub fn value_at(&self, position: Position) -> Value<'a> {
+        Value { tape: Tape::Record(self.document), at: position.0 }
     }
 
     /// The record's original bytes: valid JSON text, untouched.
@@ -77,11 +102,40 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Where a value's nodes are: on a record's tape, or on that of a JSON text inside one of its strings.
+#[derive(Clone, Copy)]
+enum Tape<'a> {
+    Record(&'a Document<'a>),
+    Text(&'a Embedded),
+}
+
+impl<'a> Tape<'a> {
+    fn node(self, at: u32) -> Node<'a> {
+        match self {
+            Self::Record(document) => document.nodes[at as usize],
+            Self::Text(embedded) => embedded.node(at as usize),
+        }
+    }
+
+    /// The index of the node after the value at `at`.
+    fn after(self, at: u32) -> u32 {
+        match self.node(at) {
+            Node::Object { count, .. } | Node::Array { count, .. } => at + 1 + short(count),
+            _ => at + 1,
+        }
+    }
+}
+
+/// A count of nodes. Records are bounded far below four billion of them.
+fn short(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 /// A JSON value of a record.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
-    document: Document<'a>,
-    at: usize,
+    tape: Tape<'a>,
+    at: u32,
 }
 
 /// What a [`Value`] is.
@@ -108,10 +162,10 @@ impl<'a> Value<'a> {
         match self.node() {
             Node::String(text) => Kind::String(text),
             Node::Object { len, .. } => {
-                Kind::Object(Members { document: self.document, at: self.at + 1, left: len })
+                Kind::Object(Members { tape: self.tape, at: self.at + 1, left: short(len) })
             }
             Node::Array { len, .. } => {
-                Kind::Array(Elements { document: self.document, at: self.at + 1, left: len })
+                Kind::Array(Elements { tape: self.tape, at: self.at + 1, left: short(len) })
             }
             Node::Static(StaticNode::Null) => Kind::Null,
             Node::Static(StaticNode::Bool(bool)) => Kind::Bool(bool),
@@ -144,7 +198,7 @@ impl<'a> Value<'a> {
     pub fn get_all(&self, key: &str) -> impl Iterator<Item = Value<'a>> {
         let members = match self.kind() {
             Kind::Object(members) => members,
-            _ => Members { document: self.document, at: 0, left: 0 },
+            _ => Members { tape: self.tape, at: 0, left: 0 },
         };
         members.filter(move |(name, _)| *name == key).map(|(_, value)| value)
     }
@@ -182,25 +236,31 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn node(&self) -> Node<'a> {
-        self.document.nodes[self.at]
+    /// The root of a JSON text that a string of a record holds.
+    pub(crate) fn of_text(embedded: &'a Embedded) -> Self {
+        Self { tape: Tape::Text(embedded), at: 0 }
     }
-}
 
-/// The index of the node after the value at `at`.
-fn after(nodes: &[Node<'_>], at: usize) -> usize {
-    match nodes[at] {
-        Node::Object { count, .. } | Node::Array { count, .. } => at + 1 + count,
-        _ => at + 1,
+    /// Where the value stands in its record; `None` inside of JSON that a string holds.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        match self.tape {
+            Tape::Record(_) => Some(Position(self.at)),
+            Tape::Text(_) => None,
+        }
+    }
+
+    fn node(&self) -> Node<'a> {
+        self.tape.node(self.at)
     }
 }
 
 /// The elements of an array, in order.
 #[derive(Clone)]
 pub struct Elements<'a> {
-    document: Document<'a>,
-    at: usize,
-    left: usize,
+    tape: Tape<'a>,
+    at: u32,
+    left: u32,
 }
 
 impl<'a> Iterator for Elements<'a> {
@@ -208,8 +268,8 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<Value<'a>> {
         self.left = self.left.checked_sub(1)?;
-        let value = Value { document: self.document, at: self.at };
-        self.at = after(self.document.nodes, self.at);
+        let value = Value { tape: self.tape, at: self.at };
+        self.at = self.tape.after(self.at);
         Some(value)
     }
 }
@@ -217,9 +277,9 @@ impl<'a> Iterator for Elements<'a> {
 /// The members of an object, in order; a repeated key comes repeatedly.
 #[derive(Clone)]
 pub struct Members<'a> {
-    document: Document<'a>,
-    at: usize,
-    left: usize,
+    tape: Tape<'a>,
+    at: u32,
+    left: u32,
 }
 
 impl<'a> Iterator for Members<'a> {
@@ -227,9 +287,9 @@ impl<'a> Iterator for Members<'a> {
 
     fn next(&mut self) -> Option<(&'a str, Value<'a>)> {
         self.left = self.left.checked_sub(1)?;
-        let key = Value { document: self.document, at: self.at }.as_str().unwrap_or_default();
-        let value = Value { document: self.document, at: self.at + 1 };
-        self.at = after(self.document.nodes, self.at + 1);
+        let key = Value { tape: self.tape, at: self.at }.as_str().unwrap_or_default();
+        let value = Value { tape: self.tape, at: self.at + 1 };
+        self.at = self.tape.after(self.at + 1);
         Some((key, value))
     }
 }
@@ -294,26 +354,39 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// Finds the number in the record's bytes: tape and text are in the same order, so the n-th number node is the
-    /// n-th number token. The first look-up scans the record and keeps all places, so that a record of nothing but
-    /// fractions costs no more than its length.
+    /// The number's bytes in the text it was read from.
     fn raw_text(&self) -> &'a str {
-        let Document { nodes, raw, numbers } = self.0.document;
-        let places = numbers.get_or_init(|| {
-            let is_number = |node: &Node<'_>| {
-                matches!(
-                    node,
-                    Node::Static(StaticNode::I64(_) | StaticNode::U64(_) | StaticNode::F64(_))
-                )
-            };
-            let numbered = nodes.iter().enumerate().filter(|(_, node)| is_number(node));
-            numbered.map(|(at, _)| at).zip(raw::numbers(raw)).collect()
-        });
-        let place =
-            places.binary_search_by_key(&self.0.at, |(at, _)| *at).map(|nth| places[nth].1.clone());
-        let bytes = place.ok().and_then(|range| raw.get(range)).unwrap_or_default();
+        let bytes = match self.0.tape {
+            Tape::Record(Document { nodes, raw, numbers }) => {
+                number_text(nodes.iter().copied(), raw, numbers, self.0.at as usize)
+            }
+            Tape::Text(embedded) => embedded.number_text(self.0.at as usize),
+        };
         std::str::from_utf8(bytes).unwrap_or_default()
     }
+}
+
+/// Finds a number in its text: tape and text are in the same order, so the n-th number node is the n-th number token.
+/// The first look-up scans the text and keeps all places, so that a record of nothing but fractions costs no more than
+/// its length.
+pub(crate) fn number_text<'r>(
+    nodes: impl Iterator<Item = Node<'r>>,
+    raw: &'r [u8],
+    numbers: &NumberPlaces,
+    at: usize,
+) -> &'r [u8] {
+    let places = numbers.get_or_init(|| {
+        let is_number = |node: &Node<'_>| {
+            matches!(
+                node,
+                Node::Static(StaticNode::I64(_) | StaticNode::U64(_) | StaticNode::F64(_))
+            )
+        };
+        let numbered = nodes.enumerate().filter(|(_, node)| is_number(node));
+        numbered.map(|(at, _)| at).zip(raw::numbers(raw)).collect()
+    });
+    let place = places.binary_search_by_key(&at, |(at, _)| *at).map(|nth| places[nth].1.clone());
+    place.ok().and_then(|range| raw.get(range)).unwrap_or_default()
 }
 
 #[cfg(test)]
