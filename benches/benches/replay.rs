@@ -41,8 +41,8 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let files = write_corpus(folder.path());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let none = Arc::new(RuleSet::build(Vec::new(), &mut Vec::new()));
-    let ours = Arc::new(RuleSet::build(shipped().rules, &mut Vec::new()));
+    let none = Arc::new(RuleSet::build(Vec::new(), &[], &mut Vec::new()));
+    let ours = Arc::new(RuleSet::build(shipped().rules, &[], &mut Vec::new()));
     let shipped_count = ours.len();
     let many = synthetic_rules(800);
 

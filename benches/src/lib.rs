@@ -67,5 +67,5 @@ pub fn synthetic_rules(count: usize) -> Arc<RuleSet> {
         rules.extend(load("synthetic.yml", &text).rules);
     }
     assert_eq!(rules.len(), count, "every synthetic rule loads");
-    Arc::new(RuleSet::build(rules, &mut Vec::new()))
+    Arc::new(RuleSet::build(rules, &[], &mut Vec::new()))
 }

@@ -9,7 +9,7 @@ const RECORD: &[u8] = br#"{"eventVersion":"1.11","eventSource":"iam.amazonaws.co
 
 fuzz_target!(|text: &str| {
     let loaded = load("fuzz.yml", text);
-    let rules = RuleSet::build(loaded.rules, &mut Vec::new());
+    let rules = RuleSet::build(loaded.rules, &loaded.filters, &mut Vec::new());
     let mut buffer = RecordBuffer::new();
     let record = Record::parse(RECORD, &mut buffer).expect("the record is valid");
     let (mut scratch, mut indexed, mut plain) = (MatchScratch::default(), Vec::new(), Vec::new());

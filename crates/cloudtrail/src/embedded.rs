@@ -30,13 +30,16 @@ const CHUNKS: usize = 20;
 
 /// The JSON texts found in the strings of one record.
 pub struct JsonTexts {
-    chunks: [OnceCell<Box<[OnceCell<Option<Embedded>>]>>; CHUNKS],
+    chunks: [OnceCell<Chunk>; CHUNKS],
     /// The slot of a string, by its address and length: while the record lives, they tell strings apart.
     slots: RefCell<HashMap<(usize, usize), usize>>,
     used: Cell<usize>,
     cost_bytes: Cell<usize>,
     parser: RefCell<Parser>,
 }
+
+/// Slots, each with what its string was found to hold once it was looked at.
+type Chunk = Box<[OnceCell<Option<Embedded>>]>;
 
 /// What parsing needs and what earlier records left.
 #[derive(Default)]
@@ -107,6 +110,12 @@ impl JsonTexts {
         slot.get_or_init(|| self.parser.borrow_mut().read(text)).as_ref().map(Value::of_text)
     }
 
+    /// Whether a string begins as JSON does: one for which this is false, [`JsonTexts::parse`] finds nothing in.
+    #[must_use]
+    pub fn may_hold(text: &str) -> bool {
+        may_hold_json(text)
+    }
+
     /// Forgets the texts of the last record.
     pub fn clear(&mut self) {
         let used = self.used.replace(0);
@@ -116,7 +125,9 @@ impl JsonTexts {
         self.cost_bytes.set(0);
         self.slots.get_mut().clear();
         let spare = &mut self.parser.get_mut().spare;
-        for (nth, chunk) in self.chunks.iter_mut().enumerate().take_while(|(nth, _)| used >> nth > 0) {
+        for (nth, chunk) in
+            self.chunks.iter_mut().enumerate().take_while(|(nth, _)| used >> nth > 0)
+        {
             for slot in chunk.get_mut().into_iter().flatten() {
                 let kept = slot.take().flatten().filter(Embedded::is_usual);
                 spare.extend(kept.filter(|_| spare.len() < KEPT_MAX));
@@ -220,18 +231,17 @@ impl Embedded {
 }
 
 /// Whether a string begins as a JSON object or array does, plain or percent-encoded.
-#[must_use]
-pub(crate) fn may_hold_json(text: &str) -> bool {
+fn may_hold_json(text: &str) -> bool {
     let mut rest = text.as_bytes();
     loop {
         let (byte, length) = match *rest {
-            [b'%', high, low, ..] => match u8::from_str_radix(
-                std::str::from_utf8(&[high, low]).unwrap_or_default(),
-                16,
-            ) {
-                Ok(byte) => (byte, 3),
-                Err(_) => return false,
-            },
+            [b'%', high, low, ..] => {
+                match u8::from_str_radix(std::str::from_utf8(&[high, low]).unwrap_or_default(), 16)
+                {
+                    Ok(byte) => (byte, 3),
+                    Err(_) => return false,
+                }
+            }
             [byte, ..] => (byte, 1),
             [] => return false,
         };
@@ -260,7 +270,8 @@ mod tests {
         for _ in 0..3 {
             let value = texts.parse(&plain).unwrap();
             assert_eq!(text_at(value, &["Statement", "Effect"]), Some("Allow"));
-            let Kind::Number(number) = value.get("Statement").unwrap().get("n").unwrap().kind() else {
+            let Kind::Number(number) = value.get("Statement").unwrap().get("n").unwrap().kind()
+            else {
                 panic!()
             };
             assert_eq!(number.text(), "1.50");
@@ -276,7 +287,9 @@ mod tests {
     fn other_texts_hold_nothing() {
         let texts = JsonTexts::new();
         let deep = "[".repeat(1_000) + &"]".repeat(1_000);
-        for text in ["", "x", "{", "{\"a\":1} x", "%", "%7", "%7B", "%zz", "\"text\"", "12", "null", &deep] {
+        for text in
+            ["", "x", "{", "{\"a\":1} x", "%", "%7", "%7B", "%zz", "\"text\"", "12", "null", &deep]
+        {
             assert!(texts.parse(text).is_none(), "{text}");
         }
         assert!(texts.parse("%0A%5b1%5d").is_some());
@@ -286,7 +299,8 @@ mod tests {
     fn many_texts_are_bounded_and_given_back() {
         let mut texts = JsonTexts::new();
         let all = "{} ".repeat(100_000);
-        let found = (0..100_000).filter(|nth| texts.parse(&all[nth * 3..nth * 3 + 2]).is_some()).count();
+        let found =
+            (0..100_000).filter(|nth| texts.parse(&all[nth * 3..nth * 3 + 2]).is_some()).count();
         assert_eq!(found, COST_BYTES_MAX / (TEXT_COST_BYTES + 2));
         texts.clear();
         assert!(texts.parse(&all[..2]).is_some());

@@ -4,7 +4,7 @@
 //! does not; the tests of this crate hold that.
 
 use include_dir::{Dir, include_dir};
-use trailloop_rules::{Loaded, load};
+use trailloop_rules::{Loaded, demand_tests, load};
 
 static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 
@@ -13,6 +13,7 @@ static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 pub fn files() -> Vec<(&'static str, &'static str)> {
     let mut files = Vec::new();
     collect(&RULES, &mut files);
+    files.retain(|(path, _)| path.ends_with(".yml"));
     files.sort_unstable();
     files
 }
@@ -26,17 +27,26 @@ fn collect(dir: &'static Dir<'static>, files: &mut Vec<(&'static str, &'static s
     }
 }
 
-/// The shipped rules, loaded.
+/// The shipped rules, loaded. One without an example that it matches and one that it does not is rejected.
 #[must_use]
 pub fn shipped() -> Loaded {
-    let mut shipped = Loaded { rules: Vec::new(), diagnostics: Vec::new(), rejected: 0 };
+    let mut shipped = Loaded::default();
     for (path, text) in files() {
-        let loaded = load(path, text);
-        shipped.rules.extend(loaded.rules);
-        shipped.diagnostics.extend(loaded.diagnostics);
-        shipped.rejected += loaded.rejected;
+        shipped.extend(load(path, text));
     }
-    shipped
+    demand_tests(shipped)
+}
+
+/// The bytes of a file that an example of a shipped rule names: `path` is the rule's, `file` the example's.
+///
+/// # Errors
+///
+/// If there is no such file, with the path that was looked for.
+pub fn example_file(path: &str, file: &str) -> Result<Vec<u8>, String> {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let wanted = format!("{folder}/{file}");
+    let found = RULES.get_file(wanted.trim_start_matches('/'));
+    found.map(|file| file.contents().to_vec()).ok_or_else(|| format!("no file {wanted} is shipped"))
 }
 
 #[cfg(test)]
@@ -55,7 +65,7 @@ mod tests {
         assert_eq!(shipped.rules.len(), files().len());
         assert!(shipped.rules.len() >= 25);
         let mut diagnostics = Vec::new();
-        let set = RuleSet::build(shipped.rules, &mut diagnostics);
+        let set = RuleSet::build(shipped.rules, &[], &mut diagnostics);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
         assert_eq!(set.len(), files().len());
     }
@@ -65,7 +75,7 @@ mod tests {
         for rule in shipped().rules {
             let expectations: BTreeSet<bool> = rule.tests.iter().map(|test| test.expect).collect();
             assert_eq!(expectations.len(), 2, "{} needs a hit and a miss", rule.path);
-            for outcome in run_tests(&rule) {
+            for outcome in run_tests(&rule, &|file| example_file(&rule.path, file)) {
                 assert!(outcome.is_passed(), "{}: {outcome:?}", rule.path);
             }
         }

@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 64;
 
 /// A condition may name at most so many values, repetitions counted: a short condition can name a long selection many
 /// times.
-const VALUES_MAX: usize = 100_000;
+pub(crate) const VALUES_MAX: usize = 100_000;
 
 /// A named part of a detection.
 pub(crate) struct Identifier {

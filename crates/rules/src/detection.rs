@@ -1,25 +1,37 @@
-//! The `detection` section: search identifiers, their items, and the condition over them.
+//! The `detection` section: search identifiers, their items, and the condition over them. The body of an array scope is
+//! read by the same functions, because it is a small detection of its own.
 
 use crate::condition::{self, Identifier};
+use crate::derived::Derived;
 use crate::diagnostic::{Reporter, code, quoted};
+use crate::gather::gathered;
+use crate::lists::Lists;
 use crate::modifier::{self, Kind, Modifiers};
-use crate::pattern::{Pattern, Shape};
+use crate::path::{self, Name, Part, Path, Quantifier};
 use crate::test::{Expr, Field, Predicate, Relation, Test};
-use crate::values::value_tests;
+use crate::values::{expanded, value_tests};
 use crate::yaml::{Data, Node};
+
+/// What reading a detection depends on beside its text.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'c> {
+    /// The major version of Sigma that the rule is written for.
+    pub(crate) version: u32,
+    /// The lists that `expand` may name.
+    pub(crate) lists: &'c Lists,
+    /// Whether the fields are paths from an element of an array.
+    pub(crate) in_scope: bool,
+}
 
 /// A detection has no more search identifiers: the condition looks through them for every name.
 const IDENTIFIERS_MAX: usize = 1_000;
 
-/// Fewer equalities are tested one by one, each shared with the other rules that make it.
-const GATHERED_MIN: usize = 8;
-
-/// Keys of CloudTrail that hold JSON as a string, below which a path can't look yet.
-const JSON_TEXT_KEYS: &[&str] =
-    &["policyDocument", "assumeRolePolicyDocument", "policyText", "imageManifest"];
-
 /// Reads the section; `None` and diagnostics if it can't be run as written.
-pub(crate) fn read(detection: &Node, reporter: &mut Reporter<'_>) -> Option<Expr> {
+pub(crate) fn read(
+    detection: &Node,
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Expr> {
     let Data::Mapping(entries) = &detection.data else {
         reporter.error(
             detection.mark,
@@ -42,7 +54,7 @@ pub(crate) fn read(detection: &Node, reporter: &mut Reporter<'_>) -> Option<Expr
                 "remove it, or move the counting into a correlation rule",
             ),
             name => {
-                if let Some(expr) = selection(key, value, reporter) {
+                if let Some(expr) = selection(key, value, context, reporter) {
                     let name = name.to_owned();
                     identifiers.push(Identifier { name, mark: key.mark, expr, is_used: false });
                 }
@@ -109,16 +121,23 @@ fn conditions(
 }
 
 /// A search identifier: a mapping of which all items hold, or a list of which any does.
-fn selection(key: &Node, value: &Node, reporter: &mut Reporter<'_>) -> Option<Expr> {
+fn selection(
+    key: &Node,
+    value: &Node,
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Expr> {
     match &value.data {
-        Data::Mapping(items) if !items.is_empty() => all_items(items, reporter),
-        Data::Scalar(_) if !value.is_null() => keyword(value, reporter),
+        Data::Mapping(items) if !items.is_empty() => all_items(items, context, reporter),
+        Data::Scalar(_) if !value.is_null() => keyword(value, context, reporter),
         Data::Sequence(elements) if !elements.is_empty() => {
             let mut parts = Vec::new();
             for element in elements {
                 parts.push(match &element.data {
-                    Data::Mapping(items) if !items.is_empty() => all_items(items, reporter),
-                    Data::Scalar(_) => keyword(element, reporter),
+                    Data::Mapping(items) if !items.is_empty() => {
+                        all_items(items, context, reporter)
+                    }
+                    Data::Scalar(_) => keyword(element, context, reporter),
                     _ => {
                         reporter.error(
                             element.mark,
@@ -148,43 +167,149 @@ fn selection(key: &Node, value: &Node, reporter: &mut Reporter<'_>) -> Option<Ex
     }
 }
 
-fn all_items(items: &[(Node, Node)], reporter: &mut Reporter<'_>) -> Option<Expr> {
+fn all_items(
+    items: &[(Node, Node)],
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Expr> {
     // Every item is read, so that one run shows every mistake.
     let mut parts = Vec::new();
     for (key, value) in items {
-        parts.push(item(key, value, reporter));
+        parts.push(item(key, value, context, reporter));
     }
     parts.into_iter().collect::<Option<Vec<_>>>().map(Expr::All)
 }
 
 /// A keyword without a key: anywhere in any string or number.
-fn keyword(value: &Node, reporter: &mut Reporter<'_>) -> Option<Expr> {
+fn keyword(value: &Node, context: Context<'_>, reporter: &mut Reporter<'_>) -> Option<Expr> {
+    if context.in_scope {
+        no_keywords(value, reporter);
+        return None;
+    }
     let plain = Modifiers {
         kind: Kind::Text,
         relation: Some(Relation::Contains),
         encodings: Vec::new(),
         windash: false,
+        expand: false,
         all: false,
         cased: false,
         negated: false,
     };
-    value_tests(&Field::AnyLeaf, &plain, value, reporter)
+    value_tests(&Field::AnyLeaf, &plain, value, context, reporter)
 }
 
-/// One `field|modifiers: values`.
-fn item(key: &Node, value: &Node, reporter: &mut Reporter<'_>) -> Option<Expr> {
+/// Keywords look everywhere, which an element is not.
+fn no_keywords(node: &Node, reporter: &mut Reporter<'_>) {
+    reporter.error(
+        node.mark,
+        code::BAD_FIELD,
+        "keywords can't stand in the body of an array scope",
+        "write `.` for the element itself, such as `.|contains: value`",
+    );
+}
+
+/// One `field|modifiers: values`, or a field with a body.
+fn item(
+    key: &Node,
+    value: &Node,
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Expr> {
     let (name, mut modifiers) = modifier::read(key, reporter)?;
-    let field = field(key, name, &mut modifiers, reporter)?;
+    if name.is_empty() {
+        keywords_may_stand(key, &mut modifiers, context, reporter)?;
+        return listed(key, value, Field::AnyLeaf, &modifiers, context, reporter);
+    }
+    let Name { scopes, path } = path::read(key, name, context.version, reporter)?;
+    let (scopes, expr) = if let Data::Mapping(items) = &value.data {
+        scope_with_body(key, value, items, (scopes, path), context, reporter)?
+    } else {
+        let field = field(key, path, scopes.is_empty(), context, reporter)?;
+        let expr = listed(key, value, field, &modifiers, context, reporter)?;
+        (scopes, expr)
+    };
+    Some(scopes.into_iter().rev().fold(expr, |body, (path, quantifier)| {
+        let body = Box::new(body);
+        Expr::Test(Predicate { field: Field::Path(path), test: Test::Scope { quantifier, body } })
+    }))
+}
+
+/// The field of a path. A derived field is one of the record, so none is meant inside a scope.
+fn field(
+    key: &Node,
+    path: Path,
+    is_unscoped: bool,
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Field> {
+    let of_record = is_unscoped && !context.in_scope;
+    if of_record && path.parts.is_empty() {
+        reporter.error(
+            key.mark,
+            code::BAD_FIELD,
+            "`.` stands outside of an array scope",
+            "write the name of a field",
+        );
+        return None;
+    }
+    let derived = path.keys().filter(|_| of_record).and_then(Derived::of_name);
+    Some(derived.map_or(Field::Path(path), Field::Derived))
+}
+
+/// The scopes that a key opens, and the body that its mapping is.
+fn scope_with_body(
+    key: &Node,
+    value: &Node,
+    items: &[(Node, Node)],
+    (mut scopes, path): (Vec<(Path, Quantifier)>, Path),
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<(Vec<(Path, Quantifier)>, Expr)> {
+    let is_element = matches!(path.parts.last(), Some(Part::Index(_)));
+    if !(is_element || path.parts.is_empty() && !scopes.is_empty()) {
+        let help = "write the path with dots, such as `requestParameters.bucketName: value`; a body needs a selector, such as `items[any]`";
+        let message = format!("the value of {} is a mapping", quoted(key.text()));
+        reporter.error(value.mark, code::WRONG_TYPE, message, help);
+        return None;
+    }
+    if key.text().contains('|') {
+        let message = format!("{} has modifiers over a body", quoted(key.text()));
+        let help = "write the modifiers on the fields of the body";
+        reporter.error(key.mark, code::CONFLICTING_MODIFIERS, message, help);
+        return None;
+    }
+    if items.is_empty() {
+        let message = format!("the body of {} is empty", quoted(key.text()));
+        reporter.error(value.mark, code::EMPTY_SELECTION, message, "write fields with values");
+        return None;
+    }
+    if is_element {
+        scopes.push((path, Quantifier::Itself));
+    }
+    let context = Context { in_scope: true, ..context };
+    let body = match value.get("condition") {
+        Some(_) => read(value, context, reporter)?,
+        None => all_items(items, context, reporter)?,
+    };
+    Some((scopes, body))
+}
+
+/// The listed values of an item, joined.
+fn listed(
+    key: &Node,
+    value: &Node,
+    field: Field,
+    modifiers: &Modifiers,
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Expr> {
     let values = match &value.data {
         Data::Scalar(_) => std::slice::from_ref(value),
         Data::Sequence(values) => values.as_slice(),
         Data::Mapping(_) => {
-            reporter.error(
-                value.mark,
-                code::WRONG_TYPE,
-                format!("the value of {} is a mapping", quoted(key.text())),
-                "write the path with dots, such as `requestParameters.bucketName: value`",
-            );
+            let message = format!("the value of {} is a mapping", quoted(key.text()));
+            reporter.error(value.mark, code::WRONG_TYPE, message, "write a value or a list");
             return None;
         }
     };
@@ -198,8 +323,9 @@ fn item(key: &Node, value: &Node, reporter: &mut Reporter<'_>) -> Option<Expr> {
         return None;
     }
     if values.is_empty() {
-        return empty_list(key, value, field, &modifiers, reporter);
+        return empty_list(key, value, field, modifiers, reporter);
     }
+    let values = if modifiers.expand { &*expanded(values, context, reporter)? } else { values };
     if modifiers.all && values.len() == 1 {
         reporter.warning(
             key.mark,
@@ -218,13 +344,10 @@ fn item(key: &Node, value: &Node, reporter: &mut Reporter<'_>) -> Option<Expr> {
                 "write an item of its own in a list of mappings",
             );
         }
-        parts.push(value_tests(&field, &modifiers, value, reporter));
+        parts.push(value_tests(&field, modifiers, value, context, reporter));
     }
-    let mut parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
-    if !modifiers.all {
-        parts = gathered(&field, parts);
-    }
-    let expr = if modifiers.all { Expr::All(parts) } else { Expr::Any(parts) };
+    let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+    let expr = if modifiers.all { Expr::All(parts) } else { Expr::Any(gathered(&field, parts)) };
     Some(if modifiers.negated { Expr::Not(Box::new(expr)) } else { expr })
 }
 
@@ -250,87 +373,46 @@ fn empty_list(
     Some(if modifiers.negated { Expr::Not(Box::new(expr)) } else { expr })
 }
 
-/// The field a key names; an empty name means keywords, of which a default relation is set.
-fn field(
+/// Whether a key without a name may stand for keywords, of which a default relation is set.
+fn keywords_may_stand(
     key: &Node,
-    name: &str,
     modifiers: &mut Modifiers,
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<()> {
+    if context.in_scope {
+        no_keywords(key, reporter);
+        return None;
+    }
+    if !matches!(modifiers.kind, Kind::Text | Kind::Regex(_)) || key.text().is_empty() {
+        reporter.error(
+            key.mark,
+            code::BAD_FIELD,
+            "a field name is missing",
+            "write a field before the modifiers; only texts and `re` can be keywords",
+        );
+        return None;
+    }
+    modifiers.relation = modifiers.relation.or(Some(Relation::Contains));
+    Some(())
+}
+
+/// The other field of a `fieldref`: one of the record, also inside a scope.
+pub(crate) fn other_field(
+    node: &Node,
+    name: &str,
+    context: Context<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Field> {
-    if name.is_empty() {
-        if !matches!(modifiers.kind, Kind::Text | Kind::Regex(_)) || key.text().is_empty() {
-            reporter.error(
-                key.mark,
-                code::BAD_FIELD,
-                "a field name is missing",
-                "write a field before the modifiers; only texts and `re` can be keywords",
-            );
-            return None;
-        }
-        modifiers.relation = modifiers.relation.or(Some(Relation::Contains));
-        return Some(Field::AnyLeaf);
-    }
-    path(key, name, reporter).map(Field::Path)
-}
-
-/// Checks a dotted path; what a later version will look up differently must not be looked up wrongly today.
-pub(crate) fn path(node: &Node, name: &str, reporter: &mut Reporter<'_>) -> Option<Box<str>> {
-    if name.contains(['[', ']']) {
+    let Name { scopes, path } = path::read(node, name, context.version, reporter)?;
+    if !scopes.is_empty() {
         reporter.error(
             node.mark,
-            code::UNSUPPORTED,
-            format!("array scopes such as {} are not supported yet", quoted(name)),
-            "name the path without brackets; any element may then match",
+            code::BAD_SCOPE,
+            format!("`fieldref` names elements of an array: {}", quoted(name)),
+            "name the field without the selector; any of its values may then fit",
         );
         return None;
     }
-    let segments: Vec<&str> = name.split('.').collect();
-    let enters_text = segments.windows(2).any(|pair| {
-        JSON_TEXT_KEYS.contains(&pair[0]) || (pair[0] == "policy" && pair[1] == "Statement")
-    });
-    if enters_text {
-        reporter.error(
-            node.mark,
-            code::UNSUPPORTED,
-            format!(
-                "{} leads into JSON held in a string, which is not supported yet",
-                quoted(name)
-            ),
-            "test the string itself with `contains`",
-        );
-        return None;
-    }
-    Some(name.into())
-}
-
-/// Replaces many plain equalities by one predicate that looks the value up, so that a list of a thousand addresses
-/// costs what one does.
-fn gathered(field: &Field, parts: Vec<Expr>) -> Vec<Expr> {
-    let is_plain = |part: &Expr| {
-        let Expr::Test(Predicate { test: Test::Text(pattern), .. }) = part else { return false };
-        matches!(pattern.shape, Shape::Exact(_)) && pattern.number.is_none()
-    };
-    if parts.iter().filter(|part| is_plain(part)).count() < GATHERED_MIN {
-        return parts;
-    }
-    let mut kept = Vec::new();
-    let mut texts = Vec::new();
-    let mut is_cased = false;
-    for part in parts {
-        match part {
-            Expr::Test(Predicate {
-                test: Test::Text(Pattern { shape: Shape::Exact(text), cased, number: None }),
-                ..
-            }) => {
-                is_cased = cased;
-                texts.push(text);
-            }
-            part => kept.push(part),
-        }
-    }
-    texts.sort_unstable();
-    texts.dedup();
-    let test = Test::OneOf { texts: texts.into(), cased: is_cased };
-    kept.push(Expr::Test(Predicate { field: field.clone(), test }));
-    kept
+    field(node, path, true, Context { in_scope: false, ..context }, reporter)
 }

@@ -1,9 +1,10 @@
 //! The examples inside a rule: records it must match and records it must not, under `trailloop: tests:`.
 
-use trailloop_cloudtrail::{Record, RecordBuffer};
+use trailloop_cloudtrail::{Limits, Record, RecordBuffer, Scratch, read_records};
 
-use crate::diagnostic::{Reporter, code, quoted};
-use crate::rule::{Rule, RuleTest};
+use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
+use crate::load::Loaded;
+use crate::rule::{Rule, RuleTest, TestEvent};
 use crate::set::{MatchScratch, RuleSet};
 use crate::yaml::{Data, Meaning, Node, Scalar};
 
@@ -16,40 +17,92 @@ pub struct TestOutcome {
     pub line: u32,
     /// Whether the rule had to match.
     pub expected: bool,
-    /// Whether it did.
-    pub matched: bool,
+    /// Whether it did, or why that can't be told.
+    pub matched: Result<bool, String>,
+    /// The record as JSON text, if there is one.
+    pub event: String,
 }
 
 impl TestOutcome {
     /// Whether the rule did what the example says.
     #[must_use]
     pub fn is_passed(&self) -> bool {
-        self.expected == self.matched
+        self.matched == Ok(self.expected)
     }
 }
 
-/// Compiles the rule alone and runs its examples, in their order.
+/// Compiles the rule alone, without filters, and runs its examples, in their order. `read` gives the bytes of a file beside
+/// the rule.
 #[must_use]
-pub fn run_tests(rule: &Rule) -> Vec<TestOutcome> {
-    let rules = RuleSet::build(vec![rule.clone()], &mut Vec::new());
+pub fn run_tests(rule: &Rule, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Vec<TestOutcome> {
+    let alone = Rule { exceptions: Vec::new(), ..rule.clone() };
+    let rules = RuleSet::build(vec![alone], &[], &mut Vec::new());
     let mut scratch = MatchScratch::new();
     let mut matches = Vec::new();
     let mut outcomes = Vec::new();
     for test in &rule.tests {
-        let mut buffer = RecordBuffer::new();
-        // Loading has parsed every example, so this one parses too.
-        matches.clear();
-        if let Ok(record) = Record::parse(test.event.as_bytes(), &mut buffer) {
+        let event = match &test.event {
+            TestEvent::Json(text) => Ok(text.clone()),
+            TestEvent::File(path) => read(path).and_then(|bytes| only_record(path, &bytes)),
+        };
+        let matched = event.as_ref().map_err(Clone::clone).and_then(|event| {
+            let mut buffer = RecordBuffer::new();
+            let record = Record::parse(event.as_bytes(), &mut buffer);
+            let record = record.map_err(|failure| format!("the event is no record: {failure}"))?;
             rules.matches_into(&record, &mut scratch, &mut matches);
-        }
+            Ok(!matches.is_empty())
+        });
         outcomes.push(TestOutcome {
             name: test.name.clone(),
             line: test.line,
             expected: test.expect,
-            matched: !matches.is_empty(),
+            matched,
+            event: event.unwrap_or_default(),
         });
     }
     outcomes
+}
+
+/// The one record of a file: an object, or a log object that holds one.
+fn only_record(path: &str, bytes: &[u8]) -> Result<String, String> {
+    let mut records = Vec::new();
+    let read = read_records(bytes, &Limits::default(), &mut Scratch::new(), |record| {
+        records.push(String::from_utf8_lossy(record.raw()).into_owned());
+    });
+    if let Some(report) = read.failed.as_ref().or(read.reports.first()) {
+        return Err(format!("{path} is damaged at byte {}: {}", report.offset, report.failure));
+    }
+    if records.len() != 1 {
+        return Err(format!("{path} holds {} records, and an example is one", records.len()));
+    }
+    Ok(records.remove(0))
+}
+
+/// Rejects the rules that don't carry both an event that they match and one that they don't: what ships with Trailloop has
+/// to show what it finds and what it leaves alone.
+#[must_use]
+pub fn demand_tests(loaded: Loaded) -> Loaded {
+    let Loaded { rules, filters, mut diagnostics, mut rejected } = loaded;
+    let (tested, untested): (Vec<Rule>, Vec<Rule>) = rules.into_iter().partition(|rule| {
+        [true, false].iter().all(|expect| rule.tests.iter().any(|test| test.expect == *expect))
+    });
+    rejected += untested.len();
+    diagnostics.extend(untested.iter().map(|rule| {
+        Diagnostic {
+            path: rule.path.clone(),
+            line: rule.line,
+            column: 1,
+            severity: Severity::Error,
+            code: code::MISSING_TESTS,
+            message: format!(
+                "the rule {} does not show both an event that it matches and one that it does not",
+                quoted(&rule.analytic.name)
+            ),
+            help: "add examples with `expect: true` and `expect: false` under `trailloop: tests:`"
+                .to_owned(),
+        }
+    }));
+    Loaded { rules: tested, filters, diagnostics, rejected }
 }
 
 /// Reads the rule's `trailloop:` block.
@@ -91,17 +144,19 @@ pub(crate) fn read(document: &Node, reporter: &mut Reporter<'_>) -> Vec<RuleTest
 }
 
 fn test(node: &Node, reporter: &mut Reporter<'_>) -> Option<RuleTest> {
-    const HELP: &str = "write `name: …`, `event: {…}` and `expect: true` or `expect: false`";
+    const HELP: &str =
+        "write `name: …`, `event: {…}` or `file: …`, and `expect: true` or `expect: false`";
     let Data::Mapping(entries) = &node.data else {
         let message = format!("an example is {}", node.kind());
         reporter.error(node.mark, code::BAD_TEST, message, HELP);
         return None;
     };
-    let (mut name, mut event, mut expect) = (None, None, None);
+    let (mut name, mut event, mut file, mut expect) = (None, None, None, None);
     for (key, value) in entries {
         match key.text() {
             "name" => name = value.scalar().map(|scalar| scalar.text.clone()),
-            "event" => event = Some(event_text(value, reporter)?),
+            "event" => event = Some(TestEvent::Json(event_text(value, reporter)?)),
+            "file" => file = Some(TestEvent::File(file_path(value, reporter)?)),
             "expect" => expect = Some(expectation(value, reporter)?),
             other => {
                 let message = format!("an example has no key {}", quoted(other));
@@ -110,6 +165,12 @@ fn test(node: &Node, reporter: &mut Reporter<'_>) -> Option<RuleTest> {
             }
         }
     }
+    if event.is_some() && file.is_some() {
+        let message = "the example has both an `event` and a `file`";
+        reporter.error(node.mark, code::BAD_TEST, message, "keep one of them");
+        return None;
+    }
+    let event = event.or(file);
     let missing = match (&name, &event, expect) {
         (None, ..) => "name",
         (_, None, _) => "event",
@@ -122,6 +183,24 @@ fn test(node: &Node, reporter: &mut Reporter<'_>) -> Option<RuleTest> {
         return None;
     };
     Some(RuleTest { name, event, expect, line: node.mark.line })
+}
+
+/// A path that stays beside the rule: whoever wrote the rule must not choose any file of the machine.
+fn file_path(node: &Node, reporter: &mut Reporter<'_>) -> Option<String> {
+    let path = node.text();
+    let stays = !path.is_empty()
+        && !path.contains(['\\', ':', '\0'])
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if !stays {
+        reporter.error(
+            node.mark,
+            code::BAD_TEST,
+            format!("{} is no path below the folder of the rule", quoted(path)),
+            "write a path such as `events/one.json`, without `..`",
+        );
+        return None;
+    }
+    Some(path.to_owned())
 }
 
 fn expectation(node: &Node, reporter: &mut Reporter<'_>) -> Option<bool> {

@@ -26,6 +26,17 @@ pub(crate) fn folded(text: &str) -> String {
     text.chars().map(fold).collect()
 }
 
+/// Writes the folded text to `folded`, which is emptied first.
+pub(crate) fn fold_into(text: &str, folded: &mut String) {
+    folded.clear();
+    if text.is_ascii() {
+        folded.push_str(text);
+        folded.make_ascii_lowercase();
+    } else {
+        folded.extend(text.chars().map(fold));
+    }
+}
+
 /// Whether two texts are equal, with case ignored unless `cased`.
 pub(crate) fn equals(value: &str, text: &str, cased: bool) -> bool {
     if cased || value.len() == text.len() && value == text {

@@ -1,16 +1,23 @@
-//! Which rules can match a record at all, by its eventSource and eventName.
+//! Which rules can match a record at all.
 //!
-//! A rule stands where its condition provably needs it to stand: under pairs of source and name, under a name, under
-//! the start of a name (Lambda's names carry a version), under a source, or in the residue that every record meets.
-//! Under a key the rule's program is a special one: the tests that the key answers are gone from it, and a rule that
-//! the key rules out is not there at all. Keys are case-folded.
+//! A rule stands where its condition provably needs it to stand: under pairs of eventSource and eventName, under a name
+//! or its start (Lambda's names carry a version) with or without a source, or under a source. Rules that name neither
+//! stand under a witness, a text that another field must hold (see `witness`), and what is left in the residue that
+//! every record meets.
+//!
+//! Under source and name the rule's program is a special one: the tests that the key answers are gone from it, and a
+//! rule that the key rules out is not there at all. Keys are case-folded.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::fields::{Fields, Map};
 use crate::fold;
-use crate::program::{Key, Known, Op, Tree};
-use crate::test::Predicate;
+use crate::keys::{Key, weakness};
+use crate::program::{Known, Op, Tree};
+use crate::test::{Field, Predicate};
+use crate::view::View;
+use crate::witness::{WitnessScratch, Witnesses};
 
 /// A rule under more pairs stands under its names only.
 const PAIRS_MAX: usize = 4_096;
@@ -26,29 +33,37 @@ pub(crate) struct Candidate {
     pub(crate) program: u32,
 }
 
-/// How many rules stand where.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Placement {
-    pub(crate) by_source_and_name: usize,
-    pub(crate) by_name: usize,
-    pub(crate) by_name_start: usize,
-    pub(crate) by_source: usize,
-    pub(crate) residual: usize,
+/// Where a rule stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// Its condition is false whatever the record.
+    Nowhere,
+    /// Names or starts of names, each with the sources it may come from, if those are known.
+    Names {
+        names: Vec<Key>,
+        sources: Option<Vec<String>>,
+    },
+    Sources(Vec<String>),
+    Witness {
+        field: Field,
+        keys: Vec<Key>,
+    },
+    Residue,
 }
 
 /// The compiled index.
 #[derive(Debug)]
 pub(crate) struct Index {
-    names: HashMap<Box<str>, NameEntry>,
-    starts: HashMap<Box<str>, Range<usize>>,
+    names: Map<Box<str>, NameEntry>,
+    starts: Map<Box<str>, NameEntry>,
     /// The lengths of `starts`, each once.
     start_bytes: Vec<usize>,
-    sources: HashMap<Box<str>, Range<usize>>,
-    residual: Range<usize>,
+    sources: Map<Box<str>, Range<usize>>,
+    pub(crate) witnesses: Witnesses,
+    residue: Range<usize>,
     every_rule: Range<usize>,
     candidates: Vec<Candidate>,
     pub(crate) ops: Vec<Op>,
-    pub(crate) placement: Placement,
 }
 
 #[derive(Debug, Default)]
@@ -58,70 +73,92 @@ struct NameEntry {
     by_source: Vec<(Box<str>, Range<usize>)>,
 }
 
-impl Index {
-    pub(crate) fn new(trees: &[Tree], predicates: &[Predicate]) -> Self {
-        let mut places = Places::default();
-        for (rule, tree) in (0_u32..).zip(trees) {
-            places.add(rule, tree, predicates);
+/// What a worker keeps for its look-ups.
+#[derive(Debug, Default)]
+pub(crate) struct IndexScratch {
+    folded: String,
+    witness: WitnessScratch,
+}
+
+impl Stand {
+    /// Where a rule must stand.
+    pub(crate) fn of(tree: &Tree, predicates: &[Predicate]) -> Self {
+        if *tree == Tree::Constant(false) {
+            return Self::Nowhere;
         }
-        let mut index = Self {
-            names: HashMap::new(),
-            starts: HashMap::new(),
-            start_bytes: Vec::new(),
-            sources: HashMap::new(),
-            residual: 0..0,
-            every_rule: 0..0,
+        let names = tree
+            .keys(&Field::of_keys("eventName"), predicates)
+            .filter(|keys| weakness(keys) < weakness(&[Key::Contains(String::new())]));
+        let sources = tree.keys(&Field::of_keys("eventSource"), predicates).and_then(|keys| {
+            let exact = keys.into_iter().map(|key| match key {
+                Key::Exact(text) => Some(text),
+                Key::Prefix(_) | Key::Contains(_) => None,
+            });
+            exact.collect::<Option<Vec<_>>>()
+        });
+        match (names, sources) {
+            (Some(names), sources) => {
+                let sources = sources.filter(|sources| sources.len() * names.len() <= PAIRS_MAX);
+                Self::Names { names, sources }
+            }
+            (None, Some(sources)) => Self::Sources(sources),
+            (None, None) => match crate::witness::choose(tree, predicates) {
+                Some((field, keys)) => Self::Witness { field, keys },
+                None => Self::Residue,
+            },
+        }
+    }
+}
+
+impl Index {
+    pub(crate) fn new(
+        trees: &[Tree],
+        stands: &[Stand],
+        predicates: &[Predicate],
+        fields: &Fields,
+    ) -> Self {
+        let places = Places::of(stands);
+        let mut writer = Writer {
+            trees,
+            predicates,
             candidates: Vec::new(),
             ops: Vec::new(),
-            placement: places.placement,
+            special_ops: vec![0; trees.len()],
         };
         for (rule, tree) in (0_u32..).zip(trees) {
-            let program = tree.write(predicates, &mut index.ops);
-            index.candidates.push(Candidate { rule, program });
+            let program = tree.write(predicates, &mut writer.ops);
+            writer.candidates.push(Candidate { rule, program });
         }
-        index.every_rule = 0..index.candidates.len();
-        let mut special_ops = vec![0; trees.len()];
-        let mut write = |rules: &[u32], known: Known<'_>| {
-            let start = index.candidates.len();
-            for &rule in rules {
-                let general = index.candidates[rule as usize];
-                let spent: &mut usize = &mut special_ops[rule as usize];
-                if known.is_nothing() || *spent > SPECIAL_OPS_MAX {
-                    index.candidates.push(general);
-                    continue;
-                }
-                let tree = trees[rule as usize].specialised(known, predicates);
-                if tree != Tree::Constant(false) {
-                    let ops_before = index.ops.len();
-                    let program = tree.write(predicates, &mut index.ops);
-                    *spent += index.ops.len() - ops_before;
-                    index.candidates.push(Candidate { rule, program });
-                }
-            }
-            start..index.candidates.len()
-        };
-        index.residual = write(&places.residual, Known::default());
-        for ((name, source), rules) in &places.pairs {
-            let known = Known { source: Some(source), name: Some(name) };
-            let range = write(rules, known);
-            let entry: &mut NameEntry = index.names.entry(name.as_str().into()).or_default();
-            entry.by_source.push((source.as_str().into(), range));
+        let every_rule = 0..writer.candidates.len();
+        let residue = writer.write(&places.residue, Known::default());
+        let names = writer.name_entries(&places.names, true);
+        let starts = writer.name_entries(&places.starts, false);
+        let sources = places
+            .sources
+            .iter()
+            .map(|(source, rules)| {
+                let known = Known { source: Some(source), name: None };
+                (source.as_str().into(), writer.write(rules, known))
+            })
+            .collect();
+        let witnesses =
+            Witnesses::new(stands, fields, |rules| writer.write(rules, Known::default()));
+        let mut start_bytes: Vec<usize> =
+            places.starts.keys().map(|(name, _)| name.len()).collect();
+        start_bytes.sort_unstable();
+        start_bytes.dedup();
+        let Writer { candidates, ops, .. } = writer;
+        Self {
+            names,
+            starts,
+            start_bytes,
+            sources,
+            witnesses,
+            residue,
+            every_rule,
+            candidates,
+            ops,
         }
-        for (name, rules) in &places.names {
-            let range = write(rules, Known { source: None, name: Some(name) });
-            index.names.entry(name.as_str().into()).or_default().any_source = range;
-        }
-        for (source, rules) in &places.sources {
-            let range = write(rules, Known { source: Some(source), name: None });
-            index.sources.insert(source.as_str().into(), range);
-        }
-        for (start, rules) in &places.starts {
-            index.starts.insert(start.as_str().into(), write(rules, Known::default()));
-            index.start_bytes.push(start.len());
-        }
-        index.start_bytes.sort_unstable();
-        index.start_bytes.dedup();
-        index
     }
 
     /// Every rule, for records that the index can't speak for.
@@ -129,107 +166,146 @@ impl Index {
         &self.candidates[self.every_rule.clone()]
     }
 
-    /// Calls `visit` with each list of rules that may match a record of this source and name. `folded` is room for
-    /// the folded texts.
+    /// Calls `visit` with each list of rules that may match a record; a rule may come twice.
     pub(crate) fn visit(
         &self,
-        source: &str,
-        name: &str,
-        folded: &mut String,
+        view: View<'_>,
+        scratch: &mut IndexScratch,
         mut visit: impl FnMut(&[Candidate]),
     ) {
-        let mut visit = |range: &Range<usize>| visit(&self.candidates[range.clone()]);
-        visit(&self.residual);
-        fold_into(name, folded);
-        if let Some(entry) = self.names.get(folded.as_str()) {
-            visit(&entry.any_source);
-            let by_source =
-                entry.by_source.iter().find(|(key, _)| fold::equals(source, key, false));
-            if let Some((_, range)) = by_source {
-                visit(range);
+        let mut visit = |range: &Range<usize>| {
+            if !range.is_empty() {
+                visit(&self.candidates[range.clone()]);
             }
+        };
+        let Some((source, name)) = view.source_and_name() else {
+            return visit(&self.every_rule);
+        };
+        visit(&self.residue);
+        let IndexScratch { folded, witness } = scratch;
+        fold::fold_into(name, folded);
+        if let Some(entry) = self.names.get(folded.as_str()) {
+            entry.visit(source, &mut visit);
         }
         for &bytes in &self.start_bytes {
             let Some(start) = folded.get(..bytes) else { continue };
-            if let Some(range) = self.starts.get(start) {
-                visit(range);
+            if let Some(entry) = self.starts.get(start) {
+                entry.visit(source, &mut visit);
             }
         }
         if !self.sources.is_empty() {
-            fold_into(source, folded);
+            fold::fold_into(source, folded);
             if let Some(range) = self.sources.get(folded.as_str()) {
                 visit(range);
             }
         }
+        self.witnesses.visit(view, witness, &mut visit);
     }
 }
 
-/// Where rules stand, before programs are written. Ordered maps, so that the compiled form never varies.
+impl NameEntry {
+    fn visit(&self, source: &str, visit: &mut impl FnMut(&Range<usize>)) {
+        visit(&self.any_source);
+        let is_it = |key: &str| source == key || fold::equals(source, key, false);
+        if let Some((_, range)) = self.by_source.iter().find(|(key, _)| is_it(key)) {
+            visit(range);
+        }
+    }
+}
+
+/// Writes candidates and their programs.
+struct Writer<'t> {
+    trees: &'t [Tree],
+    predicates: &'t [Predicate],
+    candidates: Vec<Candidate>,
+    ops: Vec<Op>,
+    /// The operations that each rule's special programs hold so far.
+    special_ops: Vec<usize>,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, rules: &[u32], known: Known<'_>) -> Range<usize> {
+        let start = self.candidates.len();
+        for &rule in rules {
+            let general = self.candidates[rule as usize];
+            if known.is_nothing() || self.special_ops[rule as usize] > SPECIAL_OPS_MAX {
+                self.candidates.push(general);
+                continue;
+            }
+            let tree = self.trees[rule as usize].specialised(known, self.predicates);
+            if tree != Tree::Constant(false) {
+                let ops_before = self.ops.len();
+                let program = tree.write(self.predicates, &mut self.ops);
+                self.special_ops[rule as usize] += self.ops.len() - ops_before;
+                self.candidates.push(Candidate { rule, program });
+            }
+        }
+        start..self.candidates.len()
+    }
+
+    /// Entries of names, or of starts of names, which say nothing of the name itself.
+    fn name_entries(
+        &mut self,
+        places: &BTreeMap<(String, Option<String>), Vec<u32>>,
+        is_whole: bool,
+    ) -> Map<Box<str>, NameEntry> {
+        let mut entries: Map<Box<str>, NameEntry> = Map::default();
+        for ((name, source), rules) in places {
+            let known =
+                Known { source: source.as_deref(), name: is_whole.then_some(name.as_str()) };
+            let range = self.write(rules, known);
+            let entry = entries.entry(name.as_str().into()).or_default();
+            match source {
+                Some(source) => entry.by_source.push((source.as_str().into(), range)),
+                None => entry.any_source = range,
+            }
+        }
+        entries
+    }
+}
+
+/// Rules by where they stand. Ordered maps, so that the compiled form never varies.
 #[derive(Default)]
 struct Places {
-    pairs: BTreeMap<(String, String), Vec<u32>>,
-    names: BTreeMap<String, Vec<u32>>,
-    starts: BTreeMap<String, Vec<u32>>,
+    names: BTreeMap<(String, Option<String>), Vec<u32>>,
+    starts: BTreeMap<(String, Option<String>), Vec<u32>>,
     sources: BTreeMap<String, Vec<u32>>,
-    residual: Vec<u32>,
-    placement: Placement,
+    residue: Vec<u32>,
 }
 
 impl Places {
-    fn add(&mut self, rule: u32, tree: &Tree, predicates: &[Predicate]) {
-        let names = tree.keys("eventName", predicates);
-        let sources = tree.keys("eventSource", predicates).and_then(|keys| {
-            let exact = keys.into_iter().map(|key| match key {
-                Key::Exact(text) => Some(text),
-                Key::Prefix(_) => None,
-            });
-            exact.collect::<Option<Vec<_>>>()
-        });
-        let is_start = |key: &Key| matches!(key, Key::Prefix(_));
-        let Some(names) = names else {
-            match sources {
-                Some(sources) => {
-                    self.placement.by_source += 1;
+    fn of(stands: &[Stand]) -> Self {
+        let mut places = Self::default();
+        for (rule, stand) in (0_u32..).zip(stands) {
+            match stand {
+                Stand::Names { names, sources } => {
+                    places.add_names(rule, names, sources.as_deref())
+                }
+                Stand::Sources(sources) => {
                     for source in sources {
-                        self.sources.entry(source).or_default().push(rule);
+                        places.sources.entry(source.clone()).or_default().push(rule);
                     }
                 }
-                None => {
-                    self.placement.residual += 1;
-                    self.residual.push(rule);
-                }
-            }
-            return;
-        };
-        let sources = sources.filter(|sources| sources.len() * names.len() <= PAIRS_MAX);
-        if names.iter().any(is_start) {
-            self.placement.by_name_start += 1;
-        } else if sources.is_some() {
-            self.placement.by_source_and_name += 1;
-        } else {
-            self.placement.by_name += 1;
-        }
-        for name in names {
-            match (name, &sources) {
-                (Key::Prefix(start), _) => self.starts.entry(start).or_default().push(rule),
-                (Key::Exact(name), None) => self.names.entry(name).or_default().push(rule),
-                (Key::Exact(name), Some(sources)) => {
-                    for source in sources {
-                        self.pairs.entry((name.clone(), source.clone())).or_default().push(rule);
-                    }
-                }
+                Stand::Residue => places.residue.push(rule),
+                Stand::Witness { .. } | Stand::Nowhere => {}
             }
         }
+        places
     }
-}
 
-/// Writes the folded text to `folded`, which is emptied first.
-fn fold_into(text: &str, folded: &mut String) {
-    folded.clear();
-    if text.is_ascii() {
-        folded.push_str(text);
-        folded.make_ascii_lowercase();
-    } else {
-        folded.extend(text.chars().map(fold::fold));
+    fn add_names(&mut self, rule: u32, names: &[Key], sources: Option<&[String]>) {
+        for key in names {
+            let map = match key {
+                Key::Exact(_) => &mut self.names,
+                Key::Prefix(_) | Key::Contains(_) => &mut self.starts,
+            };
+            let mut add = |source: Option<String>| {
+                map.entry((key.text().to_owned(), source)).or_default().push(rule);
+            };
+            match sources {
+                None => add(None),
+                Some(sources) => sources.iter().for_each(|source| add(Some(source.clone()))),
+            }
+        }
     }
 }

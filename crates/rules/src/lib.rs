@@ -5,49 +5,56 @@
 //! what to write instead. Rules become a [`RuleSet`], which tells the rules that match a record. The examples that
 //! a rule carries are run by [`run_tests`].
 //!
-//! What a rule means is Sigma 2.1 with CloudTrail's values in mind:
+//! What a rule means is written down in `docs/sigma.md`, what Sigma leaves open included. In one sentence: Sigma 2.1 with
+//! CloudTrail's values in mind, where missing is null, any element of an array may satisfy a test, an object is tested
+//! as text, and a path may go on into JSON that a string holds.
 //!
-//! - Texts compare without case, by Unicode's simple folding; `cased` and `re` mind it.
-//! - A missing field, a missing parent and JSON null are all null. `exists` tells missing from present.
-//! - A path walks through arrays at any depth, and any element may satisfy a test; `|all` may use different ones. An
-//!   element without the rest of the path counts as null there.
-//! - An empty array and an empty object are present: `field: '*'` is true of them and `field: null` is not.
-//! - Numbers and booleans compare as their JSON text; a number also by value, so that 22, 22.0 and "22" are one. A
-//!   number beyond u64 or f64 compares as text. `true` is not 1.
-//! - A text test on an object looks at each string below it and at its compact JSON text.
-//! - A key that holds dots wins over the path of the same spelling. A repeated key stands for all its values.
-//! - Keywords look for a substring in every string and number, not in keys.
-//! - A null among other values matches a missing field; an empty list of values is null.
-//! - `neq` is the negation of the whole item: true where the field is missing, false where any element matches.
-//!
-//! In suggested reading order: `yaml` reads a file into nodes with positions; `load` checks a document;
-//! `detection`, `modifier`, `values` and `condition` turn its detection into logic over predicates (`test`, `pattern`);
-//! `program` and `index` compile that logic; `set` runs it, with `view` finding a field's values and `value`
-//! testing them.
+//! In suggested reading order: `yaml` reads a file into nodes with positions; `load` checks a document, after `collection`
+//! has laid those with an `action` over one another; `detection`, `modifier`, `path`, `values` and `condition` turn its
+//! detection into logic over predicates (`test`, `pattern`), `lists` and `gather` for long lists; `program` and `simplify`
+//! make a tree of that logic, `keys`, `index` and `witness` find the rules a record leaves possible; `set` runs them,
+//! with `fields` and `view` finding a field's values, `derived` working some out, and `evaluate` and `value` testing them.
+//! `explain` says why a rule matched or did not.
 
+mod collection;
 mod condition;
+mod derived;
 mod detection;
 mod diagnostic;
 mod encode;
+mod evaluate;
 mod examples;
+mod fields;
+mod filter;
 mod fold;
+mod gather;
 mod index;
+mod keys;
+mod lists;
 mod load;
+mod memo;
 mod modifier;
 mod number;
+mod path;
 mod pattern;
 mod program;
 mod rule;
 mod set;
+mod simplify;
+mod strategy;
 mod test;
 mod time;
 mod value;
 mod values;
 mod view;
+mod witness;
 mod yaml;
 
 pub use diagnostic::{CODES, Diagnostic, Severity};
-pub use examples::{TestOutcome, run_tests};
-pub use load::{Loaded, load};
-pub use rule::{Rule, RuleTest};
-pub use set::{MatchScratch, RuleSet, Strategy};
+pub use examples::{TestOutcome, demand_tests, run_tests};
+pub use filter::Filter;
+pub use lists::Lists;
+pub use load::{Loaded, load, load_with};
+pub use rule::{Rule, RuleTest, TestEvent};
+pub use set::{MatchScratch, RuleSet};
+pub use strategy::Strategy;

@@ -3,25 +3,44 @@
 use trailloop_finding::{Analytic, Level};
 use uuid::Uuid;
 
-use crate::detection;
+use crate::collection;
+use crate::detection::{self, Context};
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
 use crate::examples;
+use crate::filter::{self, Filter};
+use crate::lists::Lists;
 use crate::modifier::nearest;
+use crate::path::SCOPES_SINCE;
 use crate::rule::Rule;
 use crate::yaml::{self, Data, Mark, Node};
 
 /// What a file gave.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Loaded {
     /// The rules without errors, in the order of the file.
     pub rules: Vec<Rule>,
+    /// The filters without errors, in the order of the file.
+    pub filters: Vec<Filter>,
     /// Every problem found, in the order of its place.
     pub diagnostics: Vec<Diagnostic>,
-    /// How many rules were rejected; at least one if there is an error.
+    /// How many rules and filters were rejected; at least one if there is an error.
     pub rejected: usize,
 }
 
-/// Keys that Sigma defines at the top of a rule, and our own.
+impl Loaded {
+    /// Takes in what another file gave.
+    pub fn extend(&mut self, other: Self) {
+        self.rules.extend(other.rules);
+        self.filters.extend(other.filters);
+        self.diagnostics.extend(other.diagnostics);
+        self.rejected += other.rejected;
+    }
+}
+
+/// The version of Sigma that a document without `sigma-version` is written for.
+const VERSION_ASSUMED: u32 = 2;
+
+/// Keys that Sigma defines at the top of a rule or filter, and our own.
 const KNOWN_KEYS: &[&str] = &[
     "title",
     "id",
@@ -42,12 +61,20 @@ const KNOWN_KEYS: &[&str] = &[
     "level",
     "tags",
     "scope",
+    "sigma-version",
+    "filter",
     "trailloop",
 ];
 
-/// Reads one file. `path` is used in diagnostics only; the text may hold several documents.
+/// Reads one file of rules that name no lists. `path` is used in diagnostics only; the text may hold several documents.
 #[must_use]
 pub fn load(path: &str, text: &str) -> Loaded {
+    load_with(path, text, &Lists::new())
+}
+
+/// Reads one file; `expand` finds its values in `lists`.
+#[must_use]
+pub fn load_with(path: &str, text: &str, lists: &Lists) -> Loaded {
     // A byte order mark is no content; the columns of the first line are counted after it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reporter = Reporter::new(path, text);
@@ -60,12 +87,24 @@ pub fn load(path: &str, text: &str) -> Loaded {
             "write a Sigma rule, or remove the file",
         );
     }
-    let rules: Vec<Rule> =
-        documents.iter().filter_map(|document| rule(document, &mut reporter)).collect();
+    let mut loaded = Loaded::default();
+    for document in collection::resolve(documents, &mut reporter) {
+        match read(&document, lists, &mut reporter) {
+            Some(Read::Rule(rule)) => loaded.rules.push(*rule),
+            Some(Read::Filter(filter)) => loaded.filters.push(filter),
+            None => loaded.rejected += 1,
+        }
+    }
     // A document that is not YAML did not even become one.
-    let least = usize::from(reporter.errors() > 0);
-    let rejected = (documents.len() - rules.len()).max(least);
-    Loaded { rules, diagnostics: reporter.into_diagnostics(), rejected }
+    loaded.rejected = loaded.rejected.max(usize::from(reporter.errors() > 0));
+    loaded.diagnostics = reporter.into_diagnostics();
+    loaded
+}
+
+/// What a document turned out to be.
+enum Read {
+    Rule(Box<Rule>),
+    Filter(Filter),
 }
 
 /// The UUIDv5 that stands for a missing id: in the URL namespace, of `urn:trailloop:rule:` and the title.
@@ -74,7 +113,7 @@ fn id_of_title(title: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }
 
-fn rule(document: &Node, reporter: &mut Reporter<'_>) -> Option<Rule> {
+fn read(document: &Node, lists: &Lists, reporter: &mut Reporter<'_>) -> Option<Read> {
     let Data::Mapping(entries) = &document.data else {
         reporter.error(
             document.mark,
@@ -84,17 +123,43 @@ fn rule(document: &Node, reporter: &mut Reporter<'_>) -> Option<Rule> {
         );
         return None;
     };
-    let errors = reporter.errors();
-    if !is_plain_rule(entries, reporter) {
+    if let Some((key, _)) = entries.iter().find(|(key, _)| key.text() == "correlation") {
+        let help = "remove it, or write a rule over single events";
+        reporter.error(
+            key.mark,
+            code::UNSUPPORTED,
+            "correlation rules are not supported yet",
+            help,
+        );
         return None;
     }
+    let errors = reporter.errors();
     unknown_keys(entries, reporter);
+    let version = version(document, reporter).unwrap_or(SCOPES_SINCE);
+    let context = Context { version, lists, in_scope: false };
     let title = title(document, reporter);
+    let read = match document.get("filter") {
+        Some(section) => {
+            logsource(document, reporter);
+            let title = title.unwrap_or_default();
+            filter::read(title, document, section, context, reporter).map(Read::Filter)
+        }
+        None => rule(document, title, context, reporter).map(|rule| Read::Rule(Box::new(rule))),
+    };
+    if reporter.errors() > errors { None } else { read }
+}
+
+fn rule(
+    document: &Node,
+    title: Option<String>,
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Rule> {
     let (uid, id_mark) = id(document, title.as_deref(), reporter);
     let level = level(document, reporter);
     logsource(document, reporter);
     let detection = match document.get("detection") {
-        Some(detection) => detection::read(detection, reporter),
+        Some(detection) => detection::read(detection, context, reporter),
         None => {
             reporter.error(
                 document.mark,
@@ -117,31 +182,31 @@ fn rule(document: &Node, reporter: &mut Reporter<'_>) -> Option<Rule> {
         status: text_of(document, "status", reporter),
         license: text_of(document, "license", reporter),
     };
+    let name = text_of(document, "name", reporter);
     let tests = examples::read(document, reporter);
-    let detection = detection?;
-    if reporter.errors() > errors {
-        return None;
-    }
     let path = reporter.path().to_owned();
-    Some(Rule { analytic, path, line: document.mark.line, tests, detection, id_mark })
+    let line = document.mark.line;
+    let exceptions = Vec::new();
+    let detection = detection?;
+    Some(Rule { analytic, name, path, line, tests, detection, exceptions, id_mark })
 }
 
-/// Refuses the kinds of document that this engine does not run yet, so that none is mistaken for a rule.
-fn is_plain_rule(entries: &[(Node, Node)], reporter: &mut Reporter<'_>) -> bool {
-    for (key, _) in entries {
-        let (what, help) = match key.text() {
-            "correlation" => ("correlation rules", "remove it, or write a rule over single events"),
-            "filter" => ("filters", "write the exception into the rule, as `and not`"),
-            "action" => {
-                ("rule collections (`action`)", "write each rule out in a document of its own")
-            }
-            _ => continue,
-        };
-        let message = format!("{what} are not supported yet");
-        reporter.error(key.mark, code::UNSUPPORTED, message, help);
-        return false;
+/// The major version of Sigma that the document says it is written for.
+fn version(document: &Node, reporter: &mut Reporter<'_>) -> Option<u32> {
+    let Some(node) = document.get("sigma-version").filter(|node| !node.is_null()) else {
+        return Some(VERSION_ASSUMED);
+    };
+    let major = node.text().split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if let Some(major @ 1..=SCOPES_SINCE) = major {
+        return Some(major);
     }
-    true
+    reporter.error(
+        node.mark,
+        code::BAD_VERSION,
+        format!("{} is no version of Sigma that is read here", quoted(node.text())),
+        format!("write `sigma-version: {VERSION_ASSUMED}` or `sigma-version: {SCOPES_SINCE}`"),
+    );
+    None
 }
 
 fn unknown_keys(entries: &[(Node, Node)], reporter: &mut Reporter<'_>) {

@@ -15,6 +15,8 @@ pub(crate) struct Modifiers {
     /// In the order written: `wide|base64` encodes the wide text.
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) windash: bool,
+    /// Placeholders stand for lists.
+    pub(crate) expand: bool,
     pub(crate) all: bool,
     pub(crate) cased: bool,
     pub(crate) negated: bool,
@@ -78,6 +80,7 @@ pub(crate) fn read<'k>(key: &'k Node, reporter: &mut Reporter<'_>) -> Option<(&'
         relation: None,
         encodings: Vec::new(),
         windash: false,
+        expand: false,
         all: false,
         cased: false,
         negated: false,
@@ -126,6 +129,7 @@ impl Modifiers {
             "cased" => self.cased = true,
             "neq" => self.negated = true,
             "windash" => self.windash = true,
+            "expand" => self.expand = true,
             "contains" => return self.relate(Relation::Contains, spot, reporter),
             "startswith" => return self.relate(Relation::StartsWith, spot, reporter),
             "endswith" => return self.relate(Relation::EndsWith, spot, reporter),
@@ -140,15 +144,6 @@ impl Modifiers {
             "fieldref" => return self.become_kind(Kind::OtherField, spot, reporter),
             "i" | "ignorecase" | "m" | "multiline" | "s" | "dotall" => {
                 return self.flag(spot, previous, reporter);
-            }
-            "expand" => {
-                reporter.error(
-                    spot.mark(reporter),
-                    code::UNSUPPORTED,
-                    "placeholders (`expand`) are not supported yet",
-                    "write the values out as a list",
-                );
-                return None;
             }
             _ => {
                 if let Some(order) = order_of(word) {
@@ -247,10 +242,11 @@ impl Modifiers {
         let shapes_text = self.windash || !self.encodings.is_empty();
         let bad = match self.kind {
             Kind::Text => false,
-            Kind::Regex(_) => shapes_text || self.cased,
-            Kind::OtherField => shapes_text,
-            Kind::Network | Kind::Number(_) | Kind::Time(..) => {
-                shapes_text || self.cased || self.relation.is_some()
+            Kind::Regex(_) => shapes_text || self.cased || self.expand,
+            Kind::OtherField => shapes_text || self.expand,
+            Kind::Network => shapes_text || self.cased || self.relation.is_some(),
+            Kind::Number(_) | Kind::Time(..) => {
+                shapes_text || self.cased || self.relation.is_some() || self.expand
             }
             Kind::Exists => seen.len() > 1,
         };

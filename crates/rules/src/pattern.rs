@@ -166,6 +166,20 @@ impl Shape {
 }
 
 impl Glob {
+    /// The runs of characters between the wildcards.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = String> {
+        let is_char = |token: &Token| matches!(token, Token::Char(_));
+        let runs =
+            self.segments.iter().flat_map(move |segment| segment.split(move |t| !is_char(t)));
+        runs.map(|run| {
+            let chars = run.iter().map(|token| match token {
+                Token::Char(c) => *c,
+                _ => char::REPLACEMENT_CHARACTER,
+            });
+            chars.collect()
+        })
+    }
+
     fn matches(&self, value: &str, cased: bool) -> bool {
         let mut segments = self.segments.as_slice();
         let mut rest = value;

@@ -1,15 +1,15 @@
 //! Rules as boolean programs over numbered predicates.
 //!
-//! A detection becomes a tree without `not` above a predicate, its constants folded away; the tree becomes a flat
-//! list of operations in which every group knows where it ends, so that a decided group is skipped in one step.
+//! A detection becomes a tree without `not` above a predicate, simplified (see `simplify`); the tree becomes a flat list
+//! of operations in which every group knows where it ends, so that a decided group is skipped in one step.
 
-use crate::fold;
+use crate::derived::{self, Derived};
 use crate::pattern::Shape;
 use crate::test::{Expr, Field, Predicate, Test};
 use crate::value::is_one_of;
 
 /// A detection in negation normal form.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Tree {
     Constant(bool),
     Test { predicate: u32, negated: bool },
@@ -83,6 +83,17 @@ impl Tree {
         }
     }
 
+    /// Calls `visit` with the number of each predicate in the tree.
+    pub(crate) fn visit_predicates(&self, visit: &mut dyn FnMut(u32)) {
+        match self {
+            Self::Constant(_) => {}
+            Self::Test { predicate, .. } => visit(*predicate),
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+                parts.iter().for_each(|part| part.visit_predicates(visit));
+            }
+        }
+    }
+
     /// Appends the tree to `ops`, cheap parts of a group first, and returns where it begins.
     pub(crate) fn write(&self, predicates: &[Predicate], ops: &mut Vec<Op>) -> u32 {
         let start = index(ops.len());
@@ -112,60 +123,8 @@ impl Tree {
         start
     }
 
-    fn all(parts: Vec<Self>) -> Self {
-        let mut kept = Vec::new();
-        for part in parts {
-            match part {
-                Self::Constant(true) => {}
-                Self::Constant(false) => return part,
-                Self::All(inner) => kept.extend(inner),
-                part => kept.push(part),
-            }
-        }
-        match kept.len() {
-            0 => Self::Constant(true),
-            1 => kept.remove(0),
-            _ => Self::All(kept),
-        }
-    }
-
-    fn any(parts: Vec<Self>) -> Self {
-        let mut kept = Vec::new();
-        for part in parts {
-            match part {
-                Self::Constant(false) => {}
-                Self::Constant(true) => return part,
-                Self::Any(inner) => kept.extend(inner),
-                part => kept.push(part),
-            }
-        }
-        match kept.len() {
-            0 => Self::Constant(false),
-            1 => kept.remove(0),
-            _ => Self::Any(kept),
-        }
-    }
-
-    fn at_least(count: usize, parts: Vec<Self>) -> Self {
-        let mut left = count;
-        let mut kept = Vec::new();
-        for part in parts {
-            match part {
-                Self::Constant(true) => left = left.saturating_sub(1),
-                Self::Constant(false) => {}
-                part => kept.push(part),
-            }
-        }
-        match left {
-            0 => Self::Constant(true),
-            1 => Self::any(kept),
-            left if left == kept.len() => Self::all(kept),
-            left if left > kept.len() => Self::Constant(false),
-            left => Self::AtLeast(left, kept),
-        }
-    }
-
-    fn cost(&self, predicates: &[Predicate]) -> u64 {
+    /// About how much work the tree is; only the order of such numbers matters.
+    pub(crate) fn cost(&self, predicates: &[Predicate]) -> u64 {
         match self {
             Self::Constant(_) => 0,
             Self::Test { predicate, .. } => cost(&predicates[*predicate as usize]),
@@ -219,11 +178,13 @@ impl Iterator for Parts<'_> {
 
 /// What a predicate is for records whose eventSource or eventName is this one string, up to case.
 fn decided(predicate: &Predicate, known: Known<'_>) -> Option<bool> {
-    let Field::Path(path) = &predicate.field else { return None };
-    let value = match &**path {
-        "eventSource" => known.source?,
-        "eventName" => known.name?,
-        _ => return None,
+    let value = match &predicate.field {
+        Field::Derived(Derived::Api) => derived::api(known.name?),
+        field => match field.keys()? {
+            "eventSource" => known.source?,
+            "eventName" => known.name?,
+            _ => return None,
+        },
     };
     match &predicate.test {
         // Folding keeps the number of characters, so the folded value stands for every spelling.
@@ -236,7 +197,7 @@ fn decided(predicate: &Predicate, known: Known<'_>) -> Option<bool> {
 }
 
 /// A rough cost; only its order matters.
-fn cost(predicate: &Predicate) -> u64 {
+pub(crate) fn cost(predicate: &Predicate) -> u64 {
     let test = match &predicate.test {
         Test::Null | Test::Exists => 1,
         Test::Text(pattern) => match &pattern.shape {
@@ -247,79 +208,24 @@ fn cost(predicate: &Predicate) -> u64 {
             Shape::Glob(_) => 12,
         },
         Test::Number(..) | Test::OneOf { .. } => 3,
-        Test::Network(_) | Test::Time(..) => 8,
+        Test::Network(_) | Test::AnyNetwork(_) | Test::Time(..) => 8,
+        Test::AnyPiece(_) => 10,
         Test::Regex(_) => 15,
         Test::OtherField { .. } => 20,
+        Test::Scope { body, .. } => 10 + body.weight() as u64 * 4,
     };
     match &predicate.field {
         Field::AnyLeaf => test * 100,
-        // The whole of these is an object, whose text has to be written first.
-        Field::Path(path) if matches!(&**path, "requestParameters" | "responseElements") => {
-            test * 20
-        }
-        Field::Path(path) => test + path.bytes().filter(|byte| *byte == b'.').count() as u64,
+        Field::Derived(_) => test + 10,
+        Field::Path(path) => match path.keys() {
+            // The whole of these is an object, whose text has to be written first.
+            Some("requestParameters" | "responseElements") => test * 20,
+            Some(keys) => test + keys.bytes().filter(|byte| *byte == b'.').count() as u64,
+            None => test + 10,
+        },
     }
 }
 
 fn index(number: usize) -> u32 {
     u32::try_from(number).expect("programs are bounded by the loader's limits and memory")
-}
-
-/// The folded texts of which one must be the value's, or its start, wherever the tree is true.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Key {
-    Exact(String),
-    Prefix(String),
-}
-
-impl Tree {
-    /// Keys of a field of which at least one applies to any record that satisfies the tree and has one string there.
-    /// `None`: the tree says nothing of the field.
-    pub(crate) fn keys(&self, field: &str, predicates: &[Predicate]) -> Option<Vec<Key>> {
-        let mut keys = match self {
-            Self::Constant(false) => Some(Vec::new()),
-            Self::Constant(true) | Self::Test { negated: true, .. } => None,
-            Self::Test { predicate, .. } => test_keys(&predicates[*predicate as usize], field),
-            // Every part holds, so the keys of any part will do; of two exact lists only what both have.
-            Self::All(parts) => {
-                parts.iter().filter_map(|part| part.keys(field, predicates)).reduce(narrower)
-            }
-            // Some part holds, so all of them must have keys.
-            Self::Any(parts) | Self::AtLeast(_, parts) => parts
-                .iter()
-                .map(|part| part.keys(field, predicates))
-                .collect::<Option<Vec<_>>>()
-                .map(|keys| keys.concat()),
-        }?;
-        keys.sort();
-        keys.dedup();
-        Some(keys)
-    }
-}
-
-fn narrower(a: Vec<Key>, b: Vec<Key>) -> Vec<Key> {
-    let is_exact = |keys: &[Key]| keys.iter().all(|key| matches!(key, Key::Exact(_)));
-    match (is_exact(&a), is_exact(&b)) {
-        (true, true) => a.into_iter().filter(|key| b.binary_search(key).is_ok()).collect(),
-        (true, false) => a,
-        (false, true) => b,
-        (false, false) if a.len() <= b.len() => a,
-        (false, false) => b,
-    }
-}
-
-fn test_keys(predicate: &Predicate, field: &str) -> Option<Vec<Key>> {
-    if !matches!(&predicate.field, Field::Path(path) if **path == *field) {
-        return None;
-    }
-    match &predicate.test {
-        Test::OneOf { texts, .. } => {
-            Some(texts.iter().map(|text| Key::Exact(fold::folded(text))).collect())
-        }
-        Test::Text(pattern) => match &pattern.shape {
-            Shape::Exact(text) => Some(vec![Key::Exact(fold::folded(text))]),
-            _ => pattern.literal_start().map(|start| vec![Key::Prefix(start)]),
-        },
-        _ => None,
-    }
 }

@@ -1,5 +1,7 @@
 //! A loaded rule.
 
+use std::sync::Arc;
+
 use trailloop_finding::Analytic;
 
 use crate::test::Expr;
@@ -10,6 +12,8 @@ use crate::yaml::Mark;
 pub struct Rule {
     /// What a finding of this rule says about it.
     pub analytic: Analytic,
+    /// Its `name`, by which filters and correlations may call it.
+    pub name: Option<String>,
     /// The file it came from, as the caller named it.
     pub path: String,
     /// The line its document begins on, from 1.
@@ -18,19 +22,30 @@ pub struct Rule {
     pub tests: Vec<RuleTest>,
     /// What it looks for.
     pub(crate) detection: Expr,
+    /// The conditions of filters that have to hold as well.
+    pub(crate) exceptions: Vec<Arc<Expr>>,
     /// Where its id stands, for the message of a second rule with the same one.
     pub(crate) id_mark: Mark,
 }
 
-/// An example record and whether the rule must match it.
+/// An example and whether the rule must match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleTest {
     /// What the example shows.
     pub name: String,
-    /// The record as JSON text.
-    pub event: String,
+    /// The record.
+    pub event: TestEvent,
     /// Whether the rule matches.
     pub expect: bool,
     /// The line the example begins on, from 1.
     pub line: u32,
+}
+
+/// Where an example's record is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TestEvent {
+    /// In the rule, as JSON text that is known to parse.
+    Json(String),
+    /// In a file, by its path from the folder of the rule; without `..` in it.
+    File(String),
 }

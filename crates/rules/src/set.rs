@@ -1,141 +1,115 @@
 //! The compiled rule set: records in, numbers of matching rules out.
 //!
-//! Loading a set does the work that matching would repeat. Equal predicates of different rules become one, which is
-//! evaluated at most once a record and only when a rule asks; rules become programs over them; and the index finds
-//! the few rules that a record's eventSource and eventName leave possible. Matching allocates nothing once its
-//! scratch has grown.
+//! Loading a set does the work that matching would repeat. Filters become part of the rules they speak of; equal
+//! predicates of different rules become one, which is evaluated at most once a record and only when a rule asks; rules
+//! become programs over them; and the index finds the few rules that a record leaves possible. Matching allocates
+//! nothing once its scratch has grown.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::sync::Arc;
 
 use trailloop_cloudtrail::Record;
 
 use crate::diagnostic::{Diagnostic, Severity, code, quoted};
-use crate::index::{Candidate, Index, Placement};
+use crate::evaluate::{self, Source};
+use crate::fields::{Fields, NodeId};
+use crate::filter::{self, Filter};
+use crate::index::{Candidate, Index, IndexScratch, Stand};
+use crate::memo::{TESTS_MAX, TextMemo};
+use crate::pattern::Shape;
 use crate::program::{self, Tree};
 use crate::rule::Rule;
+use crate::strategy::Strategy;
 use crate::test::{Field, Predicate, Test};
-use crate::value::{self, Check};
-use crate::view::{FieldPath, Roots, View};
+use crate::view::{View, ViewScratch};
 
 /// Rules compiled together, in the order of their ids.
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
-    roots: Roots,
-    predicates: Vec<Compiled>,
+    pub(crate) trees: Vec<Tree>,
+    pub(crate) stands: Vec<Stand>,
+    pub(crate) predicates: Vec<Predicate>,
+    compiled: Vec<Compiled>,
+    /// How many fields have a memory of texts.
+    memos: usize,
+    fields: Fields,
     index: Index,
     strategy: Strategy,
+    /// Tells this set from others, also from one that takes its place in memory.
+    identity: Arc<()>,
 }
 
-/// What a worker keeps from record to record, so that matching need not allocate.
+/// What a worker keeps from record to record, so that matching need not allocate. Given another rule set, it begins anew.
 #[derive(Debug, Default)]
 pub struct MatchScratch {
+    serves: Option<Arc<()>>,
     /// Two bits a predicate: evaluated, and with which result.
     known: Vec<u64>,
     is_true: Vec<u64>,
-    folded: String,
     compact: String,
-}
-
-/// What was compiled into which strategy; displays as one line for the log.
-#[derive(Clone, Copy, Debug)]
-pub struct Strategy {
-    /// The rules in the set.
-    pub rules: usize,
-    /// Rules found by the record's eventSource and eventName.
-    pub by_source_and_name: usize,
-    /// Rules found by eventName alone.
-    pub by_name: usize,
-    /// Rules found by how eventName begins.
-    pub by_name_start: usize,
-    /// Rules found by eventSource alone.
-    pub by_source: usize,
-    /// Rules tried on every record.
-    pub residual: usize,
-    /// The predicates of all rules.
-    pub predicates: usize,
-    /// Those that differ; each is evaluated at most once a record.
-    pub predicates_distinct: usize,
-    /// The fields they look at.
-    pub fields: usize,
+    memos: Vec<TextMemo>,
+    view: ViewScratch,
+    index: IndexScratch,
 }
 
 /// A predicate with its fields resolved.
 #[derive(Debug)]
 struct Compiled {
-    /// `None` for keywords, which look everywhere.
-    field: Option<FieldPath>,
+    source: Source,
     /// The second field of a `fieldref`.
-    other: Option<FieldPath>,
+    other: Option<Source>,
     test: Test,
+    memo: Option<MemoPlace>,
+}
+
+/// Where a predicate's results on texts are remembered.
+#[derive(Clone, Copy, Debug)]
+struct MemoPlace {
+    node: NodeId,
+    memo: usize,
+    number: usize,
 }
 
 impl RuleSet {
-    /// Compiles rules. Of rules with the same id the first is kept, the others are reported to `diagnostics`.
+    /// Compiles rules. Of rules with the same id the first is kept; filters are joined to the rules they speak of. What
+    /// is wrong with either is reported to `diagnostics`.
     #[must_use]
-    #[expect(
-        clippy::mutable_key_type,
-        reason = "a regular expression's cache takes no part in its equality"
-    )]
-    pub fn build(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Self {
-        let mut by_id: BTreeMap<String, Rule> = BTreeMap::new();
-        for rule in rules {
-            match by_id.get(&rule.analytic.uid) {
-                Some(first) => diagnostics.push(duplicate(&rule, first)),
-                None => {
-                    by_id.insert(rule.analytic.uid.clone(), rule);
-                }
-            }
-        }
-        let rules: Vec<Rule> = by_id.into_values().collect();
-        let mut numbers: HashMap<Predicate, u32> = HashMap::new();
-        let mut predicates: Vec<Predicate> = Vec::new();
-        let mut asked = 0;
-        let mut number = |predicate: &Predicate| {
-            asked += 1;
-            *numbers.entry(predicate.clone()).or_insert_with(|| {
-                predicates.push(predicate.clone());
-                u32::try_from(predicates.len() - 1).expect("memory ends before u32 does")
-            })
-        };
-        let trees: Vec<Tree> =
-            rules.iter().map(|rule| Tree::new(&rule.detection, false, &mut number)).collect();
-        let index = Index::new(&trees, &predicates);
-        let mut roots = Roots::new();
-        let mut fields: BTreeMap<String, FieldPath> = BTreeMap::new();
-        let mut resolve = |path: &str| -> FieldPath {
-            fields.entry(path.to_owned()).or_insert_with(|| roots.field(path)).clone()
-        };
-        let compiled: Vec<Compiled> = predicates
+    pub fn build(rules: Vec<Rule>, filters: &[Filter], diagnostics: &mut Vec<Diagnostic>) -> Self {
+        let mut rules = distinct(rules, diagnostics);
+        filter::join(&mut rules, filters, diagnostics);
+        let mut interner = Interner::default();
+        let trees: Vec<Tree> = rules
             .iter()
-            .map(|predicate| Compiled {
-                field: match &predicate.field {
-                    Field::Path(path) => Some(resolve(path)),
-                    Field::AnyLeaf => None,
-                },
-                other: match &predicate.test {
-                    Test::OtherField { path, .. } => Some(resolve(path)),
-                    _ => None,
-                },
-                test: predicate.test.clone(),
+            .map(|rule| {
+                let mut number = |one: &Predicate| interner.number(one);
+                let parts = std::iter::once(&rule.detection)
+                    .chain(rule.exceptions.iter().map(|exception| &**exception));
+                Tree::all(parts.map(|part| Tree::new(part, false, &mut number)).collect())
             })
             .collect();
-        roots.finish();
-        let Placement { by_source_and_name, by_name, by_name_start, by_source, residual } =
-            index.placement;
-        let strategy = Strategy {
-            rules: rules.len(),
-            by_source_and_name,
-            by_name,
-            by_name_start,
-            by_source,
-            residual,
-            predicates: asked,
-            predicates_distinct: compiled.len(),
-            fields: fields.len(),
-        };
-        Self { rules, roots, predicates: compiled, index, strategy }
+        let Interner { predicates, asked, .. } = interner;
+        let stands: Vec<Stand> = trees.iter().map(|tree| Stand::of(tree, &predicates)).collect();
+        let fields = fields_of(&predicates);
+        let index = Index::new(&trees, &stands, &predicates, &fields);
+        let mut memos = BTreeMap::new();
+        let compiled: Vec<Compiled> =
+            predicates.iter().map(|one| compile(one, &fields, &mut memos)).collect();
+        let strategy = Strategy::new(&stands, asked, predicates.len(), filters.len(), &predicates);
+        let memos = memos.len();
+        let identity = Arc::new(());
+        Self {
+            rules,
+            trees,
+            stands,
+            predicates,
+            compiled,
+            memos,
+            fields,
+            index,
+            strategy,
+            identity,
+        }
     }
 
     /// How many rules the set holds.
@@ -177,18 +151,10 @@ impl RuleSet {
         out: &mut Vec<u32>,
     ) {
         out.clear();
-        let view = View::new(record.root(), &self.roots);
-        let mut memo = scratch.begin(self.predicates.len());
-        match view.source_and_name() {
-            None => self.try_all(self.index.every_rule(), &view, &mut memo, out),
-            Some((source, name)) => {
-                let mut folded = std::mem::take(memo.folded);
-                self.index.visit(source, name, &mut folded, |candidates| {
-                    self.try_all(candidates, &view, &mut memo, out);
-                });
-                *memo.folded = folded;
-            }
-        }
+        let (view, mut memo, index) = self.begin(record, scratch);
+        self.index.visit(view, index, |candidates| {
+            self.try_all(candidates, view, &mut memo, out);
+        });
         out.sort_unstable();
         out.dedup();
     }
@@ -201,69 +167,91 @@ impl RuleSet {
         out: &mut Vec<u32>,
     ) {
         out.clear();
-        let view = View::new(record.root(), &self.roots);
-        let mut memo = scratch.begin(self.predicates.len());
-        self.try_all(self.index.every_rule(), &view, &mut memo, out);
+        let (view, mut memo, _) = self.begin(record, scratch);
+        self.try_all(self.index.every_rule(), view, &mut memo, out);
     }
 
     /// How many rules the index leaves to be tried on a record: what `benches` and `rules explain` report.
     #[must_use]
     pub fn candidates(&self, record: &Record<'_>, scratch: &mut MatchScratch) -> usize {
-        let view = View::new(record.root(), &self.roots);
-        let Some((source, name)) = view.source_and_name() else { return self.rules.len() };
+        let (view, _, index) = self.begin(record, scratch);
         let mut count = 0;
-        self.index.visit(source, name, &mut scratch.folded, |candidates| {
-            count += candidates.len();
-        });
+        self.index.visit(view, index, |candidates| count += candidates.len());
         count
+    }
+
+    /// Whether a record passes one predicate, and the view to look at its values with.
+    pub(crate) fn with_view<T>(
+        &self,
+        record: &Record<'_>,
+        scratch: &mut MatchScratch,
+        ask: impl FnOnce(View<'_>, &mut dyn FnMut(u32) -> bool) -> T,
+    ) -> T {
+        let (view, mut memo, _) = self.begin(record, scratch);
+        ask(view, &mut |number| self.test(number, view, &mut memo))
+    }
+
+    /// Where a predicate's values come from.
+    pub(crate) fn source(&self, number: u32) -> &Source {
+        &self.compiled[number as usize].source
+    }
+
+    fn begin<'s>(
+        &'s self,
+        record: &'s Record<'_>,
+        scratch: &'s mut MatchScratch,
+    ) -> (View<'s>, Memo<'s>, &'s mut IndexScratch) {
+        if !scratch.serves.as_ref().is_some_and(|served| Arc::ptr_eq(served, &self.identity)) {
+            let serves = Some(Arc::clone(&self.identity));
+            *scratch = MatchScratch { serves, ..MatchScratch::default() };
+        }
+        let MatchScratch { known, is_true, compact, memos, view, index, .. } = scratch;
+        let words = self.predicates.len().div_ceil(64);
+        known.clear();
+        known.resize(words, 0);
+        is_true.resize(words, 0);
+        memos.resize_with(self.memos, TextMemo::default);
+        let view = View::new(record, &self.fields, view);
+        (view, Memo { known, is_true, compact, memos }, index)
     }
 
     fn try_all(
         &self,
         candidates: &[Candidate],
-        view: &View<'_>,
+        view: View<'_>,
         memo: &mut Memo<'_>,
         out: &mut Vec<u32>,
     ) {
         for candidate in candidates {
-            let mut test =
-                |number: u32| memo.get(number, |compact| self.test(number, view, compact));
+            let mut test = |number: u32| self.test(number, view, memo);
             if program::run(&self.index.ops, candidate.program, &mut test) {
                 out.push(candidate.rule);
             }
         }
     }
 
-    /// Evaluates one predicate.
-    fn test(&self, number: u32, view: &View<'_>, compact: &mut String) -> bool {
-        let Compiled { field, other, test } = &self.predicates[number as usize];
-        let Some(field) = field else { return value::leaf_passes(test, view.root()) };
-        if let (Test::Text(pattern), Some(text)) = (test, view.text(field)) {
-            return pattern.matches(text);
-        }
-        match (test, other) {
-            (Test::Null, _) => view.visit(field, &mut |end| end.is_none_or(value::has_null)),
-            (Test::Exists, _) => view.visit(field, &mut |end| end.is_some()),
-            (Test::OtherField { relation, cased, .. }, Some(other)) => {
-                view.visit(other, &mut |end| {
-                    end.is_some_and(|end| {
-                        value::scalars(end, &mut |other, number| {
-                            let check = Check::Against {
-                                other,
-                                number,
-                                relation: *relation,
-                                cased: *cased,
-                            };
-                            view.visit(field, &mut |end| {
-                                end.is_some_and(|end| value::passes(check, end, compact))
-                            })
-                        })
-                    })
-                })
+    /// The predicate's result, evaluated now if it was not before.
+    fn test(&self, number: u32, view: View<'_>, memo: &mut Memo<'_>) -> bool {
+        let word = number as usize / 64;
+        let bit = 1_u64 << (number % 64);
+        if memo.known[word] & bit == 0 {
+            memo.known[word] |= bit;
+            if self.evaluate(number, view, memo) {
+                memo.is_true[word] |= bit;
+            } else {
+                memo.is_true[word] &= !bit;
             }
-            _ => view.visit(field, &mut |end| {
-                end.is_some_and(|end| value::passes(Check::Test(test), end, compact))
-            }),
+        }
+        memo.is_true[word] & bit != 0
+    }
+
+    fn evaluate(&self, number: u32, view: View<'_>, memo: &mut Memo<'_>) -> bool {
+        let Compiled { source, other, test, memo: place } = &self.compiled[number as usize];
+        let Memo { compact, memos, .. } = memo;
+        let mut holds = || evaluate::holds(source, test, other.as_ref(), view, compact);
+        match place.and_then(|place| Some((place, view.text(place.node)?))) {
+            Some((place, text)) => memos[place.memo].get(text, place.number, holds),
+            None => holds(),
         }
     }
 }
@@ -274,67 +262,47 @@ impl MatchScratch {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// Forgets the last record.
-    fn begin(&mut self, predicates: usize) -> Memo<'_> {
-        let words = predicates.div_ceil(64);
-        self.known.clear();
-        self.known.resize(words, 0);
-        self.is_true.resize(words, 0);
-        Memo {
-            known: &mut self.known,
-            is_true: &mut self.is_true,
-            folded: &mut self.folded,
-            compact: &mut self.compact,
-        }
-    }
 }
 
-/// The predicates evaluated so far on one record.
+/// What is known of one record so far, and of texts.
 struct Memo<'s> {
     known: &'s mut [u64],
     is_true: &'s mut [u64],
-    folded: &'s mut String,
     compact: &'s mut String,
+    memos: &'s mut [TextMemo],
 }
 
-impl Memo<'_> {
-    /// The predicate's result, evaluated now if it was not before.
-    fn get(&mut self, number: u32, evaluate: impl FnOnce(&mut String) -> bool) -> bool {
-        let word = number as usize / 64;
-        let bit = 1_u64 << (number % 64);
-        if self.known[word] & bit != 0 {
-            return self.is_true[word] & bit != 0;
-        }
-        let result = evaluate(self.compact);
-        self.known[word] |= bit;
-        if result {
-            self.is_true[word] |= bit;
-        } else {
-            self.is_true[word] &= !bit;
-        }
-        result
+/// Gives each distinct predicate a number.
+#[derive(Default)]
+struct Interner {
+    numbers: HashMap<Predicate, u32>,
+    predicates: Vec<Predicate>,
+    asked: usize,
+}
+
+impl Interner {
+    fn number(&mut self, predicate: &Predicate) -> u32 {
+        self.asked += 1;
+        let Self { numbers, predicates, .. } = self;
+        *numbers.entry(predicate.clone()).or_insert_with(|| {
+            predicates.push(predicate.clone());
+            u32::try_from(predicates.len() - 1).expect("memory ends before u32 does")
+        })
     }
 }
 
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "compiled {} rules: ", self.rules)?;
-        let strategies = [
-            (self.by_source_and_name, "by source and name"),
-            (self.by_name, "by name"),
-            (self.by_name_start, "by start of name"),
-            (self.by_source, "by source"),
-        ];
-        for (rules, strategy) in strategies.into_iter().filter(|(rules, _)| *rules > 0) {
-            write!(f, "{rules} {strategy}, ")?;
+/// The first rule of each id, in the order of ids; the others are reported.
+fn distinct(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
+    let mut by_id: BTreeMap<String, Rule> = BTreeMap::new();
+    for rule in rules {
+        match by_id.get(&rule.analytic.uid) {
+            Some(first) => diagnostics.push(duplicate(&rule, first)),
+            None => {
+                by_id.insert(rule.analytic.uid.clone(), rule);
+            }
         }
-        write!(
-            f,
-            "{} residual; {} predicates ({} distinct) over {} fields",
-            self.residual, self.predicates, self.predicates_distinct, self.fields
-        )
     }
+    by_id.into_values().collect()
 }
 
 fn duplicate(rule: &Rule, first: &Rule) -> Diagnostic {
@@ -345,13 +313,91 @@ fn duplicate(rule: &Rule, first: &Rule) -> Diagnostic {
         severity: Severity::Error,
         code: code::DUPLICATE_ID,
         message: format!(
-            "the id {} is already that of {} at {}:{}:{}",
-            quoted(&rule.analytic.uid),
+            "the rule {} has the id of {} at {}:{}",
+            quoted(&rule.analytic.name),
             quoted(&first.analytic.name),
             first.path,
-            first.id_mark.line,
-            first.id_mark.column
+            first.id_mark.line
         ),
-        help: "give one of the two rules an id of its own, or remove it".to_owned(),
+        help: "give one of them a new UUID".to_owned(),
+    }
+}
+
+/// The trie of every field that the predicates look at, those that derived fields are made of included.
+fn fields_of<'p>(predicates: &'p [Predicate]) -> Fields {
+    let mut paths: Vec<&'p str> = Vec::new();
+    let mut add = |field: &'p Field| match field {
+        Field::Path(path) => paths.extend(path.keys()),
+        Field::Derived(derived) => paths.extend(derived.made_of()),
+        Field::AnyLeaf => {}
+    };
+    for predicate in predicates {
+        add(&predicate.field);
+        if let Test::OtherField { field, .. } = &predicate.test {
+            add(field);
+        }
+    }
+    Fields::new(paths)
+}
+
+fn compile(
+    predicate: &Predicate,
+    fields: &Fields,
+    memos: &mut BTreeMap<NodeId, (usize, usize)>,
+) -> Compiled {
+    let resolve = |field: &Field| match field {
+        Field::AnyLeaf => Source::AnyLeaf,
+        Field::Derived(derived) => Source::Derived(*derived),
+        Field::Path(path) => match path.keys().and_then(|keys| fields.node(keys)) {
+            Some(node) => Source::Node(node),
+            None => Source::Path(path.clone()),
+        },
+    };
+    let source = resolve(&predicate.field);
+    let other = match &predicate.test {
+        Test::OtherField { field, .. } => Some(resolve(field)),
+        _ => None,
+    };
+    let memo = match source {
+        Source::Node(node) if is_worth_remembering(predicate) => {
+            let next = memos.len();
+            let (memo, tests) = memos.entry(node).or_insert((next, 0));
+            *tests += 1;
+            (*tests <= TESTS_MAX).then(|| MemoPlace { node, memo: *memo, number: *tests - 1 })
+        }
+        _ => None,
+    };
+    Compiled { source, other, test: predicate.test.clone(), memo }
+}
+
+/// Whether looking a text up is cheaper than the test, on a field whose texts repeat.
+fn is_worth_remembering(predicate: &Predicate) -> bool {
+    let varies =
+        matches!(predicate.field.keys(), None | Some("eventTime" | "eventID" | "requestID"));
+    let is_costly = match &predicate.test {
+        Test::Text(pattern) => matches!(pattern.shape, Shape::Contains(_) | Shape::Glob(_)),
+        Test::OneOf { texts, .. } => texts.len() > 16,
+        Test::AnyPiece(_) | Test::Regex(_) | Test::Network(_) | Test::AnyNetwork(_) => true,
+        _ => false,
+    };
+    is_costly && !varies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_predicates_are_one() {
+        let test = |text: &str| {
+            let tokens = crate::pattern::tokens(text);
+            let pattern = crate::pattern::Pattern::new(tokens, false, None);
+            Predicate { field: Field::of_keys("a"), test: Test::Text(pattern) }
+        };
+        let mut interner = Interner::default();
+        assert_eq!(interner.number(&test("x")), 0);
+        assert_eq!(interner.number(&test("y")), 1);
+        assert_eq!(interner.number(&test("X")), 0);
+        assert_eq!((interner.predicates.len(), interner.asked), (2, 3));
     }
 }

@@ -5,12 +5,15 @@ use std::net::IpAddr;
 
 use regex::Regex;
 
+use crate::derived::Derived;
+use crate::gather::Pieces;
 use crate::number::Num;
+use crate::path::{Path, Quantifier};
 use crate::pattern::Pattern;
 use crate::time::TimePart;
 
 /// A detection after loading: boolean logic over predicates.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Expr {
     /// True if every part is; an empty one is true.
     All(Vec<Expr>),
@@ -32,8 +35,10 @@ pub(crate) struct Predicate {
 /// Where a predicate's values come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Field {
-    /// The values at a dotted path.
-    Path(Box<str>),
+    /// The values at a path: of the record, or inside a scope of the element.
+    Path(Path),
+    /// What is worked out from the record.
+    Derived(Derived),
     /// Every string and number of the record, for keywords.
     AnyLeaf,
 }
@@ -51,15 +56,24 @@ pub(crate) enum Test {
         texts: Box<[Box<str>]>,
         cased: bool,
     },
+    /// One of many pieces stands in the text.
+    AnyPiece(Pieces),
     Regex(Expression),
     Network(Network),
+    /// In one of many networks, which are sorted and none inside another.
+    AnyNetwork(Box<[Network]>),
     Number(Order, Num),
     Time(TimePart, Order, i64),
-    /// The value stands in this relation to a value of another field.
+    /// The value stands in this relation to a value of another field, which is one of the record even in a scope.
     OtherField {
-        path: Box<str>,
+        field: Box<Field>,
         relation: Relation,
         cased: bool,
+    },
+    /// The elements at the path satisfy a body, whose fields are paths from the element.
+    Scope {
+        quantifier: Quantifier,
+        body: Box<Expr>,
     },
 }
 
@@ -97,6 +111,31 @@ pub(crate) struct Network {
     pub(crate) prefix_bits: u8,
 }
 
+impl Field {
+    /// A path of the record, of keys alone.
+    pub(crate) fn of_keys(keys: &str) -> Self {
+        Self::Path(Path::of_keys(keys))
+    }
+
+    /// The dotted keys, if the field is a path of keys alone.
+    pub(crate) fn keys(&self) -> Option<&str> {
+        match self {
+            Self::Path(path) => path.keys(),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => path.fmt(f),
+            Self::Derived(derived) => f.write_str(derived.name()),
+            Self::AnyLeaf => f.write_str("any text"),
+        }
+    }
+}
+
 impl Order {
     /// Whether `a` stands in this order to `b`.
     pub(crate) fn holds(self, order: std::cmp::Ordering) -> bool {
@@ -128,11 +167,11 @@ impl Network {
     /// Whether a text is an address of the network. `sourceIPAddress` often names a service instead: that is
     /// outside every network.
     pub(crate) fn contains(&self, text: &str) -> bool {
-        // The longest address is 45 characters; service names beyond need no parse.
-        if text.len() > 45 {
-            return false;
-        }
-        let Ok(address) = text.parse::<IpAddr>() else { return false };
+        address(text).is_some_and(|address| self.holds(address))
+    }
+
+    /// Whether an address is one of the network; one of v6 that maps v4 counts as v4.
+    pub(crate) fn holds(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
                 let differing = u32::from(network) ^ u32::from(address);
@@ -147,6 +186,21 @@ impl Network {
     }
 }
 
+/// Whether a text is an address in one of many networks, sorted and none inside another.
+pub(crate) fn any_holds(networks: &[Network], text: &str) -> bool {
+    let Some(address) = address(text) else { return false };
+    let after = networks.partition_point(|network| network.address <= address);
+    after > 0 && networks[after - 1].holds(address)
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    // The longest address is 45 characters; service names beyond need no parse.
+    if text.len() > 45 {
+        return None;
+    }
+    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
 impl Expr {
     /// What a copy of the expression costs: its predicates, each counted once more per 64 bytes of its text.
     pub(crate) fn weight(&self) -> usize {
@@ -156,8 +210,12 @@ impl Expr {
             }
             Self::Not(part) => 1 + part.weight(),
             Self::Test(predicate) => match &predicate.test {
-                Test::OneOf { texts, .. } => texts.iter().map(|text| 1 + text.len() / 64).sum(),
+                Test::AnyPiece(Pieces { texts, .. }) | Test::OneOf { texts, .. } => {
+                    texts.iter().map(|text| 1 + text.len() / 64).sum()
+                }
+                Test::AnyNetwork(networks) => networks.len(),
                 Test::Text(pattern) => 1 + pattern.text_bytes() / 64,
+                Test::Scope { body, .. } => 1 + body.weight(),
                 _ => 1,
             },
         }

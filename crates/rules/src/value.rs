@@ -5,7 +5,7 @@ use trailloop_cloudtrail::{Kind, Number, Value};
 use crate::fold;
 use crate::number::{Num, with_text};
 use crate::pattern::Shape;
-use crate::test::{Relation, Test};
+use crate::test::{Relation, Test, any_holds};
 
 /// What is asked of a value: a test of the rule, or a comparison with a value of another field.
 #[derive(Clone, Copy)]
@@ -33,7 +33,9 @@ pub(crate) fn passes(check: Check<'_>, value: Value<'_>, compact: &mut String) -
             let is_about_text = matches!(
                 check,
                 Check::Against { .. }
-                    | Check::Test(Test::Text(_) | Test::OneOf { .. } | Test::Regex(_))
+                    | Check::Test(
+                        Test::Text(_) | Test::OneOf { .. } | Test::AnyPiece(_) | Test::Regex(_)
+                    )
             );
             if !is_about_text {
                 return false;
@@ -64,6 +66,17 @@ pub(crate) fn leaf_passes(test: &Test, value: Value<'_>) -> bool {
         Kind::Number(number) => number_passes(Check::Test(test), number),
         Kind::Array(mut elements) => elements.any(|element| leaf_passes(test, element)),
         Kind::Object(mut members) => members.any(|(_, member)| leaf_passes(test, member)),
+        Kind::Null | Kind::Bool(_) => false,
+    }
+}
+
+/// Calls `visit` with every string below the value, and with every number's text, until it returns `true`.
+pub(crate) fn leaves(value: Value<'_>, visit: &mut dyn FnMut(&str) -> bool) -> bool {
+    match value.kind() {
+        Kind::String(text) => visit(text),
+        Kind::Number(number) => with_text(number, visit),
+        Kind::Array(mut elements) => elements.any(|element| leaves(element, visit)),
+        Kind::Object(mut members) => members.any(|(_, member)| leaves(member, visit)),
         Kind::Null | Kind::Bool(_) => false,
     }
 }
@@ -107,20 +120,24 @@ fn number_passes(check: Check<'_>, number: Number<'_>) -> bool {
     with_text(number, |text| text_passes(check, text))
 }
 
-fn text_passes(check: Check<'_>, text: &str) -> bool {
+pub(crate) fn text_passes(check: Check<'_>, text: &str) -> bool {
     match check {
         Check::Test(Test::Text(pattern)) => pattern.matches(text),
         Check::Test(Test::OneOf { texts, cased }) => is_one_of(text, texts, *cased),
         Check::Test(Test::Regex(expression)) => expression.regex.is_match(text),
+        Check::Test(Test::AnyPiece(pieces)) => pieces.matches(text),
         Check::Test(Test::Network(network)) => network.contains(text),
+        Check::Test(Test::AnyNetwork(networks)) => any_holds(networks, text),
         Check::Test(Test::Number(order, bound)) => Num::parse(text, false)
             .and_then(|value| value.compare(*bound))
             .is_some_and(|o| order.holds(o)),
         Check::Test(Test::Time(part, order, bound)) => {
             part.of(text).is_some_and(|value| order.holds(value.cmp(bound)))
         }
-        // These three are decided by the walk, not by a value.
-        Check::Test(Test::Null | Test::Exists | Test::OtherField { .. }) => false,
+        // These are decided by the walk, not by a value.
+        Check::Test(Test::Null | Test::Exists | Test::OtherField { .. } | Test::Scope { .. }) => {
+            false
+        }
         Check::Against { other, relation, cased, .. } => match relation {
             Relation::Equals => fold::equals(text, other, cased),
             Relation::Contains => fold::contains(text, other, cased),

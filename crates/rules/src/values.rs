@@ -4,14 +4,15 @@ use std::net::IpAddr;
 
 use regex::RegexBuilder;
 
-use crate::detection::path;
+use crate::condition::VALUES_MAX;
+use crate::detection::{Context, other_field};
 use crate::diagnostic::{Reporter, code, quoted};
 use crate::encode::encode;
 use crate::modifier::{Kind, Modifiers};
 use crate::number::Num;
 use crate::pattern::{DASHES, Pattern, Token, tokens};
 use crate::test::{Expr, Expression, Field, Network, Predicate, Relation, Test};
-use crate::yaml::{Meaning, Node, Scalar};
+use crate::yaml::{Data, Meaning, Node, Scalar};
 
 /// A compiled regular expression takes no more memory than this, nor its lazy automaton.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
@@ -30,6 +31,7 @@ pub(crate) fn value_tests(
     field: &Field,
     modifiers: &Modifiers,
     value: &Node,
+    context: Context<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Expr> {
     let Some(scalar) = value.scalar() else {
@@ -81,12 +83,46 @@ pub(crate) fn value_tests(
                 );
                 return None;
             }
-            let path = path(value, &scalar.text, reporter)?;
+            let field = Box::new(other_field(value, &scalar.text, context, reporter)?);
             let relation = modifiers.relation.unwrap_or(Relation::Equals);
-            Test::OtherField { path, relation, cased: modifiers.cased }
+            Test::OtherField { field, relation, cased: modifiers.cased }
         }
     };
     Some(Expr::Test(Predicate { field: field.clone(), test }))
+}
+
+/// The values with their placeholders replaced; each new one stands where its placeholder does.
+pub(crate) fn expanded(
+    values: &[Node],
+    context: Context<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Vec<Node>> {
+    let mut expanded = Vec::new();
+    for value in values {
+        let Some(scalar) = value.scalar().filter(|scalar| scalar.text.contains('%')) else {
+            expanded.push(value.clone());
+            continue;
+        };
+        match context.lists.expand(&scalar.text) {
+            Ok(texts) => {
+                expanded.extend(texts.into_iter().map(|text| Node {
+                    data: Data::Scalar(Scalar { text, plain: false }),
+                    ..*value
+                }))
+            }
+            Err(missing) => {
+                let (message, help) = missing.complaint();
+                reporter.error(value.mark, code::UNKNOWN_LIST, message, help);
+                return None;
+            }
+        }
+        if expanded.len() > VALUES_MAX {
+            let message = format!("the lists give more than {VALUES_MAX} values");
+            reporter.error(value.mark, code::TOO_LARGE, message, "name fewer lists in one rule");
+            return None;
+        }
+    }
+    Some(expanded)
 }
 
 fn bad_number(value: &Node, scalar: &Scalar, reporter: &mut Reporter<'_>) -> Option<Expr> {

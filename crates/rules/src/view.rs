@@ -1,246 +1,310 @@
-//! Finding a field's values in a record.
+//! A record as rules see it: where a field's values are.
 //!
-//! A dotted path walks through arrays at any depth, and a key that itself holds dots wins over the path. The walk
-//! hands every end it reaches to a visitor: a value, or nothing where the path breaks off. What a field's values are
-//! is decided here alone, so a walk that enters JSON held in a string has one place to go: [`walk`]'s last arm.
-//!
-//! Nearly every lookup begins at one of a few keys of the record itself. [`View`] finds those in one pass over the
-//! record and keeps them in slots. A record that the slots can't stand for (a needed key repeated, a key with a dot)
-//! is walked from its root instead: slower, never different.
+//! What a field's values are is decided by [`walk`] alone: a path goes through arrays, a key that itself holds dots wins
+//! over the path, a repeated key stands for all its values, and a path may go on into JSON that a string holds. Nearly
+//! every lookup needs none of that, so a [`View`] first looks along the trie of the fields that rules ask for, level
+//! by level, and remembers where each node lies. A node for which that can't stand (an array on the way, a repeated or
+//! dotted key, JSON in a string) is marked, and its fields are walked to instead: slower, never different.
 
-use trailloop_cloudtrail::{Kind, Value};
+use std::cell::Cell;
 
-/// A visitor of what a path leads to; `true` ends the walk.
+use trailloop_cloudtrail::{JsonTexts, Kind, Position, Record, Value};
+
+use crate::derived::{Derived, DerivedTexts};
+use crate::fields::{Fields, NAME, NodeId, ROOT, RootKey, SOURCE};
+use crate::path::{Part, Path};
+
+/// A visitor of what a path leads to, nothing where it breaks off; `true` ends the walk.
 pub(crate) type Visit<'v, 'a> = &'v mut dyn FnMut(Option<Value<'a>>) -> bool;
 
-/// At most so many root keys have slots; fields below further ones are walked from the root.
-pub(crate) const SLOTS_MAX: usize = 32;
+/// A path goes on into strings inside strings this deep.
+const TEXTS_DEEP_MAX: u32 = 4;
 
-/// The slot of `eventSource`.
-pub(crate) const SOURCE_SLOT: usize = 0;
+/// The node has no value.
+const MISSING: u32 = u32::MAX;
 
-/// The slot of `eventName`.
-pub(crate) const NAME_SLOT: usize = 1;
+/// The node's values have to be walked to.
+const WALK: u32 = u32::MAX - 1;
 
-/// Root keys that nearly every record has. Knowing those that no rule asks for spares a look for dots in them.
-const USUAL_KEYS: &[&str] = &[
-    "additionalEventData",
-    "awsRegion",
-    "errorCode",
-    "errorMessage",
-    "eventCategory",
-    "eventID",
-    "eventTime",
-    "eventType",
-    "eventVersion",
-    "managementEvent",
-    "readOnly",
-    "recipientAccountId",
-    "requestID",
-    "requestParameters",
-    "resources",
-    "responseElements",
-    "serviceEventDetails",
-    "sessionCredentialFromConsole",
-    "sharedEventID",
-    "sourceIPAddress",
-    "tlsDetails",
-    "userAgent",
-    "userIdentity",
-    "vpcEndpointId",
-];
-
-/// Marks an unused place of the table.
-const EMPTY: u8 = u8::MAX;
-
-/// A path that knows its slot.
-#[derive(Clone, Debug)]
-pub(crate) struct FieldPath {
-    path: Box<str>,
-    slot: Option<usize>,
-    /// Where the path goes on after the slot's key.
-    rest: usize,
+/// What a worker keeps from record to record for its views.
+#[derive(Debug, Default)]
+pub(crate) struct ViewScratch {
+    /// Where each node of the trie lies in the record, if its parent was looked through.
+    places: Vec<Cell<u32>>,
+    /// A bit a node: whether it was looked through.
+    looked: Vec<Cell<u64>>,
+    texts: JsonTexts,
+    derived: DerivedTexts,
 }
 
-/// The root keys that have slots, as a hash table of their numbers.
-#[derive(Clone, Debug)]
-pub(crate) struct Roots {
-    keys: Vec<Box<str>>,
-    /// How many of the keys have slots; those after them are only known.
-    slots: usize,
-    table: [u8; 256],
-}
-
-/// A record with its root keys found.
+/// A record with its own keys found.
+#[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
-    root: Value<'a>,
-    slots: [Option<Value<'a>>; SLOTS_MAX],
-    /// Whether the slots stand for the record.
-    is_plain: bool,
+    record: Record<'a>,
+    fields: &'a Fields,
+    scratch: &'a ViewScratch,
 }
 
-impl Roots {
-    pub(crate) fn new() -> Self {
-        let mut roots = Self { keys: Vec::new(), slots: 0, table: [EMPTY; 256] };
-        roots.add("eventSource");
-        roots.add("eventName");
-        roots
-    }
-
-    /// The path with its slot, which is taken if there is one left.
-    pub(crate) fn field(&mut self, path: &str) -> FieldPath {
-        let first = path.split('.').next().unwrap_or_default();
-        let slot = self.number_of(first).or_else(|| self.add(first));
-        let rest = path.len().min(first.len() + 1);
-        FieldPath { path: path.into(), slot, rest }
-    }
-
-    /// Takes note of the usual keys that have got no slot, once every field is known.
-    pub(crate) fn finish(&mut self) {
-        self.slots = self.keys.len();
-        for key in USUAL_KEYS {
-            if self.number_of(key).is_none() {
-                self.insert(key);
-            }
-        }
-    }
-
-    fn add(&mut self, key: &str) -> Option<usize> {
-        (self.keys.len() < SLOTS_MAX).then(|| self.insert(key))
-    }
-
-    fn insert(&mut self, key: &str) -> usize {
-        let slot = self.keys.len();
-        let number =
-            u8::try_from(slot).expect("slots and usual keys are fewer than the table's places");
-        let mut at = place(key);
-        while self.table[at] != EMPTY {
-            at = (at + 1) % self.table.len();
-        }
-        self.table[at] = number;
-        self.keys.push(key.into());
-        slot
-    }
-
-    fn number_of(&self, key: &str) -> Option<usize> {
-        let mut at = place(key);
-        while self.table[at] != EMPTY {
-            let slot = usize::from(self.table[at]);
-            if *self.keys[slot] == *key {
-                return Some(slot);
-            }
-            at = (at + 1) % self.table.len();
-        }
-        None
-    }
-}
-
-/// A key's first place in the table. Length, first and last byte tell CloudTrail's root keys apart well.
-fn place(key: &str) -> usize {
-    let bytes = key.as_bytes();
-    let first = bytes.first().copied().map_or(0, usize::from);
-    let last = bytes.last().copied().map_or(0, usize::from);
-    (bytes.len() * 7 + first * 31 + last * 3) % 256
+/// Where a node's values are.
+pub(crate) enum At<'a> {
+    Missing,
+    Value(Value<'a>),
+    /// Only a walk can tell.
+    Walk,
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(root: Value<'a>, roots: &Roots) -> Self {
-        let mut view = Self { root, slots: [None; SLOTS_MAX], is_plain: true };
-        let Kind::Object(members) = root.kind() else {
-            view.is_plain = false;
-            return view;
-        };
-        for (key, value) in members {
-            match roots.number_of(key) {
-                Some(slot) if slot >= roots.slots => {}
-                Some(slot) => {
-                    view.is_plain &= view.slots[slot].is_none();
-                    view.slots[slot] = Some(value);
-                }
-                None => view.is_plain &= !key.as_bytes().contains(&b'.'),
-            }
-        }
+    pub(crate) fn new(
+        record: &'a Record<'_>,
+        fields: &'a Fields,
+        scratch: &'a mut ViewScratch,
+    ) -> Self {
+        scratch.texts.clear();
+        scratch.derived.clear();
+        scratch.places.resize_with(fields.len(), || Cell::new(MISSING));
+        let words = fields.len().div_ceil(64);
+        scratch.looked.clear();
+        scratch.looked.resize_with(words, || Cell::new(0));
+        let view = Self { record: *record, fields, scratch };
+        view.look_through_record();
         view
-    }
-
-    pub(crate) fn root(&self) -> Value<'a> {
-        self.root
     }
 
     /// The texts of `eventSource` and `eventName`, if the record has exactly one of each and both are strings. Only
     /// then may an index stand for the tests on them.
     pub(crate) fn source_and_name(&self) -> Option<(&'a str, &'a str)> {
-        if !self.is_plain {
-            return None;
-        }
-        let text = |slot: usize| self.slots[slot].and_then(|value| value.as_str());
-        Some((text(SOURCE_SLOT)?, text(NAME_SLOT)?))
+        Some((self.text(SOURCE)?, self.text(NAME)?))
     }
 
-    /// The text of a field, if it is one string of the record itself: the short cut for nearly every test.
-    pub(crate) fn text(&self, field: &FieldPath) -> Option<&'a str> {
-        if !self.is_plain || field.rest < field.path.len() {
-            return None;
-        }
-        self.slots[field.slot?]?.as_str()
+    pub(crate) fn root(&self) -> Value<'a> {
+        self.record.root()
     }
 
-    /// Visits everything a path leads to.
-    pub(crate) fn visit(&self, field: &FieldPath, visit: Visit<'_, 'a>) -> bool {
-        match field.slot {
-            Some(slot) if self.is_plain => match self.slots[slot] {
-                Some(value) => walk(value, &field.path[field.rest..], visit),
+    pub(crate) fn texts(&self) -> &'a JsonTexts {
+        &self.scratch.texts
+    }
+
+    /// The text of a node, if it is one string.
+    pub(crate) fn text(&self, id: NodeId) -> Option<&'a str> {
+        match self.at(id) {
+            At::Value(value) => value.as_str(),
+            _ => None,
+        }
+    }
+
+    /// Where the values of a node are.
+    pub(crate) fn at(&self, id: NodeId) -> At<'a> {
+        match self.place(id) {
+            MISSING => At::Missing,
+            WALK => At::Walk,
+            place => At::Value(self.record.value_at(Position::of(place))),
+        }
+    }
+
+    /// Visits everything a node's path leads to.
+    pub(crate) fn visit(&self, id: NodeId, visit: Visit<'_, 'a>) -> bool {
+        match self.at(id) {
+            At::Missing => visit(None),
+            At::Value(value) => visit(Some(value)),
+            At::Walk => self.walk(self.fields.path(id), visit),
+        }
+    }
+
+    /// Visits everything a path of the record leads to.
+    pub(crate) fn walk(&self, path: &Path, visit: Visit<'_, 'a>) -> bool {
+        walk(self.root(), &path.parts, self.texts(), visit)
+    }
+
+    /// Calls `visit` with each value of a derived field until it returns `true`.
+    pub(crate) fn derived(&self, derived: Derived, visit: &mut dyn FnMut(&str) -> bool) -> bool {
+        let get = |path: &str| match self.fields.node(path).map(|id| self.at(id)) {
+            Some(At::Value(value)) => Some(value),
+            Some(At::Missing) => None,
+            Some(At::Walk) | None => {
+                let mut keys = path.split('.');
+                keys.try_fold(self.root(), |value, key| value.get(key))
+            }
+        };
+        self.scratch.derived.visit(derived, &get, visit)
+    }
+
+    fn place(&self, id: NodeId) -> u32 {
+        if id == ROOT {
+            return 0;
+        }
+        let parent = self.fields.parent(id);
+        if parent != ROOT {
+            let (word, bit) = (parent as usize / 64, 1_u64 << (parent % 64));
+            let looked = &self.scratch.looked[word];
+            if looked.get() & bit == 0 {
+                looked.set(looked.get() | bit);
+                self.look_through(parent);
+            }
+        }
+        self.scratch.places[id as usize].get()
+    }
+
+    fn look_through_record(&self) {
+        let places = &self.scratch.places;
+        let children = self.fields.children(ROOT);
+        let range = children.start as usize..children.end as usize;
+        places[range].iter().for_each(|place| place.set(MISSING));
+        let Kind::Object(members) = self.root().kind() else { return };
+        for (key, value) in members {
+            match self.fields.root_key(key) {
+                RootKey::Node(id) => self.put(id, value),
+                RootKey::Unasked => {}
+                RootKey::Unknown => {
+                    if let Some((first, _)) = key.split_once('.')
+                        && let RootKey::Node(id) = self.fields.root_key(first)
+                    {
+                        places[id as usize].set(WALK);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Finds the children of a node.
+    fn look_through(&self, id: NodeId) {
+        let children = self.fields.children(id);
+        let range = children.start as usize..children.end as usize;
+        let all = |state: u32| {
+            self.scratch.places[range.clone()].iter().for_each(|place| place.set(state));
+        };
+        let value = match self.at(id) {
+            At::Missing => return all(MISSING),
+            At::Walk => return all(WALK),
+            At::Value(value) => value,
+        };
+        match value.kind() {
+            Kind::Object(members) => {
+                all(MISSING);
+                for (key, member) in members {
+                    if let Some(child) = self.fields.child(id, key) {
+                        self.put(child, member);
+                    } else if let Some((first, _)) = key.split_once('.')
+                        && let Some(child) = self.fields.child(id, first)
+                    {
+                        self.scratch.places[child as usize].set(WALK);
+                    }
+                }
+            }
+            Kind::Array(_) => all(WALK),
+            Kind::String(text) if JsonTexts::may_hold(text) => all(WALK),
+            _ => all(MISSING),
+        }
+    }
+
+    /// Notes where a child lies; a second one of the same key can't be told by one place.
+    fn put(&self, id: NodeId, value: Value<'a>) {
+        let place = &self.scratch.places[id as usize];
+        let position = value.position().map_or(WALK, Position::number);
+        place.set(if place.get() == MISSING { position } else { WALK });
+    }
+}
+
+/// Follows a path from a value. The recursion is bounded by the depth of records and of texts inside them.
+pub(crate) fn walk<'a>(
+    value: Value<'a>,
+    parts: &[Part],
+    texts: &'a JsonTexts,
+    visit: Visit<'_, 'a>,
+) -> bool {
+    Walk { texts }.parts(value, parts, 0, visit)
+}
+
+/// Calls `visit` with each element that a scope's path ends in: the elements of an array, also of one that a string
+/// holds as JSON; another value is an array of one, null one of none.
+pub(crate) fn elements<'a>(
+    value: Value<'a>,
+    texts: &'a JsonTexts,
+    visit: &mut dyn FnMut(Value<'a>) -> bool,
+) -> bool {
+    let in_text = value.as_str().and_then(|text| texts.parse(text));
+    match (value.kind(), in_text.map(|value| value.kind())) {
+        (Kind::Null, _) => false,
+        (Kind::Array(mut elements), _) | (_, Some(Kind::Array(mut elements))) => {
+            elements.any(visit)
+        }
+        _ => visit(value),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Walk<'a> {
+    texts: &'a JsonTexts,
+}
+
+impl<'a> Walk<'a> {
+    fn parts(self, value: Value<'a>, parts: &[Part], deep: u32, visit: Visit<'_, 'a>) -> bool {
+        match parts {
+            [] => visit(Some(value)),
+            [Part::Keys(keys), rest @ ..] => self.keys(value, keys, rest, deep, visit),
+            [Part::Index(index), rest @ ..] => match value.kind() {
+                Kind::Array(mut elements) => {
+                    let length = || i64::try_from(elements.clone().count()).unwrap_or(i64::MAX);
+                    let nth = if *index < 0 { length().checked_add(*index) } else { Some(*index) };
+                    match nth.and_then(|nth| elements.nth(usize::try_from(nth).ok()?)) {
+                        Some(element) => self.parts(element, rest, deep, visit),
+                        None => visit(None),
+                    }
+                }
+                Kind::String(text) => match self.held(text, deep) {
+                    Some(held) => self.parts(held, parts, deep + 1, visit),
+                    None => visit(None),
+                },
+                _ => visit(None),
+            },
+        }
+    }
+
+    fn held(self, text: &str, deep: u32) -> Option<Value<'a>> {
+        if deep < TEXTS_DEEP_MAX { self.texts.parse(text) } else { None }
+    }
+
+    fn keys(
+        self,
+        value: Value<'a>,
+        keys: &str,
+        rest: &[Part],
+        deep: u32,
+        visit: Visit<'_, 'a>,
+    ) -> bool {
+        if keys.is_empty() {
+            return self.parts(value, rest, deep, visit);
+        }
+        match value.kind() {
+            Kind::Object(members) => {
+                let Some(taken) = longest(members.clone(), keys) else { return visit(None) };
+                let below = keys.get(taken + 1..).unwrap_or_default();
+                let is_it = |key: &str| key.len() == taken && keys.starts_with(key);
+                let mut fitting = members.filter(|(key, _)| is_it(key));
+                fitting.any(|(_, member)| self.keys(member, below, rest, deep, visit))
+            }
+            Kind::Array(elements) => {
+                let mut is_empty = true;
+                for element in elements {
+                    is_empty = false;
+                    if self.keys(element, keys, rest, deep, visit) {
+                        return true;
+                    }
+                }
+                is_empty && visit(None)
+            }
+            Kind::String(text) => match self.held(text, deep) {
+                Some(held) => self.keys(held, keys, rest, deep + 1, visit),
                 None => visit(None),
             },
-            _ => walk(self.root, &field.path, visit),
+            _ => visit(None),
         }
     }
 }
 
-/// Follows `path` from a value. The recursion is bounded by the depth of records.
-fn walk<'a>(value: Value<'a>, path: &str, visit: Visit<'_, 'a>) -> bool {
-    if path.is_empty() {
-        return visit(Some(value));
-    }
-    match value.kind() {
-        Kind::Object(members) => {
-            // A key fits if it is the path up to a dot or its end. The longest wins; all of its repetitions count.
-            let fitting = |key: &str| {
-                path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            };
-            let mut longest: Option<(usize, Value<'a>)> = None;
-            let mut is_repeated = false;
-            for (key, member) in members.clone() {
-                if !fitting(key) {
-                    continue;
-                }
-                let length = longest.map(|(length, _)| length);
-                if length.is_none_or(|length| length < key.len()) {
-                    longest = Some((key.len(), member));
-                    is_repeated = false;
-                } else if length == Some(key.len()) {
-                    is_repeated = true;
-                }
-            }
-            let Some((length, member)) = longest else { return visit(None) };
-            let rest = path.get(length + 1..).unwrap_or_default();
-            if !is_repeated {
-                return walk(member, rest, visit);
-            }
-            members
-                .filter(|(key, _)| key.len() == length && fitting(key))
-                .any(|(_, member)| walk(member, rest, visit))
-        }
-        Kind::Array(elements) => {
-            let mut is_empty = true;
-            for element in elements {
-                is_empty = false;
-                if walk(element, path, visit) {
-                    return true;
-                }
-            }
-            is_empty && visit(None)
-        }
-        _ => visit(None),
-    }
+/// The length of the longest key that is the path up to a dot or its end.
+fn longest<'a>(members: impl Iterator<Item = (&'a str, Value<'a>)>, keys: &str) -> Option<usize> {
+    let fits = |key: &str| {
+        keys.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    members.map(|(key, _)| key).filter(|key| fits(key)).map(str::len).max()
 }

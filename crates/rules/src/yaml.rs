@@ -15,7 +15,7 @@ pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// A file of more nodes is not read on. A node counts once more per [`NODE_TEXT_BYTES`] of text, so that aliases of
 /// long scalars are bounded too.
-const NODES_MAX: usize = 200_000;
+pub(crate) const NODES_MAX: usize = 200_000;
 
 /// See [`NODES_MAX`].
 const NODE_TEXT_BYTES: usize = 32;
@@ -91,6 +91,17 @@ impl Node {
                 entries.iter().find(|(name, _)| name.text() == key).map(|(_, value)| value)
             }
             _ => None,
+        }
+    }
+
+    /// How many nodes it is, itself included, by the measure of [`NODES_MAX`].
+    pub(crate) fn count(&self) -> usize {
+        match &self.data {
+            Data::Scalar(scalar) => 1 + scalar.text.len() / NODE_TEXT_BYTES,
+            Data::Sequence(nodes) => 1 + nodes.iter().map(Self::count).sum::<usize>(),
+            Data::Mapping(entries) => {
+                1 + entries.iter().map(|(key, value)| key.count() + value.count()).sum::<usize>()
+            }
         }
     }
 

@@ -28,7 +28,7 @@ const RULE: &str = "title: Logging stopped\nid: 0a4c1c9e-55c2-4a53-8b4e-3d9d36d2
 /// If the rule does not load.
 #[must_use]
 pub fn engine() -> Arc<Engine> {
-    let rules = RuleSet::build(load("rule.yml", RULE).rules, &mut Vec::new());
+    let rules = RuleSet::build(load("rule.yml", RULE).rules, &[], &mut Vec::new());
     assert_eq!(rules.len(), 1, "the simulation's rule loads");
     let limits = Limits { block_bytes_max: 512, ..Limits::default() };
     Arc::new(Engine { rules: Arc::new(rules), limits, filter: RecordFilter::default() })

@@ -134,6 +134,7 @@ fn start<'l>(
             objects_skipped: listing.skipped,
             objects_pruned: listing.pruned,
             rules_loaded: rules.set.len() as u64,
+            filters_loaded: rules.set.strategy().filters as u64,
             rules_rejected: rules.rejected,
             ..Summary::default()
         };

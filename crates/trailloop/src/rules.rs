@@ -1,9 +1,12 @@
 //! `trailloop rules`: check, list and test rules.
 
 use std::cmp::Reverse;
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::Context as _;
+use trailloop_content::example_file;
 use trailloop_rules::{Rule, Severity, run_tests};
 
 use crate::Exit;
@@ -57,7 +60,7 @@ fn test(paths: &PathArgs) -> anyhow::Result<Exit> {
     }
     let (mut passed, mut failed, mut without) = (0, 0, 0);
     for rule in rules {
-        let outcomes = run_tests(rule);
+        let outcomes = run_tests(rule, &|file| beside(rule, file));
         without += usize::from(outcomes.is_empty());
         for outcome in outcomes {
             if outcome.is_passed() {
@@ -87,4 +90,14 @@ fn test(paths: &PathArgs) -> anyhow::Result<Exit> {
     .context("write the result")?;
     let good = failed == 0 && rejected == 0;
     Ok(if good { Exit::Done } else { Exit::Failed })
+}
+
+/// The bytes of a file that an example names, beside the rule; shipped rules have theirs in the program.
+fn beside(rule: &Rule, file: &str) -> Result<Vec<u8>, String> {
+    let path = Path::new(&rule.path);
+    if !path.exists() {
+        return example_file(&rule.path, file);
+    }
+    let path = path.with_file_name(file);
+    fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
 }

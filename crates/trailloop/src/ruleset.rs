@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trailloop_content::shipped;
-use trailloop_rules::{Diagnostic, Loaded, RuleSet, Severity, load};
+use trailloop_rules::{Diagnostic, Lists, Loaded, RuleSet, Severity, load_with};
 
 use crate::UsageError;
 use crate::cli::{Global, LogFormat};
@@ -39,9 +39,9 @@ impl RuleFiles {
 
     /// Compiles rules; a second rule of the same id is rejected here.
     pub(crate) fn compile(loaded: Loaded) -> Self {
-        let Loaded { rules, mut diagnostics, mut rejected } = loaded;
+        let Loaded { rules, filters, mut diagnostics, mut rejected } = loaded;
         let count = rules.len();
-        let set = RuleSet::build(rules, &mut diagnostics);
+        let set = RuleSet::build(rules, &filters, &mut diagnostics);
         rejected += count - set.len();
         Self { set: Arc::new(set), diagnostics, rejected: rejected as u64 }
     }
@@ -53,10 +53,9 @@ impl RuleFiles {
             return self.log();
         }
         let mut stderr = std::io::stderr().lock();
-        let errors = self.diagnostics.iter().filter(|one| one.severity == Severity::Error);
-        for error in errors {
+        for one in self.diagnostics.iter().filter(|one| is_serious(one)) {
             // Nothing is left to be done if standard error is closed.
-            drop(writeln!(stderr, "{error}"));
+            drop(writeln!(stderr, "{one}"));
         }
         if !global.quiet {
             drop(writeln!(stderr, "{}", self.set.strategy()));
@@ -65,11 +64,19 @@ impl RuleFiles {
 
     /// The same into the log, for the service.
     pub(crate) fn log(&self) {
-        for one in self.diagnostics.iter().filter(|one| one.severity == Severity::Error) {
-            tracing::error!("rejected a rule: {one}");
+        for one in self.diagnostics.iter().filter(|one| is_serious(one)) {
+            match one.severity {
+                Severity::Error => tracing::error!("rejected a rule: {one}"),
+                Severity::Warning => tracing::warn!("{one}"),
+            }
         }
         tracing::info!(rules = self.set.len(), rejected = self.rejected, "{}", self.set.strategy());
     }
+}
+
+/// Whether a problem changes what is found: a rejected rule, or a filter that does not do what filters are for.
+fn is_serious(one: &Diagnostic) -> bool {
+    one.severity == Severity::Error || matches!(one.code, "filter-polarity" | "unknown-rule")
 }
 
 /// Reads rules without compiling them; without paths, those we ship.
@@ -81,28 +88,45 @@ pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
     for path in paths {
         let found = files.len();
         collect(path, &mut files).map_err(|error| unreadable(path, &error))?;
-        if files.len() == found {
+        if !files[found..].iter().any(|file| !is_list(file)) {
             let text = format!("no .yml or .yaml file in {}", path.display());
             return Err(UsageError(text).into());
         }
     }
-    let mut all = Loaded { rules: Vec::new(), diagnostics: Vec::new(), rejected: 0 };
-    for path in &files {
+    let mut all = Loaded::default();
+    let read = |path: &PathBuf| {
         let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let loaded = load(&path.display().to_string(), &text);
-        all.rules.extend(loaded.rules);
-        all.diagnostics.extend(loaded.diagnostics);
-        all.rejected += loaded.rejected;
+        Ok::<_, UsageError>((
+            path.display().to_string(),
+            String::from_utf8_lossy(&bytes).into_owned(),
+        ))
+    };
+    let (lists, rules): (Vec<PathBuf>, Vec<PathBuf>) =
+        files.into_iter().partition(|path| is_list(path));
+    let mut by_name = Lists::new();
+    for path in &lists {
+        let (name, text) = read(path)?;
+        all.diagnostics.extend(by_name.add(&name, &text));
+    }
+    for path in &rules {
+        let (name, text) = read(path)?;
+        all.extend(load_with(&name, &text, &by_name));
     }
     Ok(all)
+}
+
+/// Whether a file is a list for `expand`: text in a folder named `lists`.
+fn is_list(path: &Path) -> bool {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.is_some_and(|folder| folder == "lists")
+        && path.extension().is_some_and(|extension| extension == "txt")
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> UsageError {
     UsageError(format!("failed to read rules from {}: {error}", path.display()))
 }
 
-/// A file that was named, or the YAML files below a folder in the order of their paths.
+/// A file that was named, or the YAML files and lists below a folder in the order of their paths.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !fs::metadata(path)?.is_dir() {
         files.push(path.to_owned());
@@ -118,7 +142,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         // Links are followed to files only, so that no walk is endless.
         if fs::symlink_metadata(&entry)?.is_dir() {
             collect(&entry, files)?;
-        } else if yaml {
+        } else if yaml || is_list(&entry) {
             files.push(entry);
         }
     }

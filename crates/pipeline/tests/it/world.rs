@@ -23,7 +23,7 @@ pub(crate) const RULE: &str = "title: Logging stopped\nid: 0a4c1c9e-55c2-4a53-8b
 pub(crate) const RECEIVED_MS: i64 = 1_700_000_000_999;
 
 pub(crate) fn engine() -> Arc<Engine> {
-    let rules = RuleSet::build(load("rule.yml", RULE).rules, &mut Vec::new());
+    let rules = RuleSet::build(load("rule.yml", RULE).rules, &[], &mut Vec::new());
     assert_eq!(rules.len(), 1);
     Arc::new(Engine {
         rules: Arc::new(rules),

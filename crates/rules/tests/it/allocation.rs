@@ -38,7 +38,7 @@ fn the_second_run_allocates_nothing() {
         .collect();
     let loaded = load("rules.yml", &texts.join("---\n"));
     assert_eq!(loaded.rules.len(), RULES.len(), "{:#?}", loaded.diagnostics);
-    let rules = RuleSet::build(loaded.rules, &mut Vec::new());
+    let rules = RuleSet::build(loaded.rules, &[], &mut Vec::new());
     let mut scratch = MatchScratch::new();
     let mut out = Vec::new();
     let mut hits = std::collections::BTreeSet::<u32>::new();

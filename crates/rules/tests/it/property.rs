@@ -539,7 +539,7 @@ proptest! {
         sketches in proptest::collection::vec(sketch(), 1..5),
         records in proptest::collection::vec(record(), 1..5),
     ) {
-        let set = RuleSet::build(loaded(&sketches), &mut Vec::new());
+        let set = RuleSet::build(loaded(&sketches), &[], &mut Vec::new());
         for record in &records {
             let expected: Vec<u32> = (0_u32..).zip(&sketches)
                 .filter(|(_, sketch)| holds(sketch, record))
@@ -566,7 +566,7 @@ proptest! {
         )
     ) {
         let loaded = load("any.yml", &parts.concat());
-        let set = RuleSet::build(loaded.rules, &mut Vec::new());
+        let set = RuleSet::build(loaded.rules, &[], &mut Vec::new());
         matches(&set, r#"{"eventSource":"x","eventName":"y","a":{"b":1}}"#);
     }
 }
@@ -584,7 +584,7 @@ fn the_naive_evaluator_finds_both_outcomes() {
     }
     assert!(hits * 5 > tries && hits * 5 < tries * 4, "{hits} of {tries}");
     let mut scratch = MatchScratch::new();
-    let set = RuleSet::build(Vec::new(), &mut Vec::new());
+    let set = RuleSet::build(Vec::new(), &[], &mut Vec::new());
     assert!(set.is_empty());
     let mut buffer = trailloop_cloudtrail::RecordBuffer::new();
     let record = trailloop_cloudtrail::Record::parse(b"{}", &mut buffer).unwrap();

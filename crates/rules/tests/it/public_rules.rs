@@ -31,7 +31,7 @@ fn the_public_rules_load_and_find_real_attacks() {
         loaded.extend(found.rules);
     }
     let mut diagnostics = Vec::new();
-    let set = RuleSet::build(loaded, &mut diagnostics);
+    let set = RuleSet::build(loaded, &[], &mut diagnostics);
     assert!(diagnostics.is_empty(), "{diagnostics:#?}");
     println!("{}", set.strategy());
     let mut hits = BTreeSet::new();

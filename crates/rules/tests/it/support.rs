@@ -46,7 +46,7 @@ pub(crate) fn compiled(text: &str) -> Result<RuleSet, Vec<Diagnostic>> {
         assert!(diagnostics.iter().any(|d| d.severity == Severity::Error), "refused in silence");
         return Err(diagnostics);
     }
-    Ok(RuleSet::build(rules, &mut Vec::new()))
+    Ok(RuleSet::build(rules, &[], &mut Vec::new()))
 }
 
 /// The numbers of the rules that match a record given as JSON, by way of the index and without it.

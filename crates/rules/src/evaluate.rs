@@ -1,0 +1,150 @@
+//! Evaluating one predicate on a record, and a scope's body on an element.
+
+use trailloop_cloudtrail::Value;
+
+use crate::derived::Derived;
+use crate::fields::NodeId;
+use crate::number::Num;
+use crate::path::{Path, Quantifier};
+use crate::test::{Expr, Field, Predicate, Test};
+use crate::value::{self, Check};
+use crate::view::{View, Visit, elements, walk};
+
+/// Where a compiled predicate's values come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// Every string and number of the record, for keywords.
+    AnyLeaf,
+    /// A path of keys, which has a node in the trie.
+    Node(NodeId),
+    /// A path with positions in arrays.
+    Path(Path),
+    Derived(Derived),
+}
+
+/// Visits the other field of a `fieldref`: each scalar as text, and as a number if it is one.
+type Others<'o> = &'o dyn Fn(&mut dyn FnMut(&str, Option<Num>) -> bool) -> bool;
+
+/// Whether a record passes a test. `other` is the second field of a `fieldref`; `compact` is room for an object's text.
+pub(crate) fn holds(
+    source: &Source,
+    test: &Test,
+    other: Option<&Source>,
+    view: View<'_>,
+    compact: &mut String,
+) -> bool {
+    let others = |visit: &mut dyn FnMut(&str, Option<Num>) -> bool| match other {
+        Some(Source::Node(id)) => view.visit(*id, &mut |end| scalars_at(end, visit)),
+        Some(Source::Path(path)) => view.walk(path, &mut |end| scalars_at(end, visit)),
+        Some(Source::Derived(derived)) => view.derived(*derived, &mut |text| visit(text, None)),
+        Some(Source::AnyLeaf) | None => false,
+    };
+    match source {
+        Source::AnyLeaf => value::leaf_passes(test, view.root()),
+        Source::Derived(derived) => derived_holds(*derived, test, &others, view),
+        Source::Node(id) => match (test, view.text(*id)) {
+            (Test::Text(pattern), Some(text)) => pattern.matches(text),
+            _ => holds_at(test, &others, view, compact, &|visit| view.visit(*id, visit)),
+        },
+        Source::Path(path) => {
+            holds_at(test, &others, view, compact, &|visit| view.walk(path, visit))
+        }
+    }
+}
+
+fn scalars_at(end: Option<Value<'_>>, visit: &mut dyn FnMut(&str, Option<Num>) -> bool) -> bool {
+    end.is_some_and(|end| value::scalars(end, visit))
+}
+
+fn derived_holds(derived: Derived, test: &Test, others: Others<'_>, view: View<'_>) -> bool {
+    match test {
+        Test::Null => !view.derived(derived, &mut |_| true),
+        Test::Exists => view.derived(derived, &mut |_| true),
+        Test::OtherField { relation, cased, .. } => others(&mut |other, number| {
+            let check = Check::Against { other, number, relation: *relation, cased: *cased };
+            view.derived(derived, &mut |text| value::text_passes(check, text))
+        }),
+        test => view.derived(derived, &mut |text| value::text_passes(Check::Test(test), text)),
+    }
+}
+
+/// Whether the values that `ends` visits pass.
+fn holds_at<'a>(
+    test: &Test,
+    others: Others<'_>,
+    view: View<'a>,
+    compact: &mut String,
+    ends: &dyn Fn(Visit<'_, 'a>) -> bool,
+) -> bool {
+    match test {
+        Test::Null => ends(&mut |end| end.is_none_or(value::has_null)),
+        Test::Exists => ends(&mut |end| end.is_some()),
+        Test::OtherField { relation, cased, .. } => others(&mut |other, number| {
+            let check = Check::Against { other, number, relation: *relation, cased: *cased };
+            ends(&mut |end| end.is_some_and(|end| value::passes(check, end, compact)))
+        }),
+        Test::Scope { quantifier, body } => {
+            let mut body = |element| body_holds(body, element, view, compact);
+            scope_holds(*quantifier, view, &mut body, ends)
+        }
+        test => {
+            ends(&mut |end| end.is_some_and(|end| value::passes(Check::Test(test), end, compact)))
+        }
+    }
+}
+
+fn scope_holds<'a>(
+    quantifier: Quantifier,
+    view: View<'a>,
+    body: &mut dyn FnMut(Value<'a>) -> bool,
+    ends: &dyn Fn(Visit<'_, 'a>) -> bool,
+) -> bool {
+    let each = |check: &mut dyn FnMut(Value<'a>) -> bool| {
+        ends(&mut |end| end.is_some_and(|end| elements(end, view.texts(), check)))
+    };
+    match quantifier {
+        Quantifier::Any => each(body),
+        Quantifier::None => !each(body),
+        Quantifier::AllOrEmpty => !each(&mut |element| !body(element)),
+        Quantifier::All => {
+            let mut is_empty = true;
+            let is_broken = each(&mut |element| {
+                is_empty = false;
+                !body(element)
+            });
+            !is_broken && !is_empty
+        }
+        Quantifier::Itself => {
+            ends(&mut |end| end.is_some_and(|value| !value.is_null() && body(value)))
+        }
+    }
+}
+
+/// Whether an element satisfies a body.
+fn body_holds<'a>(expr: &Expr, element: Value<'a>, view: View<'a>, compact: &mut String) -> bool {
+    match expr {
+        Expr::All(parts) => parts.iter().all(|part| body_holds(part, element, view, compact)),
+        Expr::Any(parts) => parts.iter().any(|part| body_holds(part, element, view, compact)),
+        Expr::Not(part) => !body_holds(part, element, view, compact),
+        Expr::AtLeast(count, parts) => {
+            let held = parts.iter().filter(|part| body_holds(part, element, view, compact));
+            held.take(*count).count() == *count
+        }
+        Expr::Test(Predicate { field, test }) => {
+            let Field::Path(path) = field else { return false };
+            let others = |visit: &mut dyn FnMut(&str, Option<Num>) -> bool| match test {
+                Test::OtherField { field, .. } => match &**field {
+                    Field::Path(path) => view.walk(path, &mut |end| scalars_at(end, visit)),
+                    Field::Derived(derived) => {
+                        view.derived(*derived, &mut |text| visit(text, None))
+                    }
+                    Field::AnyLeaf => false,
+                },
+                _ => false,
+            };
+            holds_at(test, &others, view, compact, &|visit| {
+                walk(element, &path.parts, view.texts(), visit)
+            })
+        }
+    }
+}

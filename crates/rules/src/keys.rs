@@ -1,0 +1,160 @@
+//! What must be true of one field's text wherever a rule matches: what an index can find the rule by.
+
+use regex_syntax::hir::{Hir, HirKind};
+
+use crate::derived::Derived;
+use crate::fold;
+use crate::pattern::Shape;
+use crate::program::Tree;
+use crate::test::{Field, Predicate, Test};
+
+/// A text that stands in the field's folded text in this way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    Exact(String),
+    Prefix(String),
+    /// Pure ASCII, so that an automaton that ignores ASCII's case finds it.
+    Contains(String),
+}
+
+impl Key {
+    /// The text itself.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) | Self::Contains(text) => text,
+        }
+    }
+
+    /// How weak the key is: an exact one leaves the fewest records.
+    fn weakness(&self) -> usize {
+        match self {
+            Self::Exact(_) => 0,
+            Self::Prefix(_) => 1,
+            Self::Contains(_) => 2,
+        }
+    }
+}
+
+/// How weak the weakest of the keys is.
+pub(crate) fn weakness(keys: &[Key]) -> usize {
+    keys.iter().map(Key::weakness).max().unwrap_or(0)
+}
+
+impl Tree {
+    /// Keys of a field of which at least one applies to any record that satisfies the tree and has one string there.
+    /// `None`: the tree says nothing of the field.
+    pub(crate) fn keys(&self, field: &Field, predicates: &[Predicate]) -> Option<Vec<Key>> {
+        let mut keys = match self {
+            Self::Constant(false) => Some(Vec::new()),
+            Self::Constant(true) | Self::Test { negated: true, .. } => None,
+            Self::Test { predicate, .. } => test_keys(&predicates[*predicate as usize], field),
+            // Every part holds, so the keys of any part will do; of two exact lists only what both have.
+            Self::All(parts) => {
+                parts.iter().filter_map(|part| part.keys(field, predicates)).reduce(narrower)
+            }
+            // Some part holds, so all of them must have keys.
+            Self::Any(parts) | Self::AtLeast(_, parts) => parts
+                .iter()
+                .map(|part| part.keys(field, predicates))
+                .collect::<Option<Vec<_>>>()
+                .map(|keys| keys.concat()),
+        }?;
+        keys.sort();
+        keys.dedup();
+        Some(keys)
+    }
+}
+
+fn narrower(a: Vec<Key>, b: Vec<Key>) -> Vec<Key> {
+    match (weakness(&a), weakness(&b)) {
+        (0, 0) => a.into_iter().filter(|key| b.binary_search(key).is_ok()).collect(),
+        (weak_a, weak_b) if (weak_a, a.len()) <= (weak_b, b.len()) => a,
+        _ => b,
+    }
+}
+
+fn test_keys(predicate: &Predicate, field: &Field) -> Option<Vec<Key>> {
+    // An eventName begins with the name of its API.
+    if predicate.field == Field::Derived(Derived::Api) && field.keys() == Some("eventName") {
+        let keys = own_keys(&predicate.test)?;
+        let as_start = |key: Key| match key {
+            Key::Exact(text) | Key::Prefix(text) => Key::Prefix(text),
+            key @ Key::Contains(_) => key,
+        };
+        return Some(keys.into_iter().map(as_start).collect());
+    }
+    if predicate.field != *field {
+        return None;
+    }
+    own_keys(&predicate.test)
+}
+
+fn own_keys(test: &Test) -> Option<Vec<Key>> {
+    match test {
+        Test::OneOf { texts, .. } => {
+            Some(texts.iter().map(|text| Key::Exact(fold::folded(text))).collect())
+        }
+        Test::Text(pattern) => match &pattern.shape {
+            Shape::Exact(text) => Some(vec![Key::Exact(fold::folded(text))]),
+            shape => match pattern.literal_start() {
+                Some(start) => Some(vec![Key::Prefix(start)]),
+                None => contained(longest_literal(shape)?),
+            },
+        },
+        Test::AnyPiece(pieces) => {
+            let keys = pieces.texts.iter().map(|text| contained(text.to_string()));
+            Some(keys.collect::<Option<Vec<_>>>()?.concat())
+        }
+        Test::Regex(expression) => {
+            let hir = regex_syntax::parse(&expression.source).ok()?;
+            contained(required(&hir)?)
+        }
+        _ => None,
+    }
+}
+
+/// The key of a text that must be contained; one that is too short to be rare, or not ASCII, is none.
+fn contained(text: String) -> Option<Vec<Key>> {
+    const CHARS_MIN: usize = 3;
+    (text.is_ascii() && text.len() >= CHARS_MIN)
+        .then(|| vec![Key::Contains(text.to_ascii_lowercase())])
+}
+
+fn longest_literal(shape: &Shape) -> Option<String> {
+    match shape {
+        Shape::Suffix(text) | Shape::Contains(text) => Some(text.to_string()),
+        Shape::Glob(glob) => glob.literals().max_by_key(String::len),
+        Shape::Present | Shape::Exact(_) | Shape::Prefix(_) => None,
+    }
+}
+
+/// The longest text that every match of a regular expression holds.
+fn required(hir: &Hir) -> Option<String> {
+    match hir.kind() {
+        HirKind::Literal(literal) => String::from_utf8(literal.0.to_vec()).ok(),
+        HirKind::Capture(capture) => required(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => required(&repetition.sub),
+        HirKind::Concat(parts) => parts.iter().filter_map(required).max_by_key(String::len),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regular_expressions_give_up_their_texts() {
+        for (source, expected) in [
+            ("^arn:aws:sts::[0-9]+:assumed-role/", Some(":assumed-role/")),
+            ("(abc)+d?", Some("abc")),
+            ("(?i)abcd", None),
+            ("abc|def", None),
+            ("(abc)?x", Some("x")),
+            ("[a]bc", Some("abc")),
+        ] {
+            let found = required(&regex_syntax::parse(source).unwrap());
+            assert_eq!(found.as_deref(), expected, "{source}");
+        }
+    }
+}

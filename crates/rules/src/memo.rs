@@ -1,0 +1,89 @@
+//! Results of tests on a text, remembered for the next record with the same text.
+//!
+//! CloudTrail repeats itself: a file of thousands of records has a few hundred user agents and a few dozen ARNs. A test
+//! is a function of the text alone, so that its result holds for as long as the rule set does. The memory is bounded:
+//! each text has one place, and a new text drives the old one out.
+
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
+
+/// Texts remembered for one field.
+const PLACES: usize = 256;
+
+/// Longer texts are not remembered.
+const TEXT_BYTES_MAX: usize = 256;
+
+/// How many tests of one field are remembered.
+pub(crate) const TESTS_MAX: usize = 64;
+
+/// The texts of one field and what is known of each.
+#[derive(Debug, Default)]
+pub(crate) struct TextMemo {
+    places: Vec<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    hash: u64,
+    text: String,
+    /// A bit a test: whether its result is known, and the result.
+    known: u64,
+    is_true: u64,
+}
+
+impl TextMemo {
+    /// The result of a test on a text; `test` is asked if it is not known. `number` is below [`TESTS_MAX`].
+    pub(crate) fn get(&mut self, text: &str, number: usize, test: impl FnOnce() -> bool) -> bool {
+        if text.len() > TEXT_BYTES_MAX {
+            return test();
+        }
+        if self.places.is_empty() {
+            self.places.resize_with(PLACES, || Known {
+                text: String::with_capacity(TEXT_BYTES_MAX),
+                ..Known::default()
+            });
+        }
+        let hash = FixedState::default().hash_one(text);
+        let place = &mut self.places[usize::try_from(hash % PLACES as u64).unwrap_or(0)];
+        if place.hash != hash || place.text != text {
+            place.hash = hash;
+            place.text.clear();
+            place.text.push_str(text);
+            place.known = 0;
+        }
+        let bit = 1_u64 << number;
+        if place.known & bit == 0 {
+            place.known |= bit;
+            let is_true = test();
+            place.is_true = if is_true { place.is_true | bit } else { place.is_true & !bit };
+        }
+        place.is_true & bit != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_is_asked_once_for_a_text() {
+        let mut memo = TextMemo::default();
+        let mut asked = 0;
+        for _ in 0..3 {
+            for (text, number, expected) in [("a", 0, true), ("a", 63, false), ("b", 0, false)] {
+                let found = memo.get(text, number, || {
+                    asked += 1;
+                    expected
+                });
+                assert_eq!(found, expected, "{text} {number}");
+            }
+        }
+        assert_eq!(asked, 3);
+        for nth in 0..10_000 {
+            assert_eq!(memo.get(&nth.to_string(), 5, || nth % 2 == 0), nth % 2 == 0);
+        }
+        let long = "x".repeat(TEXT_BYTES_MAX + 1);
+        assert!(memo.get(&long, 0, || true) && !memo.get(&long, 0, || false));
+    }
+}

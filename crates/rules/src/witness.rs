@@ -1,0 +1,282 @@
+//! Finding rules that name neither source nor eventName: by a text that another field must hold.
+//!
+//! Such a rule is about who calls, from where, or with which program. It stands under one field that it makes a positive
+//! demand of: under whole texts, which are looked up, or under pieces of text, which one automaton for all rules of that
+//! field looks for in a single pass. User agents and ARNs repeat from record to record, so that a text in which the
+//! automaton found nothing is remembered.
+//!
+//! A field that is missing rules all its rules out. A field that is anything but one string of ASCII rules none out:
+//! the automaton ignores the case of ASCII alone, and arrays and objects are for the rules themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use aho_corasick::automaton::OverlappingState;
+use aho_corasick::{AhoCorasick, Input};
+
+use crate::evaluate::Source;
+use crate::fields::{Fields, Map};
+use crate::fold;
+use crate::index::Stand;
+use crate::keys::{Key, weakness};
+use crate::memo::TextMemo;
+use crate::program::Tree;
+use crate::test::{Field, Predicate, Test};
+use crate::value;
+use crate::view::{At, View};
+
+/// A piece of text below this length is in too many texts.
+const PIECE_BYTES_MIN: usize = 3;
+
+/// A rule that wants more text than this has no witness: its pieces would swell the automaton of all.
+const KEYS_BYTES_MAX: usize = 64 * 1024;
+
+/// Values that so many records have that a rule had better stand under something else.
+const COMMON: [&str; 10] = [
+    "assumedrole",
+    "awsapicall",
+    "awsservice",
+    "data",
+    "false",
+    "iamuser",
+    "management",
+    "true",
+    "us-east-1",
+    "1.11",
+];
+
+/// The rules under witnesses, by field.
+#[derive(Debug, Default)]
+pub(crate) struct Witnesses {
+    fields: Vec<WitnessField>,
+}
+
+#[derive(Debug)]
+struct WitnessField {
+    source: Source,
+    whole: Map<Box<str>, Range<usize>>,
+    pieces: Option<Pieces>,
+    every_rule: Range<usize>,
+}
+
+/// The pieces of text that rules want in a field, and the rules of each.
+#[derive(Debug)]
+struct Pieces {
+    automaton: AhoCorasick,
+    rules: Vec<Range<usize>>,
+    /// The rules of all pieces.
+    every_rule: Range<usize>,
+}
+
+/// What a worker keeps: for each field the texts in which no piece was found.
+#[derive(Debug, Default)]
+pub(crate) struct WitnessScratch {
+    folded: String,
+    memos: Vec<TextMemo>,
+}
+
+/// The field that a rule had best stand under and the texts it wants there; `None` if it demands none.
+pub(crate) fn choose(tree: &Tree, predicates: &[Predicate]) -> Option<(Field, Vec<Key>)> {
+    let mut numbers = BTreeSet::new();
+    tree.visit_predicates(&mut |number| {
+        numbers.insert(number);
+    });
+    let fields: Vec<&Field> = numbers
+        .iter()
+        .map(|number| &predicates[*number as usize])
+        .filter(|predicate| {
+            let test = &predicate.test;
+            matches!(test, Test::Text(_) | Test::OneOf { .. } | Test::AnyPiece(_) | Test::Regex(_))
+        })
+        .map(|predicate| &predicate.field)
+        .collect();
+    let mut best: Option<(usize, &Field, Vec<Key>)> = None;
+    for field in fields {
+        if !matches!(field, Field::AnyLeaf) && field.keys().is_none() {
+            continue;
+        }
+        let Some(keys) = tree.keys(field, predicates).filter(|keys| are_usable(field, keys)) else {
+            continue;
+        };
+        let is_common = keys.iter().any(|key| COMMON.contains(&key.text()));
+        let depth = field.keys().map_or(0, |keys| keys.matches('.').count());
+        let price = weakness(&keys) * 4
+            + depth
+            + usize::from(is_common) * 20
+            + usize::from(*field == Field::AnyLeaf) * 100;
+        if best.as_ref().is_none_or(|(least, ..)| price < *least) {
+            best = Some((price, field, keys));
+        }
+    }
+    best.map(|(_, field, keys)| (field.clone(), keys))
+}
+
+fn are_usable(field: &Field, keys: &[Key]) -> bool {
+    let bytes: usize = keys.iter().map(|key| key.text().len()).sum();
+    bytes <= KEYS_BYTES_MAX
+        && keys.iter().all(|key| match key {
+            Key::Exact(_) => *field != Field::AnyLeaf,
+            Key::Prefix(text) | Key::Contains(text) => {
+                text.is_ascii() && text.len() >= PIECE_BYTES_MIN
+            }
+        })
+}
+
+impl Witnesses {
+    /// `write` makes a list of candidates.
+    pub(crate) fn new(
+        stands: &[Stand],
+        fields: &Fields,
+        mut write: impl FnMut(&[u32]) -> Range<usize>,
+    ) -> Self {
+        let mut places: BTreeMap<String, FieldPlaces<'_>> = BTreeMap::new();
+        for (rule, stand) in (0_u32..).zip(stands) {
+            let Stand::Witness { field, keys } = stand else { continue };
+            let of_field = places.entry(field.to_string()).or_insert_with(|| FieldPlaces {
+                field,
+                whole: BTreeMap::new(),
+                pieces: BTreeMap::new(),
+                every_rule: BTreeSet::new(),
+            });
+            of_field.every_rule.insert(rule);
+            for key in keys {
+                let map = match key {
+                    Key::Exact(_) => &mut of_field.whole,
+                    Key::Prefix(_) | Key::Contains(_) => &mut of_field.pieces,
+                };
+                map.entry(key.text()).or_default().push(rule);
+            }
+        }
+        let compiled = places.into_values().filter_map(|places| places.compile(fields, &mut write));
+        Self { fields: compiled.collect() }
+    }
+
+    /// Calls `visit` with the rules whose witness the record may hold.
+    pub(crate) fn visit(
+        &self,
+        view: View<'_>,
+        scratch: &mut WitnessScratch,
+        visit: &mut impl FnMut(&Range<usize>),
+    ) {
+        let WitnessScratch { folded, memos } = scratch;
+        memos.resize_with(self.fields.len(), TextMemo::default);
+        for (field, memo) in self.fields.iter().zip(memos) {
+            field.visit(view, folded, memo, visit);
+        }
+    }
+}
+
+/// The rules under one field, before programs are written.
+struct FieldPlaces<'s> {
+    field: &'s Field,
+    whole: BTreeMap<&'s str, Vec<u32>>,
+    pieces: BTreeMap<&'s str, Vec<u32>>,
+    every_rule: BTreeSet<u32>,
+}
+
+impl FieldPlaces<'_> {
+    fn compile(
+        self,
+        fields: &Fields,
+        write: &mut impl FnMut(&[u32]) -> Range<usize>,
+    ) -> Option<WitnessField> {
+        let source = match self.field {
+            Field::AnyLeaf => Source::AnyLeaf,
+            field => Source::Node(fields.node(field.keys()?)?),
+        };
+        let every_rule: Vec<u32> = self.every_rule.into_iter().collect();
+        let every_rule = write(&every_rule);
+        let whole = self.whole.iter().map(|(text, rules)| ((*text).into(), write(rules))).collect();
+        // Memory for an automaton is bounded by the loader's limits; if it can't be built all the same, every rule of
+        // the field is tried.
+        let automaton =
+            AhoCorasick::builder().ascii_case_insensitive(true).build(self.pieces.keys());
+        let pieces = match automaton {
+            _ if self.pieces.is_empty() => None,
+            Ok(automaton) => Some(Pieces {
+                automaton,
+                rules: self.pieces.values().map(|rules| write(rules)).collect(),
+                every_rule: every_rule.clone(),
+            }),
+            Err(_) => {
+                return Some(WitnessField {
+                    source,
+                    whole: Map::default(),
+                    pieces: None,
+                    every_rule,
+                });
+            }
+        };
+        Some(WitnessField { source, whole, pieces, every_rule })
+    }
+}
+
+impl WitnessField {
+    fn visit(
+        &self,
+        view: View<'_>,
+        folded: &mut String,
+        memo: &mut TextMemo,
+        visit: &mut impl FnMut(&Range<usize>),
+    ) {
+        let Source::Node(node) = &self.source else {
+            return self.visit_leaves(view, visit);
+        };
+        let value = match view.at(*node) {
+            At::Missing => return,
+            At::Walk => return visit(&self.every_rule),
+            At::Value(value) => value,
+        };
+        let Some(text) = value.as_str() else {
+            if !value.is_null() {
+                visit(&self.every_rule);
+            }
+            return;
+        };
+        if self.whole.is_empty() && self.pieces.is_none() || !text.is_ascii() {
+            return visit(&self.every_rule);
+        }
+        if !self.whole.is_empty() {
+            fold::fold_into(text, folded);
+            if let Some(range) = self.whole.get(folded.as_str()) {
+                visit(range);
+            }
+        }
+        if let Some(pieces) = &self.pieces
+            && memo.get(text, 0, || pieces.automaton.is_match(text))
+        {
+            pieces.visit(text, visit);
+        }
+    }
+
+    /// Keywords look at every string and number of the record.
+    fn visit_leaves(&self, view: View<'_>, visit: &mut impl FnMut(&Range<usize>)) {
+        let Some(pieces) = &self.pieces else { return visit(&self.every_rule) };
+        value::leaves(view.root(), &mut |text| {
+            if !text.is_ascii() {
+                visit(&self.every_rule);
+                return true;
+            }
+            pieces.visit(text, visit);
+            false
+        });
+    }
+}
+
+impl Pieces {
+    fn visit(&self, text: &str, visit: &mut impl FnMut(&Range<usize>)) {
+        let mut state = OverlappingState::start();
+        let input = Input::new(text);
+        let mut found = 0;
+        loop {
+            self.automaton.find_overlapping(input.clone(), &mut state);
+            let Some(one) = state.get_match() else { return };
+            visit(&self.rules[one.pattern().as_usize()]);
+            found += 1;
+            // A text that holds pieces over and over is no reason to try rules over and over.
+            if found > self.rules.len() {
+                return visit(&self.every_rule);
+            }
+        }
+    }
+}
