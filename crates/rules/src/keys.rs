@@ -26,7 +26,7 @@ impl Key {
     }
 
     /// How weak the key is: an exact one leaves the fewest records.
-    fn weakness(&self) -> usize {
+    pub(crate) fn weakness(&self) -> usize {
         match self {
             Self::Exact(_) => 0,
             Self::Prefix(_) => 1,

@@ -14,16 +14,18 @@
 //! detection into logic over predicates (`test`, `pattern`), `lists` and `gather` for long lists; `program` and `simplify`
 //! make a tree of that logic, `keys`, `index` and `witness` find the rules a record leaves possible; `set` runs them,
 //! with `fields` and `view` finding a field's values, `derived` working some out, and `evaluate` and `value` testing them.
-//! `explain` says why a rule matched or did not.
+//! `explain` and `describe` say what a rule was compiled into and why it matched or did not.
 
 mod collection;
 mod condition;
 mod derived;
+mod describe;
 mod detection;
 mod diagnostic;
 mod encode;
 mod evaluate;
 mod examples;
+mod explain;
 mod fields;
 mod filter;
 mod fold;
@@ -52,6 +54,7 @@ mod yaml;
 
 pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use examples::{TestOutcome, demand_tests, run_tests};
+pub use explain::{CostClass, Explanation, Plan};
 pub use filter::Filter;
 pub use lists::Lists;
 pub use load::{Loaded, load, load_with};

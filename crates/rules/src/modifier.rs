@@ -276,14 +276,7 @@ impl Kind {
             Self::Number(Order::LessOrEqual) => "lte",
             Self::Number(Order::Greater) => "gt",
             Self::Number(_) => "gte",
-            Self::Time(part, _) => match part {
-                TimePart::Minute => "minute",
-                TimePart::Hour => "hour",
-                TimePart::Day => "day",
-                TimePart::Week => "week",
-                TimePart::Month => "month",
-                TimePart::Year => "year",
-            },
+            Self::Time(part, _) => part.name(),
         }
     }
 }

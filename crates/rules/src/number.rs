@@ -68,6 +68,15 @@ impl Num {
     }
 }
 
+impl std::fmt::Display for Num {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Int(value) => value.fmt(f),
+            Self::Float(value) => value.fmt(f),
+        }
+    }
+}
+
 impl PartialEq for Num {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {

@@ -67,11 +67,11 @@ pub(crate) enum Shape {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Glob {
     /// Whether the pattern begins with its first segment rather than a star.
-    starts: bool,
+    pub(crate) starts: bool,
     /// Whether the pattern ends with its last segment rather than a star.
-    ends: bool,
+    pub(crate) ends: bool,
     /// Never empty, and none of them is.
-    segments: Vec<Box<[Token]>>,
+    pub(crate) segments: Vec<Box<[Token]>>,
 }
 
 impl Pattern {

@@ -83,6 +83,17 @@ impl Tree {
         }
     }
 
+    /// Whether the tree asks for a predicate.
+    pub(crate) fn asks(&self, number: u32) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Test { predicate, .. } => *predicate == number,
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+                parts.iter().any(|part| part.asks(number))
+            }
+        }
+    }
+
     /// Calls `visit` with the number of each predicate in the tree.
     pub(crate) fn visit_predicates(&self, visit: &mut dyn FnMut(u32)) {
         match self {

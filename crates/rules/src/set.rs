@@ -174,10 +174,22 @@ impl RuleSet {
     /// How many rules the index leaves to be tried on a record: what `benches` and `rules explain` report.
     #[must_use]
     pub fn candidates(&self, record: &Record<'_>, scratch: &mut MatchScratch) -> usize {
-        let (view, _, index) = self.begin(record, scratch);
         let mut count = 0;
-        self.index.visit(view, index, |candidates| count += candidates.len());
+        self.visit_candidates(record, scratch, |_| count += 1);
         count
+    }
+
+    /// Calls `visit` with each rule that the index leaves to be tried; one may come twice.
+    pub(crate) fn visit_candidates(
+        &self,
+        record: &Record<'_>,
+        scratch: &mut MatchScratch,
+        mut visit: impl FnMut(u32),
+    ) {
+        let (view, _, index) = self.begin(record, scratch);
+        self.index.visit(view, index, |candidates| {
+            candidates.iter().for_each(|candidate| visit(candidate.rule));
+        });
     }
 
     /// Whether a record passes one predicate, and the view to look at its values with.

@@ -13,6 +13,18 @@ pub(crate) enum TimePart {
 }
 
 impl TimePart {
+    /// The part's name, as the modifier is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
     /// This part of a time such as `2026-01-02T03:04:05Z`; `None` if the text is no such time.
     pub(crate) fn of(self, text: &str) -> Option<i64> {
         let minutes = utc_minutes(text)?;

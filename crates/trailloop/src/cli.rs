@@ -151,6 +151,21 @@ pub(crate) enum RulesCommand {
     List(PathArgs),
     /// Run the examples that rules carry; exits with 1 if one fails.
     Test(PathArgs),
+    /// Show what rules were compiled into; with --event, why they match a record or do not.
+    Explain(ExplainArgs),
+}
+
+/// Arguments of `rules explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) rules: PathArgs,
+    /// Only the rule of this id, name or title. May be given several times.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Vec<String>,
+    /// Explain the records of this file: one record, or a log object; without --rule only for rules that could match.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Option<PathBuf>,
 }
 
 /// Rule files.

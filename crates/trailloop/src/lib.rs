@@ -6,6 +6,7 @@
 mod cli;
 mod config;
 mod demo;
+mod explain;
 mod logging;
 mod progress;
 mod replay;

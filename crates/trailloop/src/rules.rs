@@ -1,16 +1,18 @@
-//! `trailloop rules`: check, list and test rules.
+//! `trailloop rules`: check, list, test and explain rules.
 
 use std::cmp::Reverse;
 use std::fs;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context as _;
+use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_content::example_file;
-use trailloop_rules::{Rule, Severity, run_tests};
+use trailloop_rules::{Rule, RuleSet, Severity, TestOutcome, run_tests};
 
 use crate::Exit;
 use crate::cli::{PathArgs, RulesArgs, RulesCommand};
+use crate::explain::explain;
 use crate::ruleset::{RuleFiles, read};
 use crate::show::shown;
 
@@ -20,6 +22,7 @@ pub(crate) fn rules(arguments: &RulesArgs) -> anyhow::Result<Exit> {
         RulesCommand::Check(paths) => check(paths),
         RulesCommand::List(paths) => list(paths),
         RulesCommand::Test(paths) => test(paths),
+        RulesCommand::Explain(arguments) => explain(arguments),
     }
 }
 
@@ -68,18 +71,7 @@ fn test(paths: &PathArgs) -> anyhow::Result<Exit> {
                 continue;
             }
             failed += 1;
-            let wanted = if outcome.expected {
-                "should match and does not"
-            } else {
-                "should not match and does"
-            };
-            let (path, line, name) = (&rule.path, outcome.line, shown(&outcome.name));
-            writeln!(
-                out,
-                "{path}:{line}: {}: example {name:?} {wanted}",
-                shown(&rule.analytic.name)
-            )
-            .context("write a failure")?;
+            write_failure(rule, &outcome, &mut out).context("write a failure")?;
         }
     }
     writeln!(
@@ -90,6 +82,23 @@ fn test(paths: &PathArgs) -> anyhow::Result<Exit> {
     .context("write the result")?;
     let good = failed == 0 && rejected == 0;
     Ok(if good { Exit::Done } else { Exit::Failed })
+}
+
+/// Says what an example should have come to, and predicate by predicate why it did not.
+fn write_failure(rule: &Rule, outcome: &TestOutcome, out: &mut impl Write) -> std::io::Result<()> {
+    let wanted = match (&outcome.matched, outcome.expected) {
+        (Err(problem), _) => format!("could not run: {}", shown(problem)),
+        (Ok(_), true) => "should match and does not".to_owned(),
+        (Ok(_), false) => "should not match and does".to_owned(),
+    };
+    let (path, line, name) = (&rule.path, outcome.line, shown(&outcome.name));
+    writeln!(out, "{path}:{line}: {}: example {name:?} {wanted}", shown(&rule.analytic.name))?;
+    let alone = RuleSet::build(vec![rule.clone()], &[], &mut Vec::new());
+    let mut buffer = RecordBuffer::new();
+    match Record::parse(outcome.event.as_bytes(), &mut buffer) {
+        Ok(record) if outcome.matched.is_ok() => write!(out, "{}", alone.explain(0, &record)),
+        _ => Ok(()),
+    }
 }
 
 /// The bytes of a file that an example names, beside the rule; shipped rules have theirs in the program.
