@@ -19,4 +19,6 @@ pub use embedded::JsonTexts;
 pub use failure::{Failure, Report};
 pub use key::{Contents, LogKey};
 pub use read::{Limits, ReadSummary, RecordBuffer, Scratch, Taken, read_records};
-pub use record::{Elements, Kind, Members, Number, NumberValue, Position, Record, Value};
+pub use record::{
+    Elements, Kind, Members, MembersAt, Number, NumberValue, Position, Record, Value,
+};

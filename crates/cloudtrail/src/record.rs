@@ -77,6 +77,19 @@ impl<'a> Record<'a> {
         Value { tape: Tape::Record(self.document), at: position.0 }
     }
 
+    /// The members of the object at a position, in order; none if it is no object. The same as [`Value::kind`] gives, for
+    /// those who look at every key of every record.
+    #[must_use]
+    pub fn members_at(&self, position: Position) -> MembersAt<'a> {
+        let nodes = self.document.nodes;
+        let at = position.0 as usize;
+        let left = match nodes.get(at) {
+            Some(Node::Object { len, .. }) => *len,
+            _ => 0,
+        };
+        MembersAt { nodes, at: at + 1, left }
+    }
+
     /// The record's original bytes: valid JSON text, untouched.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
@@ -291,6 +304,30 @@ impl<'a> Iterator for Members<'a> {
         let value = Value { tape: self.tape, at: self.at + 1 };
         self.at = self.tape.after(self.at + 1);
         Some((key, value))
+    }
+}
+
+/// The members of an object of a record, in order, with the positions of their values.
+#[derive(Clone)]
+pub struct MembersAt<'a> {
+    nodes: &'a [Node<'a>],
+    at: usize,
+    left: usize,
+}
+
+impl<'a> Iterator for MembersAt<'a> {
+    type Item = (&'a str, Position);
+
+    #[inline]
+    fn next(&mut self) -> Option<(&'a str, Position)> {
+        self.left = self.left.checked_sub(1)?;
+        let [Node::String(key), value, ..] = self.nodes.get(self.at..)? else { return None };
+        let position = Position(short(self.at + 1));
+        self.at += 2 + match value {
+            Node::Object { count, .. } | Node::Array { count, .. } => *count,
+            _ => 0,
+        };
+        Some((key, position))
     }
 }
 

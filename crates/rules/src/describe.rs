@@ -26,10 +26,7 @@ pub(crate) fn predicate(predicate: &Predicate) -> String {
         Test::AnyPiece(pieces) => {
             format!("{field} contains one of {}", list(pieces.texts.iter().map(|t| &**t)))
         }
-        Test::Regex(expression) => {
-            let source = expression.source.strip_prefix("(?)").unwrap_or(&expression.source);
-            format!("{field} matches {}", quoted(source))
-        }
+        Test::Regex(expression) => format!("{field} matches {}", quoted(&expression.source)),
         Test::Network(network) => format!("{field} is in {}", shown(*network)),
         Test::AnyNetwork(networks) => {
             let names: Vec<String> = networks.iter().take(NAMED_MAX).map(|n| shown(*n)).collect();

@@ -1,6 +1,8 @@
 //! The `detection` section: search identifiers, their items, and the condition over them. The body of an array scope is
 //! read by the same functions, because it is a small detection of its own.
 
+use std::cell::Cell;
+
 use crate::condition::{self, Identifier};
 use crate::derived::Derived;
 use crate::diagnostic::{Reporter, code, quoted};
@@ -17,6 +19,8 @@ use crate::yaml::{Data, Node};
 pub(crate) struct Context<'c> {
     /// The major version of Sigma that the rule is written for.
     pub(crate) version: u32,
+    /// What the regular expressions of the file may still take.
+    pub(crate) regex_bytes_left: &'c Cell<usize>,
     /// The lists that `expand` may name.
     pub(crate) lists: &'c Lists,
     /// Whether the fields are paths from an element of an array.

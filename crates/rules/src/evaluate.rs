@@ -6,9 +6,10 @@ use crate::derived::Derived;
 use crate::fields::NodeId;
 use crate::number::Num;
 use crate::path::{Path, Quantifier};
-use crate::test::{Expr, Field, Predicate, Test};
+use crate::relate;
+use crate::test::{Expr, Field, Predicate, Relation, Test};
 use crate::value::{self, Check};
-use crate::view::{View, Visit, elements, walk};
+use crate::view::{At, View, Visit, elements, walk};
 
 /// Where a compiled predicate's values come from.
 #[derive(Clone, Debug)]
@@ -42,8 +43,13 @@ pub(crate) fn holds(
     match source {
         Source::AnyLeaf => value::leaf_passes(test, view.root()),
         Source::Derived(derived) => derived_holds(*derived, test, &others, view),
-        Source::Node(id) => match (test, view.text(*id)) {
-            (Test::Text(pattern), Some(text)) => pattern.matches(text),
+        Source::Node(id) => match (view.at(*id), test) {
+            (At::Missing, Test::Null) => true,
+            (At::Missing, Test::Exists | Test::Text(_) | Test::OneOf { .. }) => false,
+            (At::Value(_), Test::Exists) => true,
+            (At::Value(value), Test::Text(_) | Test::OneOf { .. }) if value.as_str().is_some() => {
+                value::text_passes(Check::Test(test), value.as_str().unwrap_or_default())
+            }
             _ => holds_at(test, &others, view, compact, &|visit| view.visit(*id, visit)),
         },
         Source::Path(path) => {
@@ -60,10 +66,12 @@ fn derived_holds(derived: Derived, test: &Test, others: Others<'_>, view: View<'
     match test {
         Test::Null => !view.derived(derived, &mut |_| true),
         Test::Exists => view.derived(derived, &mut |_| true),
-        Test::OtherField { relation, cased, .. } => others(&mut |other, number| {
-            let check = Check::Against { other, number, relation: *relation, cased: *cased };
-            view.derived(derived, &mut |text| value::text_passes(check, text))
-        }),
+        Test::OtherField { relation, cased, .. } => related(
+            (*relation, *cased),
+            others,
+            &mut |check| view.derived(derived, &mut |text| value::text_passes(check, text)),
+            &mut |many| view.derived(derived, &mut |text| many.relate(text, None, *relation)),
+        ),
         test => view.derived(derived, &mut |text| value::text_passes(Check::Test(test), text)),
     }
 }
@@ -79,10 +87,27 @@ fn holds_at<'a>(
     match test {
         Test::Null => ends(&mut |end| end.is_none_or(value::has_null)),
         Test::Exists => ends(&mut |end| end.is_some()),
-        Test::OtherField { relation, cased, .. } => others(&mut |other, number| {
-            let check = Check::Against { other, number, relation: *relation, cased: *cased };
-            ends(&mut |end| end.is_some_and(|end| value::passes(check, end, compact)))
-        }),
+        Test::OtherField { relation, cased, .. } => {
+            let text = std::cell::RefCell::new(compact);
+            related(
+                (*relation, *cased),
+                others,
+                &mut |check| {
+                    ends(&mut |end| {
+                        end.is_some_and(|end| value::passes(check, end, &mut text.borrow_mut()))
+                    })
+                },
+                &mut |many| {
+                    ends(&mut |end| {
+                        end.is_some_and(|end| {
+                            value::texts(end, &mut text.borrow_mut(), &mut |text, number| {
+                                many.relate(text, number, *relation)
+                            })
+                        })
+                    })
+                },
+            )
+        }
         Test::Scope { quantifier, body } => {
             let mut body = |element| body_holds(body, element, view, compact);
             scope_holds(*quantifier, view, &mut body, ends)
@@ -91,6 +116,24 @@ fn holds_at<'a>(
             ends(&mut |end| end.is_some_and(|end| value::passes(Check::Test(test), end, compact)))
         }
     }
+}
+
+/// Whether a field stands in a relation to another: `pair` compares it with one value of the other, `with_many` with all.
+fn related(
+    (relation, cased): (Relation, bool),
+    others: Others<'_>,
+    pair: &mut dyn FnMut(Check<'_>) -> bool,
+    with_many: &mut dyn FnMut(&relate::Others) -> bool,
+) -> bool {
+    let mut seen = 0;
+    let is_found = others(&mut |other, number| {
+        seen += 1;
+        seen > relate::PAIRED_MAX || pair(Check::Against { other, number, relation, cased })
+    });
+    if seen <= relate::PAIRED_MAX {
+        return is_found;
+    }
+    relate::Others::new(cased, others).is_some_and(|many| with_many(&many))
 }
 
 fn scope_holds<'a>(

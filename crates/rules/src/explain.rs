@@ -56,9 +56,11 @@ pub struct Explanation {
 struct Line {
     depth: usize,
     what: String,
-    /// Whether it held, and what was seen.
-    outcome: Option<(bool, String)>,
+    outcome: Option<Outcome>,
 }
+
+/// Whether a part of a condition held, and the values that were seen.
+type Outcome = (bool, String);
 
 impl RuleSet {
     /// What the rule of a number was compiled into.
@@ -123,7 +125,7 @@ impl RuleSet {
         &self,
         tree: &Tree,
         depth: usize,
-        outcome: &mut dyn FnMut(&Tree, Option<u32>) -> Option<(bool, String)>,
+        outcome: &mut dyn FnMut(&Tree, Option<u32>) -> Option<Outcome>,
         lines: &mut Vec<Line>,
     ) {
         let (what, parts): (String, &[Tree]) = match tree {

@@ -4,6 +4,7 @@
 //! of `userIdentity` when the first rule asks for one of them, and so on. What nobody asks for is skipped in one step.
 //! The nodes are numbered level by level, so that the children of a node are neighbours.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 
@@ -61,18 +62,78 @@ pub(crate) type Map<K, V> = HashMap<K, V, FixedState>;
 #[derive(Debug)]
 pub(crate) struct Fields {
     nodes: Vec<Node>,
+    /// The nodes' parents and keys by themselves: matching looks at little else.
+    parents: Vec<NodeId>,
+    keys: Vec<Key>,
     root: RootKeys,
     by_path: Map<Box<str>, NodeId>,
 }
 
 #[derive(Debug)]
 struct Node {
-    key: Box<str>,
     path: Path,
-    parent: NodeId,
     children: Range<NodeId>,
     /// The children by key, if they are many.
     by_key: Option<Map<Box<str>, NodeId>>,
+}
+
+/// A key that is compared as three numbers, unless it is long.
+#[derive(Clone, Debug)]
+struct Key {
+    print: Print,
+    text: Box<str>,
+}
+
+/// The length of a key, its first eight bytes, the eight after them, and its last eight; zeros where it is too short. They
+/// are the whole of a key of at most 24 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Print {
+    bytes: usize,
+    head: u64,
+    middle: u64,
+    tail: u64,
+}
+
+/// Longer keys are compared by their bytes as well.
+const PRINTED_BYTES: usize = 24;
+
+impl Print {
+    #[inline]
+    pub(crate) fn of(key: &str) -> Self {
+        let bytes = key.as_bytes();
+        let (head, tail) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => {
+                let mut head = [0; 8];
+                head[..bytes.len()].copy_from_slice(bytes);
+                (u64::from_le_bytes(head), 0)
+            }
+        };
+        let middle = match bytes.get(8..16).and_then(|bytes| bytes.first_chunk::<8>()) {
+            Some(middle) => u64::from_le_bytes(*middle),
+            None => 0,
+        };
+        Self { bytes: bytes.len(), head, middle, tail }
+    }
+
+    /// A place in a table of a power of two.
+    #[inline]
+    fn place(self, length: usize) -> usize {
+        const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mixed = (self.head ^ self.tail.rotate_left(23) ^ self.bytes as u64).wrapping_mul(MIX);
+        (mixed >> 40) as usize & (length - 1)
+    }
+}
+
+impl Key {
+    fn new(text: &str) -> Self {
+        Self { print: Print::of(text), text: text.into() }
+    }
+
+    #[inline]
+    fn is(&self, print: Print, text: &str) -> bool {
+        self.print == print && (print.bytes <= PRINTED_BYTES || *self.text == *text)
+    }
 }
 
 /// What a key of the record is to the rules.
@@ -96,7 +157,8 @@ impl Fields {
                 above = here;
             }
         }
-        let mut nodes = vec![Node::new("", "", ROOT)];
+        let mut nodes = vec![Node::new("")];
+        let (mut parents, mut keys) = (vec![ROOT], vec![Key::new("")]);
         let mut queue = VecDeque::from([(ROOT, "")]);
         while let Some((id, path)) = queue.pop_front() {
             let start = number(nodes.len());
@@ -106,19 +168,21 @@ impl Fields {
             for &child in first.iter().chain(rest) {
                 let key = if path.is_empty() { child } else { &child[path.len() + 1..] };
                 queue.push_back((number(nodes.len()), child));
-                nodes.push(Node::new(key, child, id));
+                nodes.push(Node::new(child));
+                parents.push(id);
+                keys.push(Key::new(key));
             }
             let range = start..number(nodes.len());
             if range.len() > SCANNED_MAX && id != ROOT {
-                let by_key = range.clone().map(|id| (nodes[id as usize].key.clone(), id)).collect();
+                let by_key = range.clone().map(|id| (keys[id as usize].text.clone(), id)).collect();
                 nodes[id as usize].by_key = Some(by_key);
             }
             nodes[id as usize].children = range;
         }
-        let root = RootKeys::new(&nodes);
+        let root = RootKeys::new(&keys[1..=nodes[ROOT as usize].children.len()]);
         let named = nodes.iter().zip(0..).skip(1);
         let by_path = named.filter_map(|(node, id)| Some((node.path.keys()?.into(), id))).collect();
-        Self { nodes, root, by_path }
+        Self { nodes, parents, keys, root, by_path }
     }
 
     /// The node of a dotted path, if some rule asked for it or for something below.
@@ -132,7 +196,7 @@ impl Fields {
     }
 
     pub(crate) fn parent(&self, id: NodeId) -> NodeId {
-        self.nodes[id as usize].parent
+        self.parents[id as usize]
     }
 
     pub(crate) fn path(&self, id: NodeId) -> &Path {
@@ -143,85 +207,91 @@ impl Fields {
         self.nodes[id as usize].children.clone()
     }
 
+    #[inline]
     pub(crate) fn root_key(&self, key: &str) -> RootKey {
-        self.root.get(key, &self.nodes)
+        self.root.get(key, &Cell::new(0))
+    }
+
+    /// Like [`Fields::root_key`], but looks first at the key that `guess` names; it names the right one afterwards.
+    #[inline]
+    pub(crate) fn root_key_guessed(&self, key: &str, guess: &Cell<u32>) -> RootKey {
+        self.root.get(key, guess)
     }
 
     /// The child of a node by its key.
+    #[inline]
     pub(crate) fn child(&self, id: NodeId, key: &str) -> Option<NodeId> {
         let node = &self.nodes[id as usize];
-        match &node.by_key {
-            Some(by_key) => by_key.get(key).copied(),
-            None => node.children.clone().find(|&child| *self.nodes[child as usize].key == *key),
+        if let Some(by_key) = &node.by_key {
+            return by_key.get(key).copied();
         }
+        let print = Print::of(key);
+        let range = node.children.start as usize..node.children.end as usize;
+        let nth = self.keys[range].iter().position(|child| child.is(print, key))?;
+        Some(node.children.start + number(nth))
     }
 }
 
 impl Node {
-    fn new(key: &str, path: &str, parent: NodeId) -> Self {
-        Self { key: key.into(), path: Path::of_keys(path), parent, children: 0..0, by_key: None }
+    fn new(path: &str) -> Self {
+        Self { path: Path::of_keys(path), children: 0..0, by_key: None }
     }
 }
 
 /// The keys of the record itself, asked for or usual, in a table that one multiplication finds them in.
 #[derive(Debug)]
 struct RootKeys {
-    /// Places of a power of two; each the number of a key plus one, or 0.
-    table: Box<[u16]>,
+    /// Places of a power of two, most of them empty; each the number of a key plus one, or 0.
+    table: Box<[u32]>,
     /// The keys: first the root's children in order, then usual ones that no rule asks for.
-    keys: Vec<Box<str>>,
+    keys: Vec<Key>,
     asked: usize,
 }
 
 impl RootKeys {
-    fn new(nodes: &[Node]) -> Self {
-        let asked = nodes[ROOT as usize].children.len();
-        let mut keys: Vec<Box<str>> =
-            nodes[1..=asked].iter().map(|node| node.key.clone()).collect();
+    fn new(asked: &[Key]) -> Self {
+        let mut keys = asked.to_vec();
         for usual in USUAL_KEYS {
-            if !keys.iter().any(|key| **key == **usual) {
-                keys.push((*usual).into());
+            if !keys.iter().any(|key| *key.text == **usual) {
+                keys.push(Key::new(usual));
             }
         }
-        let mut table = vec![0; (keys.len() * 4).next_power_of_two()].into_boxed_slice();
-        for (nth, key) in keys.iter().enumerate() {
-            let mut at = place(key, table.len());
+        let mut table = vec![0; (keys.len() * 8).next_power_of_two()].into_boxed_slice();
+        for (nth, key) in (0..).zip(&keys) {
+            let mut at = key.print.place(table.len());
             while table[at] != 0 {
                 at = (at + 1) % table.len();
             }
-            table[at] = u16::try_from(nth + 1).unwrap_or(0);
+            table[at] = nth + 1;
         }
-        Self { table, keys, asked }
+        Self { table, keys, asked: asked.len() }
     }
 
-    fn get(&self, key: &str, nodes: &[Node]) -> RootKey {
-        let mut at = place(key, self.table.len());
+    #[inline]
+    fn get(&self, key: &str, guess: &Cell<u32>) -> RootKey {
+        let print = Print::of(key);
+        if self.keys.get(guess.get() as usize).is_some_and(|guessed| guessed.is(print, key)) {
+            return self.known(guess.get());
+        }
+        self.find(key, print, guess)
+    }
+
+    fn find(&self, key: &str, print: Print, guess: &Cell<u32>) -> RootKey {
+        let mut at = print.place(self.table.len());
         loop {
-            let number = usize::from(self.table[at]);
-            if number == 0 {
-                break;
+            let Some(found) = self.table[at].checked_sub(1) else { return RootKey::Unknown };
+            if self.keys[found as usize].is(print, key) {
+                guess.set(found);
+                return self.known(found);
             }
-            if *self.keys[number - 1] == *key {
-                return match number <= self.asked {
-                    true => RootKey::Node(self::number(number)),
-                    false => RootKey::Unasked,
-                };
-            }
-            at = (at + 1) % self.table.len();
+            at = (at + 1) & (self.table.len() - 1);
         }
-        // More keys than the table's numbers hold are found the slow way.
-        let beyond = (self.keys.len() > usize::from(u16::MAX))
-            .then(|| nodes[1..=self.asked].iter().position(|node| *node.key == *key));
-        beyond.flatten().map_or(RootKey::Unknown, |nth| RootKey::Node(self::number(nth + 1)))
     }
-}
 
-/// A key's first place in the table. Length, first, last and middle byte tell CloudTrail's root keys apart well.
-fn place(key: &str, length: usize) -> usize {
-    let bytes = key.as_bytes();
-    let byte = |at: usize| bytes.get(at).copied().map_or(0, usize::from);
-    let last = bytes.len().saturating_sub(1);
-    (bytes.len() * 7 + byte(0) * 31 + byte(last) * 3 + byte(last / 2) * 13) & (length - 1)
+    #[inline]
+    fn known(&self, found: u32) -> RootKey {
+        if (found as usize) < self.asked { RootKey::Node(found + 1) } else { RootKey::Unasked }
+    }
 }
 
 fn number(number: usize) -> NodeId {

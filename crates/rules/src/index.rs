@@ -14,6 +14,7 @@ use std::ops::Range;
 use crate::fields::{Fields, Map};
 use crate::fold;
 use crate::keys::{Key, weakness};
+use crate::memo::CallMemo;
 use crate::program::{Known, Op, Tree};
 use crate::test::{Field, Predicate};
 use crate::view::View;
@@ -77,6 +78,7 @@ struct NameEntry {
 #[derive(Debug, Default)]
 pub(crate) struct IndexScratch {
     folded: String,
+    calls: CallMemo,
     witness: WitnessScratch,
 }
 
@@ -182,34 +184,44 @@ impl Index {
             return visit(&self.every_rule);
         };
         visit(&self.residue);
-        let IndexScratch { folded, witness } = scratch;
+        let IndexScratch { folded, calls, witness } = scratch;
+        let ranges = calls.get(source, name, |ranges| self.look_up(source, name, folded, ranges));
+        ranges.iter().for_each(&mut visit);
+        self.witnesses.visit(view, witness, &mut visit);
+    }
+
+    /// The lists of rules under a source and a name.
+    fn look_up(
+        &self,
+        source: &str,
+        name: &str,
+        folded: &mut String,
+        ranges: &mut Vec<Range<usize>>,
+    ) {
         fold::fold_into(name, folded);
         if let Some(entry) = self.names.get(folded.as_str()) {
-            entry.visit(source, &mut visit);
+            entry.look_up(source, ranges);
         }
         for &bytes in &self.start_bytes {
             let Some(start) = folded.get(..bytes) else { continue };
             if let Some(entry) = self.starts.get(start) {
-                entry.visit(source, &mut visit);
+                entry.look_up(source, ranges);
             }
         }
         if !self.sources.is_empty() {
             fold::fold_into(source, folded);
-            if let Some(range) = self.sources.get(folded.as_str()) {
-                visit(range);
-            }
+            ranges.extend(self.sources.get(folded.as_str()).cloned());
         }
-        self.witnesses.visit(view, witness, &mut visit);
+        ranges.retain(|range| !range.is_empty());
     }
 }
 
 impl NameEntry {
-    fn visit(&self, source: &str, visit: &mut impl FnMut(&Range<usize>)) {
-        visit(&self.any_source);
-        let is_it = |key: &str| source == key || fold::equals(source, key, false);
-        if let Some((_, range)) = self.by_source.iter().find(|(key, _)| is_it(key)) {
-            visit(range);
-        }
+    fn look_up(&self, source: &str, ranges: &mut Vec<Range<usize>>) {
+        ranges.push(self.any_source.clone());
+        let is_it = |key: &str| fold::equals(source, key, false);
+        let found = self.by_source.iter().find(|(key, _)| is_it(key));
+        ranges.extend(found.map(|(_, range)| range.clone()));
     }
 }
 

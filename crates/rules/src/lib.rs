@@ -40,6 +40,7 @@ mod number;
 mod path;
 mod pattern;
 mod program;
+mod relate;
 mod rule;
 mod set;
 mod simplify;

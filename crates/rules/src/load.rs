@@ -1,5 +1,7 @@
 //! From the text of a file to rules: each document is checked whole, and what can't be run is refused with its place.
 
+use std::cell::Cell;
+
 use trailloop_finding::{Analytic, Level};
 use uuid::Uuid;
 
@@ -12,6 +14,7 @@ use crate::lists::Lists;
 use crate::modifier::nearest;
 use crate::path::SCOPES_SINCE;
 use crate::rule::Rule;
+use crate::values::REGEXES_BYTES_MAX;
 use crate::yaml::{self, Data, Mark, Node};
 
 /// What a file gave.
@@ -88,8 +91,9 @@ pub fn load_with(path: &str, text: &str, lists: &Lists) -> Loaded {
         );
     }
     let mut loaded = Loaded::default();
+    let regex_bytes_left = Cell::new(REGEXES_BYTES_MAX);
     for document in collection::resolve(documents, &mut reporter) {
-        match read(&document, lists, &mut reporter) {
+        match read(&document, lists, &regex_bytes_left, &mut reporter) {
             Some(Read::Rule(rule)) => loaded.rules.push(*rule),
             Some(Read::Filter(filter)) => loaded.filters.push(filter),
             None => loaded.rejected += 1,
@@ -113,7 +117,12 @@ fn id_of_title(title: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }
 
-fn read(document: &Node, lists: &Lists, reporter: &mut Reporter<'_>) -> Option<Read> {
+fn read(
+    document: &Node,
+    lists: &Lists,
+    regex_bytes_left: &Cell<usize>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Read> {
     let Data::Mapping(entries) = &document.data else {
         reporter.error(
             document.mark,
@@ -136,7 +145,7 @@ fn read(document: &Node, lists: &Lists, reporter: &mut Reporter<'_>) -> Option<R
     let errors = reporter.errors();
     unknown_keys(entries, reporter);
     let version = version(document, reporter).unwrap_or(SCOPES_SINCE);
-    let context = Context { version, lists, in_scope: false };
+    let context = Context { version, regex_bytes_left, lists, in_scope: false };
     let title = title(document, reporter);
     let read = match document.get("filter") {
         Some(section) => {

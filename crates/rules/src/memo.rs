@@ -5,6 +5,7 @@
 //! each text has one place, and a new text drives the old one out.
 
 use std::hash::BuildHasher as _;
+use std::ops::Range;
 
 use foldhash::fast::FixedState;
 
@@ -13,6 +14,10 @@ const PLACES: usize = 256;
 
 /// Longer texts are not remembered.
 const TEXT_BYTES_MAX: usize = 256;
+
+/// Calls remembered, and the length that their names seldom pass.
+const CALLS: usize = 1024;
+const CALL_BYTES: usize = 48;
 
 /// How many tests of one field are remembered.
 pub(crate) const TESTS_MAX: usize = 64;
@@ -62,9 +67,75 @@ impl TextMemo {
     }
 }
 
+/// The lists of rules that stand under a source and a name, for the calls seen last.
+#[derive(Debug, Default)]
+pub(crate) struct CallMemo {
+    places: Vec<Call>,
+}
+
+#[derive(Debug, Default)]
+struct Call {
+    source: String,
+    name: String,
+    ranges: Vec<Range<usize>>,
+}
+
+impl CallMemo {
+    /// The lists of a call; `look_up` is asked if they are not known.
+    pub(crate) fn get(
+        &mut self,
+        source: &str,
+        name: &str,
+        look_up: impl FnOnce(&mut Vec<Range<usize>>),
+    ) -> &[Range<usize>] {
+        if self.places.is_empty() {
+            self.places.resize_with(CALLS, || Call {
+                source: String::with_capacity(CALL_BYTES),
+                name: String::with_capacity(CALL_BYTES),
+                ranges: Vec::with_capacity(4),
+            });
+        }
+        let hash = FixedState::default().hash_one(name);
+        let call = &mut self.places[usize::try_from(hash % CALLS as u64).unwrap_or(0)];
+        if call.name != name || call.source != source || name.is_empty() {
+            call.name.clear();
+            call.source.clear();
+            call.ranges.clear();
+            look_up(&mut call.ranges);
+            if name.len().max(source.len()) <= TEXT_BYTES_MAX {
+                call.name.push_str(name);
+                call.source.push_str(source);
+            }
+        }
+        &call.ranges
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_is_looked_up_once() {
+        let mut memo = CallMemo::default();
+        let mut asked = 0;
+        for _ in 0..3 {
+            for (source, name) in [("iam", "Create"), ("s3", "Get")] {
+                let ranges = memo.get(source, name, |ranges| {
+                    asked += 1;
+                    ranges.push(0..name.len());
+                });
+                assert_eq!(ranges.first(), Some(&(0..name.len())));
+            }
+        }
+        assert_eq!(asked, 2);
+        assert!(memo.get("iam", "Get", |_| ()).is_empty(), "the source counts too");
+        let long = "x".repeat(TEXT_BYTES_MAX + 1);
+        assert_eq!(memo.get("iam", &long, |ranges| ranges.push(0..1)).len(), 1);
+        assert!(memo.get("iam", &long, |_| ()).is_empty(), "a long name is not kept");
+        assert_eq!(memo.get("", "", |ranges| ranges.push(0..2)).len(), 1);
+        assert!(memo.get("", "", |_| ()).is_empty());
+    }
 
     #[test]
     fn a_test_is_asked_once_for_a_text() {

@@ -57,6 +57,16 @@ impl Num {
         })
     }
 
+    /// A text that two numbers share exactly if they are equal by value.
+    pub(crate) fn by_value(self) -> String {
+        match self {
+            Self::Int(value) => value.to_string(),
+            // Written in full, a float without a fraction has the digits of the integer that it is.
+            Self::Float(0.0) => "0".to_owned(),
+            Self::Float(value) => value.to_string(),
+        }
+    }
+
     /// The order of two numbers by value; `None` only for not-a-number.
     pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {

@@ -40,7 +40,7 @@ pub(crate) fn passes(check: Check<'_>, value: Value<'_>, compact: &mut String) -
             if !is_about_text {
                 return false;
             }
-            if string_leaf_passes(check, value) {
+            if strings(value, &mut |text| text_passes(check, text)) {
                 return true;
             }
             compact.clear();
@@ -81,6 +81,37 @@ pub(crate) fn leaves(value: Value<'_>, visit: &mut dyn FnMut(&str) -> bool) -> b
     }
 }
 
+/// Calls `visit` with every text that a test of text would look at: scalars of the value or its elements, and of an object
+/// each string below it and its compact text. `compact` is room for that.
+pub(crate) fn texts(
+    value: Value<'_>,
+    compact: &mut String,
+    visit: &mut dyn FnMut(&str, Option<Num>) -> bool,
+) -> bool {
+    match value.kind() {
+        Kind::Array(mut elements) => elements.any(|element| texts(element, compact, visit)),
+        Kind::Object(_) => {
+            if strings(value, &mut |text| visit(text, None)) {
+                return true;
+            }
+            compact.clear();
+            value.write_compact(compact);
+            visit(compact, None)
+        }
+        _ => scalars(value, visit),
+    }
+}
+
+/// Calls `visit` with every string below the value, until it returns `true`.
+fn strings(value: Value<'_>, visit: &mut dyn FnMut(&str) -> bool) -> bool {
+    match value.kind() {
+        Kind::String(text) => visit(text),
+        Kind::Array(mut elements) => elements.any(|element| strings(element, visit)),
+        Kind::Object(mut members) => members.any(|(_, member)| strings(member, visit)),
+        _ => false,
+    }
+}
+
 /// Calls `visit` with every string, number or boolean of the value as text, until it returns `true`.
 pub(crate) fn scalars(value: Value<'_>, visit: &mut dyn FnMut(&str, Option<Num>) -> bool) -> bool {
     match value.kind() {
@@ -89,15 +120,6 @@ pub(crate) fn scalars(value: Value<'_>, visit: &mut dyn FnMut(&str, Option<Num>)
         Kind::Number(number) => with_text(number, |text| visit(text, Num::of(number))),
         Kind::Array(mut elements) => elements.any(|element| scalars(element, visit)),
         Kind::Null | Kind::Object(_) => false,
-    }
-}
-
-fn string_leaf_passes(check: Check<'_>, value: Value<'_>) -> bool {
-    match value.kind() {
-        Kind::String(text) => text_passes(check, text),
-        Kind::Array(mut elements) => elements.any(|element| string_leaf_passes(check, element)),
-        Kind::Object(mut members) => members.any(|(_, member)| string_leaf_passes(check, member)),
-        _ => false,
     }
 }
 

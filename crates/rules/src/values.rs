@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use regex::RegexBuilder;
+use regex::{Regex, RegexBuilder};
 
 use crate::condition::VALUES_MAX;
 use crate::detection::{Context, other_field};
@@ -16,6 +16,12 @@ use crate::yaml::{Data, Meaning, Node, Scalar};
 
 /// A compiled regular expression takes no more memory than this, nor its lazy automaton.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
+
+/// The sizes that an expression is tried to be compiled within: the first that is enough counts.
+const REGEX_SIZES_BYTES: [usize; 3] = [16 * 1024, 128 * 1024, REGEX_BYTES_MAX];
+
+/// The expressions of one file take no more together.
+pub(crate) const REGEXES_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// A text value has no more characters, which bounds the work of a pattern on one value.
 const PATTERN_CHARS_MAX: usize = 8 * 1024;
@@ -45,7 +51,7 @@ pub(crate) fn value_tests(
     };
     let test = match &modifiers.kind {
         Kind::Text => return text_tests(field, modifiers, value, scalar, reporter),
-        Kind::Regex(flags) => regex_test(flags, value, &scalar.text, reporter)?,
+        Kind::Regex(flags) => regex_test(flags, value, &scalar.text, context, reporter)?,
         Kind::Network => network_test(value, &scalar.text, reporter)?,
         Kind::Number(order) => match Num::parse(&scalar.text, true) {
             Some(bound) if scalar.meaning() == Meaning::Number => Test::Number(*order, bound),
@@ -318,24 +324,49 @@ fn masked(address: IpAddr, prefix_bits: u8) -> IpAddr {
     }
 }
 
+/// The expression, compiled, and the bytes it was allowed to take.
+fn compiled(flags: &str, pattern: &str) -> (usize, Result<Regex, regex::Error>) {
+    let build = |bytes: usize| {
+        RegexBuilder::new(pattern)
+            .case_insensitive(flags.contains('i'))
+            .multi_line(flags.contains('m'))
+            .dot_matches_new_line(flags.contains('s'))
+            .size_limit(bytes)
+            .dfa_size_limit(REGEX_BYTES_MAX)
+            .build()
+    };
+    for bytes in REGEX_SIZES_BYTES {
+        match build(bytes) {
+            Err(regex::Error::CompiledTooBig(_)) if bytes < REGEX_BYTES_MAX => {}
+            built => return (bytes, built),
+        }
+    }
+    (REGEX_BYTES_MAX, build(REGEX_BYTES_MAX))
+}
+
 fn regex_test(
     flags: &str,
     value: &Node,
     pattern: &str,
+    context: Context<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Test> {
-    let built = RegexBuilder::new(pattern)
-        .case_insensitive(flags.contains('i'))
-        .multi_line(flags.contains('m'))
-        .dot_matches_new_line(flags.contains('s'))
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(REGEX_BYTES_MAX)
-        .build();
+    let (bytes, built) = compiled(flags, pattern);
+    let left = context.regex_bytes_left.get().checked_sub(bytes);
     let error = match built {
+        Ok(_) if left.is_none() => {
+            let message = format!(
+                "the regular expressions of the file take more than {REGEXES_BYTES_MAX} bytes together"
+            );
+            let help = "write texts without `re` where that does, or split the file";
+            reporter.error(value.mark, code::TOO_LARGE, message, help);
+            return None;
+        }
         Ok(regex) => {
-            let on =
-                |flag: char| if flags.contains(flag) { flag.to_string() } else { String::new() };
-            let source = format!("(?{}{}{}){pattern}", on('i'), on('m'), on('s'));
+            context.regex_bytes_left.set(left.unwrap_or(0));
+            let on: String = ['i', 'm', 's'].into_iter().filter(|f| flags.contains(*f)).collect();
+            let source =
+                if on.is_empty() { pattern.to_owned() } else { format!("(?{on}){pattern}") };
             return Some(Test::Regex(Expression { source: source.into(), regex }));
         }
         Err(error) => error,

@@ -33,9 +33,14 @@ pub(crate) struct ViewScratch {
     places: Vec<Cell<u32>>,
     /// A bit a node: whether it was looked through.
     looked: Vec<Cell<u64>>,
+    /// Which key the record before had at each place: records of one kind have the same keys in the same order.
+    order: Vec<Cell<u32>>,
     texts: JsonTexts,
     derived: DerivedTexts,
 }
+
+/// So many keys of a record are guessed by their place.
+const GUESSED_MAX: usize = 40;
 
 /// A record with its own keys found.
 #[derive(Clone, Copy)]
@@ -62,6 +67,7 @@ impl<'a> View<'a> {
         scratch.texts.clear();
         scratch.derived.clear();
         scratch.places.resize_with(fields.len(), || Cell::new(MISSING));
+        scratch.order.resize_with(GUESSED_MAX, || Cell::new(0));
         let words = fields.len().div_ceil(64);
         scratch.looked.clear();
         scratch.looked.resize_with(words, || Cell::new(0));
@@ -149,13 +155,15 @@ impl<'a> View<'a> {
         let children = self.fields.children(ROOT);
         let range = children.start as usize..children.end as usize;
         places[range].iter().for_each(|place| place.set(MISSING));
-        let Kind::Object(members) = self.root().kind() else { return };
-        for (key, value) in members {
-            match self.fields.root_key(key) {
-                RootKey::Node(id) => self.put(id, value),
+        let beyond = Cell::new(0);
+        let mut order = self.scratch.order.iter();
+        for (key, position) in self.record.members_at(Position::of(0)) {
+            let guess = order.next().unwrap_or(&beyond);
+            match self.fields.root_key_guessed(key, guess) {
+                RootKey::Node(id) => self.put(id, position),
                 RootKey::Unasked => {}
                 RootKey::Unknown => {
-                    if let Some((first, _)) = key.split_once('.')
+                    if let Some(first) = before_dot(key)
                         && let RootKey::Node(id) = self.fields.root_key(first)
                     {
                         places[id as usize].set(WALK);
@@ -172,18 +180,17 @@ impl<'a> View<'a> {
         let all = |state: u32| {
             self.scratch.places[range.clone()].iter().for_each(|place| place.set(state));
         };
-        let value = match self.at(id) {
-            At::Missing => return all(MISSING),
-            At::Walk => return all(WALK),
-            At::Value(value) => value,
+        let place = match self.place(id) {
+            place @ (MISSING | WALK) => return all(place),
+            place => Position::of(place),
         };
-        match value.kind() {
-            Kind::Object(members) => {
+        match self.record.value_at(place).kind() {
+            Kind::Object(_) => {
                 all(MISSING);
-                for (key, member) in members {
+                for (key, position) in self.record.members_at(place) {
                     if let Some(child) = self.fields.child(id, key) {
-                        self.put(child, member);
-                    } else if let Some((first, _)) = key.split_once('.')
+                        self.put(child, position);
+                    } else if let Some(first) = before_dot(key)
                         && let Some(child) = self.fields.child(id, first)
                     {
                         self.scratch.places[child as usize].set(WALK);
@@ -197,11 +204,18 @@ impl<'a> View<'a> {
     }
 
     /// Notes where a child lies; a second one of the same key can't be told by one place.
-    fn put(&self, id: NodeId, value: Value<'a>) {
+    #[inline]
+    fn put(&self, id: NodeId, position: Position) {
         let place = &self.scratch.places[id as usize];
-        let position = value.position().map_or(WALK, Position::number);
-        place.set(if place.get() == MISSING { position } else { WALK });
+        place.set(if place.get() == MISSING { position.number() } else { WALK });
     }
+}
+
+/// What stands before the first dot of a key, if it holds one.
+#[inline]
+fn before_dot(key: &str) -> Option<&str> {
+    let dot = key.bytes().position(|byte| byte == b'.')?;
+    key.get(..dot)
 }
 
 /// Follows a path from a value. The recursion is bounded by the depth of records and of texts inside them.

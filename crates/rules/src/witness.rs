@@ -45,6 +45,10 @@ const COMMON: [&str; 10] = [
     "1.11",
 ];
 
+/// What is remembered of a text: whether rules stand under the whole of it, and whether it holds a piece.
+const WHOLE: usize = 0;
+const PIECE: usize = 1;
+
 /// The rules under witnesses, by field.
 #[derive(Debug, Default)]
 pub(crate) struct Witnesses {
@@ -236,14 +240,15 @@ impl WitnessField {
         if self.whole.is_empty() && self.pieces.is_none() || !text.is_ascii() {
             return visit(&self.every_rule);
         }
-        if !self.whole.is_empty() {
+        let mut is_whole = || {
             fold::fold_into(text, folded);
-            if let Some(range) = self.whole.get(folded.as_str()) {
-                visit(range);
-            }
+            self.whole.contains_key(folded.as_str())
+        };
+        if !self.whole.is_empty() && memo.get(text, WHOLE, &mut is_whole) && is_whole() {
+            visit(&self.whole[folded.as_str()]);
         }
         if let Some(pieces) = &self.pieces
-            && memo.get(text, 0, || pieces.automaton.is_match(text))
+            && memo.get(text, PIECE, || pieces.automaton.is_match(text))
         {
             pieces.visit(text, visit);
         }
