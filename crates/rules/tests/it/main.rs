@@ -7,6 +7,8 @@ mod allocation;
 mod bad_rules;
 mod cases;
 mod examples;
+mod naive;
 mod property;
 mod public_rules;
+mod sketch;
 mod support;
