@@ -51,6 +51,8 @@ const TEXTS: &[&str] = &[
 ];
 const NUMBERS: &[&str] =
     &["0", "-0", "1", "22", "22.0", "2.2e1", "-5", "220", "1.50", "9007199254740993", "1e400"];
+/// Numbers to compare with: the engine refuses one beyond 64 bits here.
+const BOUNDS: &[&str] = &["0", "1", "22", "22.0", "-5", "1.50", "9007199254740992", "1e3"];
 const PATTERNS: &[&str] = &[
     "CreateUser",
     "createuser",
@@ -214,7 +216,7 @@ fn test_of_field() -> impl Strategy<Value = (Vec<&'static str>, Values)> {
         1 => (modifiers(one(words(encodings).boxed())), texts(&["xy", "CreateUser", "user", "x -f y", "/f", "é"])),
         1 => (modifiers(one(words(flags).boxed())), texts(REGEXES)),
         1 => (modifiers(one(words(&[&["cidr"]]).boxed())), texts(&["10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "::1/128", "0.0.0.0/0"])),
-        1 => (modifiers(one(words(orders).boxed())), numbers(NUMBERS)),
+        1 => (modifiers(one(words(orders).boxed())), numbers(BOUNDS)),
         1 => (
             modifiers((words(parts), words(order_or_not)).prop_map(|(part, order)| vec![part, order])),
             numbers(&["1", "2", "3", "4", "5", "12", "31", "2025", "2026"]),
@@ -235,10 +237,11 @@ pub(crate) fn item_of(field: impl Strategy<Value = String>) -> impl Strategy<Val
 }
 
 fn keywords() -> impl Strategy<Value = Item> {
-    let kinds: &[&[&str]] =
-        &[&[], &["contains"], &["contains", "cased"], &["cased"], &["base64offset", "contains"]];
+    let kinds: &[&[&str]] = &[&[], &["contains"], &["contains", "cased"], &["cased"]];
+    let encodings: &[&[&str]] = &[&["base64offset", "contains"], &["windash"], &["wide", "base64"]];
     let test = prop_oneof![
         4 => (words(kinds), texts(&["CreateUser", "user", "X", "é", "2", "xy", "x?", "."])),
+        1 => (words(encodings), texts(&["xy", "-f", "user"])),
         1 => (words(&[&["re"], &["re", "i"]]), texts(REGEXES)),
     ];
     (test, maybe("all"), maybe("neq")).prop_filter_map(
@@ -275,22 +278,23 @@ fn block_of(map: BoxedStrategy<Vec<Item>>) -> impl Strategy<Value = Block> {
 
 /// A condition over the names that a detection has.
 fn condition(names: Vec<String>) -> impl Strategy<Value = Condition> {
-    let choices: Vec<String> = PATTERNS_OF_NAMES.iter().map(|name| (*name).to_owned()).collect();
-    let fitting: Vec<String> = choices
-        .into_iter()
-        .filter(|wanted| names.iter().any(|name| is_chosen(name, wanted)))
+    // A count above what fits is refused, and so is what fits no name.
+    let fitting: Vec<(Quantity, String)> = PATTERNS_OF_NAMES
+        .iter()
+        .flat_map(|wanted| {
+            let count = names.iter().filter(|name| is_chosen(name, wanted)).count();
+            let mut quantities: Vec<Quantity> = (1..=count).map(Quantity::AtLeast).collect();
+            if count > 0 {
+                quantities.extend([Quantity::All, Quantity::Any]);
+            }
+            quantities.into_iter().map(|quantity| (quantity, (*wanted).to_owned()))
+        })
         .collect();
-    let quantity = prop_oneof![
-        Just(Quantity::All),
-        Just(Quantity::Any),
-        (1_usize..3).prop_map(Quantity::AtLeast),
-    ];
     let name = select(names).prop_map(Condition::Name);
     let leaf = if fitting.is_empty() {
         name.boxed()
     } else {
-        let of = (quantity, select(fitting))
-            .prop_map(|(quantity, names)| Condition::Of(quantity, names));
+        let of = select(fitting).prop_map(|(quantity, names)| Condition::Of(quantity, names));
         prop_oneof![3 => name, 1 => of].boxed()
     };
     leaf.prop_recursive(3, 8, 3, |inner| {

@@ -169,12 +169,15 @@ fn patterns_fit() {
 
 #[test]
 fn folding_is_that_of_regular_expressions() {
-    // Another library's table: of each character with another case, in both directions.
-    for c in ('\0'..='\u{1ffff}').filter(|c| c.to_lowercase().ne([*c]) || c.to_uppercase().ne([*c]))
-    {
-        let folded = fold(c).to_string();
-        let pattern = format!("^(?i:{})$", regex::escape(&c.to_string()));
-        assert!(regex::Regex::new(&pattern).unwrap().is_match(&folded), "{c} {folded}");
+    // Another library's table; characters that are new to it are left out.
+    let known = regex::Regex::new(r"^\P{Cn}$").unwrap();
+    for c in '\0'..='\u{1ffff}' {
+        let has_case = c.to_lowercase().ne([c]) || c.to_uppercase().ne([c]);
+        if has_case && known.is_match(&c.to_string()) {
+            let pattern = format!("^(?i:{})$", regex::escape(&c.to_string()));
+            let folded = fold(c).to_string();
+            assert!(regex::Regex::new(&pattern).unwrap().is_match(&folded), "{c} {folded}");
+        }
     }
 }
 
