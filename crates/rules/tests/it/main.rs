@@ -10,5 +10,6 @@ mod examples;
 mod naive;
 mod property;
 mod public_rules;
+mod real;
 mod sketch;
 mod support;

@@ -100,7 +100,7 @@ pub(crate) fn walk(from: &Place, keys: &[String]) -> Vec<Option<Place>> {
 }
 
 /// The object or array that a text holds, plain or percent-encoded.
-fn json_in(text: &str) -> Option<Json> {
+pub(crate) fn json_in(text: &str) -> Option<Json> {
     let holds = |text: &str| {
         Json::parse(text).filter(|value| matches!(value, Json::Object(_) | Json::List(_)))
     };
