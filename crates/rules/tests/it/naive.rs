@@ -118,7 +118,7 @@ fn steps_hold(
     for (at, step) in steps.iter().enumerate() {
         places = places.iter().flat_map(|place| follow(place.as_ref(), &step.keys)).collect();
         let rest = |element: Place| match &item.values {
-            values if at + 1 < steps.len() || !has_body(values) => {
+            values if at + 1 < steps.len() || !values.is_body() => {
                 steps_hold(&steps[at + 1..], vec![Some(element)], item, scope)
             }
             values => body_holds(values, element, scope),
@@ -140,10 +140,6 @@ fn steps_hold(
 
 fn follow(place: Option<&Place>, keys: &[String]) -> Vec<Option<Place>> {
     place.map_or_else(|| vec![None], |place| walk(place, keys))
-}
-
-fn has_body(values: &Values) -> bool {
-    matches!(values, Values::Body(_) | Values::Parts(_))
 }
 
 fn body_holds(body: &Values, element: Place, scope: &Scope<'_>) -> bool {
@@ -170,4 +166,114 @@ fn values_of(field: &str, record: &Json) -> Vec<Json> {
         places = places.iter().flat_map(|place| follow(place.as_ref(), &step.keys)).collect();
     }
     places.into_iter().flatten().map(|place| place.value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    //! By hand, what no engine has been compared with when this was written.
+
+    use super::{Json, matches};
+    use crate::sketch::{Block, Condition, Detection, Item, Value, Values};
+
+    fn rule(items: Vec<Item>) -> Detection {
+        let names = vec![("s".to_owned(), Block::Map(items))];
+        Detection { names, conditions: vec![Condition::Name("s".to_owned())] }
+    }
+
+    fn item(field: &str, modifiers: &[&'static str], value: Value) -> Item {
+        Item::new(field, modifiers, Values::One(value))
+    }
+
+    fn text(field: &str, value: &str) -> Item {
+        item(field, &[], Value::Text(value.to_owned()))
+    }
+
+    fn check(items: &[Item], rows: &[(&str, bool)]) {
+        for (json, expected) in rows {
+            let record = Json::parse(json).unwrap();
+            assert_eq!(matches(&rule(items.to_vec()), &record), *expected, "{items:?} on {json}");
+        }
+    }
+
+    #[test]
+    fn paths_go_on_into_strings() {
+        check(
+            &[text("a.b", "x")],
+            &[
+                (r#"{"a":"{\"b\":\"x\"}"}"#, true),
+                (r#"{"a":" [{}, {\"b\": [\"y\", \"X\"]}] "}"#, true),
+                (r#"{"a":"%7B%22b%22%3A%22x%22%7D"}"#, true),
+                (r#"{"a":"{\"b\":\"x\""}"#, false),
+                (r#"{"a":"\"b\""}"#, false),
+                (r#"{"a":"{\"b\":\"[\\\"x\\\"]\"}"}"#, false),
+            ],
+        );
+        let deep = |times: usize| {
+            let inner = Json::parse(r#"{"b":"x"}"#).unwrap();
+            let layer = |value: Json| Json::List(vec![Json::Text(value.render())]);
+            let value = (0..times).fold(inner, |value, _| layer(value));
+            Json::Object(vec![("a".to_owned(), value)]).render()
+        };
+        check(&[text("a.b", "x")], &[(&deep(4), true), (&deep(5), false)]);
+        check(&[item("a.b", &[], Value::Null)], &[(&deep(4), false), (&deep(5), true)]);
+    }
+
+    #[test]
+    fn scopes_bind_tests_to_one_element() {
+        let body = |quantifier: &str| {
+            let port = item("port", &["lte"], Value::Number("22".to_owned()));
+            let items = vec![port, text("to.ip", "0.0.0.0/0")];
+            vec![Item::new(&format!("a.b[{quantifier}]"), &[], Values::Body(items))]
+        };
+        let hit = r#"{"port":22,"to":[{"ip":"10.0.0.0/8"},{"ip":"0.0.0.0/0"}]}"#;
+        let miss = r#"{"port":22,"to":{"ip":"10.0.0.0/8"}},{"port":443,"to":{"ip":"0.0.0.0/0"}}"#;
+        let list = |elements: &[&str]| format!(r#"{{"a":{{"b":[{}]}}}}"#, elements.join(","));
+        let (none, one, both) = (list(&[]), list(&[hit]), list(&[hit, miss]));
+        let rows = |expected: [bool; 4]| {
+            let json = [none.as_str(), one.as_str(), both.as_str(), r#"{"a":{"b":null}}"#];
+            json.into_iter().zip(expected).collect::<Vec<_>>()
+        };
+        check(&body("any"), &rows([false, true, true, false]));
+        check(&body("all"), &rows([false, true, false, false]));
+        check(&body("all_or_empty"), &rows([true, true, false, true]));
+        check(&body("none"), &rows([true, false, false, true]));
+        let named = |name: &str, item: Item| (name.to_owned(), Block::Map(vec![item]));
+        let parts = Detection {
+            names: vec![named("p", text("port", "443")), named("q", text("to.ip", "0.0.0.0/0"))],
+            conditions: vec![Condition::Not(Box::new(Condition::Of(
+                crate::sketch::Quantity::Any,
+                "them".to_owned(),
+            )))],
+        };
+        let parts = [Item::new("a.b[any]", &[], Values::Parts(parts))];
+        check(&parts, &rows([false, false, true, false]));
+        check(
+            &body("any"),
+            &[(&list(&[miss]), false), (&format!(r#"{{"a":{{"b":{hit}}}}}"#), true)],
+        );
+    }
+
+    #[test]
+    fn selectors_in_short() {
+        let json = r#"{"a":[{"b":["x","y"]},{"b":["z"]},{"c":1}],"k[0]":"x"}"#;
+        for (field, value, expected) in [
+            ("a[0].b", "y", true),
+            ("a.b[0]", "z", true),
+            ("a.b[0]", "y", false),
+            ("a.b[-1]", "y", true),
+            ("a[9].b", "y", false),
+            ("a.c[0]", "1", false),
+            ("a[any].b[all]", "z", true),
+            ("a[all].b[all]", "z", false),
+            ("a.b[any]", "y", true),
+            ("a.b[none]", "q", true),
+            ("d[all_or_empty].e", "q", true),
+            (r"k\[0\]", "x", true),
+        ] {
+            check(&[text(field, value)], &[(json, expected)]);
+        }
+        // Short for a body of one item, so that `neq` stands within.
+        check(&[item("a.b[any]", &["neq"], Value::Text("x".to_owned()))], &[(json, true)]);
+        check(&[item("a.b[all]", &["neq"], Value::Text("x".to_owned()))], &[(json, false)]);
+    }
 }

@@ -18,7 +18,7 @@ use crate::support::matches;
 
 const FIELDS: &[&str] =
     &["eventName", "eventSource", "a", "a.b", "a.b.c", "b", "eventName.b", "x-y"];
-const KEYS: &[&str] = &["eventName", "eventSource", "a", "b", "c", "x-y", "a.b", "b.c"];
+const KEYS: &[&str] = &["eventName", "eventSource", "a", "b", "c", "x-y", "a.b", "b.c", "k[0]"];
 const TEXTS: &[&str] = &[
     "CreateUser",
     "createuser",
@@ -253,7 +253,7 @@ fn keywords() -> impl Strategy<Value = Item> {
     )
 }
 
-fn map() -> impl Strategy<Value = Vec<Item>> {
+pub(crate) fn map() -> impl Strategy<Value = Vec<Item>> {
     let item = prop_oneof![12 => item_of(field().prop_map(str::to_owned)), 1 => keywords()];
     vec(item, 1..4).prop_map(without_repeats)
 }
@@ -266,7 +266,12 @@ fn keyword() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn block_of(map: BoxedStrategy<Vec<Item>>) -> impl Strategy<Value = Block> {
+fn block_of(map: BoxedStrategy<Vec<Item>>, has_keywords: bool) -> BoxedStrategy<Block> {
+    if !has_keywords {
+        let entry = map.clone().prop_map(Entry::Map);
+        return prop_oneof![map.prop_map(Block::Map), vec(entry, 1..3).prop_map(Block::List),]
+            .boxed();
+    }
     let entry =
         prop_oneof![5 => map.clone().prop_map(Entry::Map), 1 => keyword().prop_map(Entry::Keyword)];
     prop_oneof![
@@ -274,6 +279,7 @@ fn block_of(map: BoxedStrategy<Vec<Item>>) -> impl Strategy<Value = Block> {
         3 => vec(entry, 1..3).prop_map(Block::List),
         1 => keyword().prop_map(Block::Keyword),
     ]
+    .boxed()
 }
 
 /// A condition over the names that a detection has.
@@ -306,12 +312,20 @@ fn condition(names: Vec<String>) -> impl Strategy<Value = Condition> {
     })
 }
 
-/// A detection of mappings drawn from a strategy.
+/// A detection of mappings drawn from a strategy, now and then with keywords beside them.
 pub(crate) fn detection_of(
     map: impl Strategy<Value = Vec<Item>> + 'static,
 ) -> impl Strategy<Value = Detection> {
+    parts_of(map, true)
+}
+
+/// Named parts and conditions over them.
+pub(crate) fn parts_of(
+    map: impl Strategy<Value = Vec<Item>> + 'static,
+    has_keywords: bool,
+) -> impl Strategy<Value = Detection> {
     let names = proptest::sample::subsequence(NAMES, 1..=3);
-    (names, vec(block_of(map.boxed()), 3)).prop_flat_map(|(names, blocks)| {
+    (names, vec(block_of(map.boxed(), has_keywords), 3)).prop_flat_map(|(names, blocks)| {
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         let conditions = prop_oneof![
             4 => vec(condition(names.clone()), 1),
@@ -323,14 +337,14 @@ pub(crate) fn detection_of(
 }
 
 /// The sketches as one file, loaded.
-pub(crate) fn loaded(sketches: &[Detection]) -> Vec<Rule> {
+fn loaded(sketches: &[Detection]) -> Vec<Rule> {
     let text = file_of(sketches);
     let Loaded { rules, diagnostics, .. } = load("sketches.yml", &text);
     assert_eq!(rules.len(), sketches.len(), "{diagnostics:#?}\n{text}");
     rules
 }
 
-fn file_of(sketches: &[Detection]) -> String {
+pub(crate) fn file_of(sketches: &[Detection]) -> String {
     let texts: Vec<String> =
         sketches.iter().enumerate().map(|(number, sketch)| rule_yaml(sketch, number)).collect();
     texts.join("---\n")

@@ -53,7 +53,7 @@ pub(crate) fn nodes(record: &Json, through_strings: bool) -> Vec<Node> {
         match value {
             Json::Object(members) => {
                 for (key, member) in members {
-                    visit(member, &[keys, &[key.clone()]].concat(), strings, nodes);
+                    visit(member, &[keys, std::slice::from_ref(key)].concat(), strings, nodes);
                 }
             }
             Json::List(elements) => {
@@ -81,7 +81,7 @@ pub(crate) struct Draw {
     pub(crate) other: Index,
     from: Index,
     length: usize,
-    kind: usize,
+    pub(crate) kind: usize,
     is_cased: bool,
     is_negated: bool,
 }
@@ -327,7 +327,7 @@ fn changed(mut members: Vec<(String, Json)>, change: Change) -> Vec<(String, Jso
     }
 }
 
-fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let encoded = |byte: u8| match char::from(byte) {
         c if c.is_ascii_alphanumeric() || "-_.~".contains(c) => c.to_string(),
         _ => format!("%{byte:02X}"),
@@ -400,4 +400,26 @@ fn rules_about_real_records_find_both_outcomes() {
     let drawn = drawn(&rule_about(records, false), 300);
     let cases: Vec<_> = drawn.into_iter().map(|(at, rule)| (rule, records[at].clone())).collect();
     assert_both_outcomes(&cases);
+}
+
+#[test]
+fn changes_of_records_are_what_they_are_called() {
+    let changed = |what: Change| {
+        let mut record = Json::parse(r#"{"a":{"b":[1]}}"#).unwrap();
+        assert!(change_nth(&mut record, &mut 0, what));
+        record.render()
+    };
+    for (what, expected) in [
+        (Change::Remove, r#"{}"#),
+        (Change::Null, r#"{"a":null}"#),
+        (Change::InArray, r#"{"a":[{"b":[1]}]}"#),
+        (Change::InArrays, r#"{"a":[[],[null,{"b":[1]}]]}"#),
+        (Change::EmptyArray, r#"{"a":[]}"#),
+        (Change::Flatten, r#"{"a.b":[1]}"#),
+        (Change::Repeat, r#"{"a":null,"a":{"b":[1]}}"#),
+        (Change::InString, r#"{"a":"{\"b\":[1]}"}"#),
+        (Change::InPercent, r#"{"a":"%7B%22b%22%3A%5B1%5D%7D"}"#),
+    ] {
+        assert_eq!(changed(what), expected);
+    }
 }

@@ -78,6 +78,13 @@ pub(crate) struct Filter {
     pub(crate) detection: Detection,
 }
 
+impl Values {
+    /// Whether this stands below a selector.
+    pub(crate) fn is_body(&self) -> bool {
+        matches!(self, Values::Body(_) | Values::Parts(_))
+    }
+}
+
 impl Item {
     pub(crate) fn new(field: &str, modifiers: &[&'static str], values: Values) -> Item {
         Item { field: field.to_owned(), modifiers: modifiers.to_vec(), values }
@@ -112,32 +119,13 @@ pub(crate) fn rule_yaml(detection: &Detection, number: usize) -> String {
     )
 }
 
-/// A filter, which names half of its rules by id and half by name.
-pub(crate) fn filter_yaml(filter: &Filter, number: usize) -> String {
-    let rules: Vec<String> = filter
-        .rules
-        .iter()
-        .map(|rule| if rule % 2 == 0 { rule_id(*rule) } else { format!("sketch-{rule}") })
-        .collect();
-    let rules = match (rules.is_empty(), number % 3) {
-        (true, 0) => String::new(),
-        (true, 1) => "  rules: any\n".to_owned(),
-        _ => format!("  rules: [{}]\n", rules.join(", ")),
-    };
-    let version = if has_selector(&filter.detection) { "sigma-version: 3\n" } else { "" };
-    format!(
-        "title: Filter {number}\nid: 10000000-0000-4000-8000-{number:012}\n\
-         logsource: {{product: aws, service: cloudtrail}}\n{version}filter:\n{rules}{}",
-        detection_yaml(&filter.detection, "\n")
-    )
-}
-
-fn rule_id(number: usize) -> String {
+/// The id of a rule by its number.
+pub(crate) fn rule_id(number: usize) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
 
 /// The members of a detection, a line each; or in one line with commas.
-fn detection_yaml(detection: &Detection, separator: &str) -> String {
+pub(crate) fn detection_yaml(detection: &Detection, separator: &str) -> String {
     let indent = if separator == "\n" { "  " } else { "" };
     let mut members: Vec<String> = detection
         .names
@@ -228,7 +216,8 @@ fn sentence(condition: &Condition, above: u8) -> String {
     }
 }
 
-fn has_selector(detection: &Detection) -> bool {
+/// Whether a detection needs `sigma-version: 3`.
+pub(crate) fn has_selector(detection: &Detection) -> bool {
     detection.names.iter().any(|(_, block)| {
         match block {
         Block::Map(items) => items.iter().any(|item| item.field.contains('[')),
