@@ -5,10 +5,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::about::{Draw, Node, draw, item_about, nodes};
 use crate::naive::derived::values;
 use crate::naive::json::Json;
 use crate::property::{assert_both_outcomes, cases, compare, detection_of, drawn};
-use crate::real::{Draw, Node, draw, item_about, nodes, records};
+use crate::real::records;
 use crate::sketch::{Detection, without_repeats};
 
 const FIELDS: &[&str] = &[

@@ -9,6 +9,7 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
 use trailloop_rules::{Loaded, MatchScratch, Rule, RuleSet, load};
 
+use crate::about::{about, cases_about, scene_about};
 use crate::naive::json::Json;
 use crate::naive::{is_chosen, matching};
 use crate::sketch::{
@@ -48,6 +49,16 @@ const TEXTS: &[&str] = &[
     "eHk=",
     "Q3JlYXRlVXNlcg==",
     "eAB5AA==",
+];
+/// Keys whose values are mostly of one kind, so that tests of that kind have something to find.
+const KINDS: &[(&str, &[&str])] = &[
+    (
+        "t",
+        &["2026-01-02T03:04:05Z", "2025-12-31T23:34:05.678-05:30", "2024-12-30T12:31:00Z", "soon"],
+    ),
+    ("ip", &["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "192.0.2.7", "iam.amazonaws.com"]),
+    ("enc", &["eHk=", "Q3JlYXRlVXNlcg==", "IENyZWF0ZVVzZXI=", "eAB5AA==", "AHgAeQ==", "//54AHkA"]),
+    ("cli", &["x –f y", "/f", "―f", "x -f y", "x/f y", "-F"]),
 ];
 const NUMBERS: &[&str] =
     &["0", "-0", "1", "22", "22.0", "2.2e1", "-5", "220", "1.50", "9007199254740993", "1e400"];
@@ -101,10 +112,28 @@ pub(crate) fn json() -> impl Strategy<Value = Json> {
     })
 }
 
+/// A member whose value is of the kind that its key is for, alone or in a list.
+fn member_of_kind() -> impl Strategy<Value = (&'static str, Json)> {
+    let text = |text: &str| Json::Text(text.to_owned());
+    let texts = select(KINDS).prop_flat_map(move |(key, texts)| {
+        vec(select(texts), 1..3).prop_map(move |mut texts| {
+            let first = text(texts.remove(0));
+            let rest: Vec<Json> = texts.into_iter().map(text).collect();
+            let value =
+                if rest.is_empty() { first } else { Json::List([vec![first], rest].concat()) };
+            (key, value)
+        })
+    });
+    let number = select(NUMBERS).prop_map(|number| ("n", Json::Number(number.to_owned())));
+    prop_oneof![4 => texts, 1 => number]
+}
+
 /// A record around a strategy for its values.
 pub(crate) fn record_of(json: impl Strategy<Value = Json>) -> impl Strategy<Value = Json> {
     let usual = (select(TEXTS), select(TEXTS));
-    (usual, 0..10, vec((select(KEYS), json), 0..5)).prop_map(|((source, name), shape, more)| {
+    let more = vec((select(KEYS), json), 0..5);
+    let more = (more, vec(member_of_kind(), 0..3)).prop_map(|(more, kinds)| [more, kinds].concat());
+    (usual, 0..10, more).prop_map(|((source, name), shape, more)| {
         let mut members = Vec::new();
         // Most records have a source and a name, as CloudTrail's do.
         if shape > 0 {
@@ -186,8 +215,10 @@ fn words(choices: &'static [&'static [&'static str]]) -> impl Strategy<Value = V
     select(choices).prop_map(<[_]>::to_vec)
 }
 
-/// Modifiers and values that go together, for a key with a field.
-fn test_of_field() -> impl Strategy<Value = (Vec<&'static str>, Values)> {
+/// Modifiers and values that go together, and the key whose values they are about, if there is one.
+type Test = (&'static str, Vec<&'static str>, Values);
+
+fn test_of_field() -> impl Strategy<Value = Test> {
     let text = || (relation(), maybe("cased")).prop_map(|(relation, cased)| vec![relation, cased]);
     let encodings: &[&[&str]] = &[
         &["base64"],
@@ -197,42 +228,43 @@ fn test_of_field() -> impl Strategy<Value = (Vec<&'static str>, Values)> {
         &["utf16le", "base64offset", "contains"],
         &["utf16be", "base64offset", "contains"],
         &["utf16", "base64"],
-        &["windash"],
-        &["windash", "contains"],
-        &["contains", "windash"],
     ];
+    let dashes: &[&[&str]] = &[&["windash"], &["windash", "contains"], &["contains", "windash"]];
     let flags: &[&[&str]] =
         &[&["re"], &["re", "i"], &["re", "m", "s"], &["re", "ignorecase"], &["re", "contains"]];
     let parts: &[&[&str]] = &[&["minute"], &["hour"], &["day"], &["week"], &["month"], &["year"]];
     let orders: &[&[&str]] = &[&["lt"], &["lte"], &["gt"], &["gte"]];
     let order_or_not: &[&[&str]] = &[&[], &["lt"], &["lte"], &["gt"], &["gte"]];
-    let one = |strategy: BoxedStrategy<Vec<&'static str>>| strategy.prop_map(|words| vec![words]);
+    let with = |words: &'static [&'static [&'static str]]| {
+        modifiers(self::words(words).prop_map(|words| vec![words]))
+    };
+    let plain = modifiers(maybe("cased").prop_map(|cased| vec![cased]));
+    let timed =
+        modifiers((words(parts), words(order_or_not)).prop_map(|(part, order)| vec![part, order]));
+    let referred = modifiers(text().prop_map(|words| [vec![vec!["fieldref"]], words].concat()));
+    let networks = &["10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "::1/128", "0.0.0.0/0"];
+    let times = &["1", "2", "3", "4", "5", "12", "31", "2025", "2026"];
     prop_oneof![
-        6 => (modifiers(text()), texts(PATTERNS)),
-        2 => (modifiers(one(maybe("cased").boxed())), mixed()),
-        1 => (modifiers(one(words(&[&["contains"], &["startswith"]]).boxed())), numbers(NUMBERS)),
-        1 => (maybe("neq"), Just(Values::One(Value::Null))),
-        1 => (Just(vec!["exists"]), any::<bool>().prop_map(|is| Values::One(Value::Bool(is)))),
-        1 => (modifiers(one(words(encodings).boxed())), texts(&["xy", "CreateUser", "user", "x -f y", "/f", "é"])),
-        1 => (modifiers(one(words(flags).boxed())), texts(REGEXES)),
-        1 => (modifiers(one(words(&[&["cidr"]]).boxed())), texts(&["10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "::1/128", "0.0.0.0/0"])),
-        1 => (modifiers(one(words(orders).boxed())), numbers(BOUNDS)),
-        1 => (
-            modifiers((words(parts), words(order_or_not)).prop_map(|(part, order)| vec![part, order])),
-            numbers(&["1", "2", "3", "4", "5", "12", "31", "2025", "2026"]),
-        ),
-        1 => (
-            modifiers(text().prop_map(|words| [vec![vec!["fieldref"]], words].concat())),
-            texts(FIELDS),
-        ),
+        6 => (Just(""), modifiers(text()), texts(PATTERNS)),
+        2 => (Just(""), plain, mixed()),
+        1 => (Just("n"), with(&[&["contains"], &["startswith"]]), numbers(NUMBERS)),
+        1 => (Just(""), maybe("neq"), Just(Values::One(Value::Null))),
+        1 => (Just(""), Just(vec!["exists"]), any::<bool>().prop_map(|is| Values::One(Value::Bool(is)))),
+        1 => (Just("enc"), with(encodings), texts(&["xy", "CreateUser", "user", "é"])),
+        1 => (Just("cli"), with(dashes), texts(&["-f", "/f", "x -f y", "x*/f*"])),
+        1 => (Just(""), with(flags), texts(REGEXES)),
+        1 => (Just("ip"), with(&[&["cidr"]]), texts(networks)),
+        1 => (Just("n"), with(orders), numbers(BOUNDS)),
+        1 => (Just("t"), timed, numbers(times)),
+        1 => (Just(""), referred, texts(FIELDS)),
     ]
 }
 
+/// A test of a field; of the field that holds what the test is about, more often than not.
 pub(crate) fn item_of(field: impl Strategy<Value = String>) -> impl Strategy<Value = Item> {
-    (field, test_of_field()).prop_map(|(field, (modifiers, values))| Item {
-        field,
-        modifiers,
-        values,
+    (field, test_of_field(), 0..4).prop_map(|(field, (key, modifiers, values), other)| {
+        let field = if key.is_empty() || other == 0 { field } else { key.to_owned() };
+        Item { field, modifiers, values }
     })
 }
 
@@ -401,6 +433,13 @@ proptest! {
     }
 
     #[test]
+    fn rules_about_a_record_match_what_the_interpreter_matches(
+        (rules, records) in scene_about(vec(record_of(json()), 1..4), false, about),
+    ) {
+        compare(&rules, &records)?;
+    }
+
+    #[test]
     fn loading_any_text_never_panics(
         parts in vec(
             select(&[
@@ -421,6 +460,7 @@ proptest! {
 #[test]
 fn the_interpreter_finds_both_outcomes() {
     assert_both_outcomes(&drawn(&(detection_of(map()), record_of(json())), 300));
+    assert_both_outcomes(&cases_about(vec(record_of(json()), 2), false, about));
 }
 
 #[test]

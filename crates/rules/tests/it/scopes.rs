@@ -4,12 +4,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use crate::about::{Draw, Node, cases_about, draw, item_about, nodes, scene_about};
 use crate::naive::json::Json;
 use crate::property::{
     assert_both_outcomes, compare, detection_of, drawn, item_of, json, map as plain_map, parts_of,
     record_of,
 };
-use crate::real::{CHANGES, Draw, Node, check, draw, item_about, nodes, records, scene};
+use crate::real::{CHANGES, check, records, scene};
 use crate::sketch::{Detection, Item, Value, Values, without_repeats};
 
 const QUANTIFIERS: &[&str] = &["[any]", "[all]", "[all_or_empty]", "[none]"];
@@ -75,11 +76,19 @@ proptest! {
     ) {
         compare(&sketches, &records)?;
     }
+
+    #[test]
+    fn array_scopes_about_a_record_hold_where_the_interpreter_says(
+        (rules, records) in scene_about(vec(record_of(items()), 1..4), false, scoped_map),
+    ) {
+        compare(&rules, &records)?;
+    }
 }
 
 #[test]
 fn the_interpreter_finds_both_outcomes_in_scopes() {
     assert_both_outcomes(&drawn(&(detection_of(map()), record_of(items())), 300));
+    assert_both_outcomes(&cases_about(vec(record_of(items()), 2), false, scoped_map));
 }
 
 /// Items below a part of a node's path: of the node itself and of others below the same part.
@@ -127,13 +136,21 @@ fn scoped_rule(records: &'static [Json]) -> impl Strategy<Value = (usize, Detect
         // Nodes deep in the record are those that arrays lead to.
         let deep: Vec<Node> =
             own_nodes.into_iter().filter(|node| node.keys[0].ends_with("Parameters")).collect();
-        let shape = (any::<Index>(), 0..QUANTIFIERS.len() + POSITIONS.len());
-        let map = vec((shape, vec(draw(), 1..4)), 1..3).prop_map(move |items| {
-            let item = |(shape, draws): (_, Vec<Draw>)| scoped_item(&deep, &others, shape, &draws);
-            without_repeats(items.into_iter().map(item).collect())
-        });
-        detection_of(map).prop_map(move |rule| (own, rule))
+        detection_of(scoped_map(&deep, &others)).prop_map(move |rule| (own, rule))
     })
+}
+
+/// Mappings of one or two scopes about a record.
+fn scoped_map(own: &[Node], others: &[Node]) -> BoxedStrategy<Vec<Item>> {
+    let (own, others) = (own.to_vec(), [own, others].concat());
+    let shape = (any::<Index>(), 0..QUANTIFIERS.len() + POSITIONS.len());
+    let items = vec((shape, vec(draw(), 1..4)), 1..3);
+    items
+        .prop_map(move |items| {
+            let item = |(shape, draws): (_, Vec<Draw>)| scoped_item(&own, &others, shape, &draws);
+            without_repeats(items.into_iter().map(item).collect())
+        })
+        .boxed()
 }
 
 #[test]

@@ -4,15 +4,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::about::{about, cases_about, scene_about};
 use crate::naive::json::Json;
-use crate::property::{
-    assert_both_outcomes, compare, detection_of, drawn, item_of, json, record_of,
-};
+use crate::property::{assert_both_outcomes, compare, json, record_of};
 use crate::real::{CHANGES, Change, check, percent_encoded, records, rule_about, scene};
-use crate::sketch::{Item, without_repeats};
-
-const FIELDS: &[&str] =
-    &["a", "a.b", "a.b.c", "b.c", "b", "c", "eventName.b", "eventName.a.b", "x-y.a"];
 
 /// Changes of real records, most of which turn a value into a text that holds it.
 const INTO_STRINGS: &[Change] = &[
@@ -62,26 +57,20 @@ fn text(text: &str) -> Json {
     Json::Text(text.to_owned())
 }
 
-fn map() -> impl Strategy<Value = Vec<Item>> {
-    let field = select(FIELDS).prop_map(str::to_owned);
-    vec(item_of(field), 1..3).prop_map(without_repeats)
-}
-
 proptest! {
     #![proptest_config(crate::property::cases(500))]
 
     #[test]
     fn paths_into_strings_lead_where_the_interpreter_says(
-        sketches in vec(detection_of(map()), 1..4),
-        records in vec(record_of(json_in_strings()), 1..5),
+        (rules, records) in scene_about(vec(record_of(json_in_strings()), 1..4), true, about),
     ) {
-        compare(&sketches, &records)?;
+        compare(&rules, &records)?;
     }
 }
 
 #[test]
 fn the_interpreter_finds_both_outcomes_in_strings() {
-    assert_both_outcomes(&drawn(&(detection_of(map()), record_of(json_in_strings())), 300));
+    assert_both_outcomes(&cases_about(vec(record_of(json_in_strings()), 2), true, about));
 }
 
 #[test]

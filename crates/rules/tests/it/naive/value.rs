@@ -104,7 +104,9 @@ pub(crate) fn holds(item: &Item, places: &[Option<Place>], record: &Json) -> boo
 /// Keywords: a substring of any string or number of the record, wherever it stands.
 pub(crate) fn keywords_hold(item: &Item, record: &Json) -> bool {
     let mut test = test_of(&item.modifiers);
-    test.relation = Relation::Contains;
+    if test.relation == Relation::Whole {
+        test.relation = Relation::Contains;
+    }
     let leaves: Vec<String> = strings(record, true);
     over(&test, item, &|value| leaves.iter().any(|leaf| text_holds(&test, value, leaf)))
 }
@@ -259,10 +261,9 @@ fn scalars(value: &Json) -> Vec<Json> {
 fn is_related(test: &Test, value: &Json, other: &Json) -> bool {
     let other_text = texts(other).remove(0);
     let pattern = opened(test.relation, literal(&other_text));
-    let is_same_number = match value {
-        Json::Number(number) if test.relation == Relation::Whole => {
-            is_number(&other_text) && equal(number, &other_text)
-        }
+    // Choice: numbers are compared by value with numbers, and as text with texts.
+    let is_same_number = match (value, other) {
+        (Json::Number(a), Json::Number(b)) => test.relation == Relation::Whole && equal(a, b),
         _ => false,
     };
     is_same_number || texts(value).iter().any(|text| fits(text, &pattern, test.is_cased))
