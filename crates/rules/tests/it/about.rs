@@ -20,9 +20,15 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// The field as a rule spells it.
     pub(crate) fn field(&self) -> String {
-        self.keys.join(".")
+        spelled(&self.keys)
     }
+}
+
+/// Keys as a rule spells them.
+pub(crate) fn spelled(keys: &[String]) -> String {
+    keys.join(".").replace('[', "\\[").replace(']', "\\]")
 }
 
 /// Every node of a record, in arrays too; on demand also those in texts that hold JSON.

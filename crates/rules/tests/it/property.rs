@@ -19,7 +19,7 @@ use crate::support::matches;
 
 const FIELDS: &[&str] =
     &["eventName", "eventSource", "a", "a.b", "a.b.c", "b", "eventName.b", "x-y"];
-const KEYS: &[&str] = &["eventName", "eventSource", "a", "b", "c", "x-y", "a.b", "b.c", "k[0]"];
+const KEYS: &[&str] = &["eventName", "eventSource", "a", "b", "c", "x-y", "a.b", "b.c"];
 const TEXTS: &[&str] = &[
     "CreateUser",
     "createuser",

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::about::{Draw, Node, cases_about, draw, item_about, nodes, scene_about};
+use crate::about::{Draw, Node, cases_about, draw, item_about, nodes, scene_about, spelled};
 use crate::naive::json::Json;
 use crate::property::{
     assert_both_outcomes, compare, detection_of, drawn, item_of, json, map as plain_map, parts_of,
@@ -16,7 +16,7 @@ use crate::sketch::{Detection, Item, Value, Values, without_repeats};
 const QUANTIFIERS: &[&str] = &["[any]", "[all]", "[all_or_empty]", "[none]"];
 const POSITIONS: &[&str] = &["[0]", "[1]", "[-1]", "[-2]", "[9]"];
 const ROOTS: &[&str] =
-    &["a", "a.b", "b", "x-y", r"k\[0\]", "eventName", "a[0]", "b[-1]", "a[any].b"];
+    &["a", "a.b", "b", "x-y", r"a.k\[0\]", "eventName", "a[0]", "b[-1]", "a[any].b"];
 const BELOW: &[&str] = &[".", "a", "b", "b.c", "c", "a.b", r"k\[0\]", "b[0]", "outcome"];
 
 /// Lists of objects, as CloudTrail's items are, besides values of all kinds.
@@ -108,7 +108,7 @@ fn scoped_item(own: &[Node], others: &[Node], shape: (Index, usize), draws: &[Dr
     };
     let mut items = vec![about(&draws[0], node)];
     items.extend(draws[1..].iter().map(|draw| about(draw, draw.other.get(&near))));
-    let root = format!("{}{quantifier}", root.join("."));
+    let root = format!("{}{quantifier}", spelled(root));
     if shape.1 < QUANTIFIERS.len() {
         return Item::new(&root, &[], Values::Body(without_repeats(items)));
     }
@@ -121,7 +121,7 @@ fn scoped_item(own: &[Node], others: &[Node], shape: (Index, usize), draws: &[Dr
 fn below(root: &[String], node: &Node) -> String {
     match &node.keys[root.len()..] {
         [] => ".".to_owned(),
-        keys => keys.join("."),
+        keys => spelled(keys),
     }
 }
 
