@@ -1,7 +1,7 @@
 //! Rules about a record: drawn out of the fields and values that it has, with their case changed, cut short, or taken
 //! from another record, so that hits are common.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,6 +9,7 @@ use proptest::sample::Index;
 
 use crate::naive::json::Json;
 use crate::naive::path::json_in;
+use crate::naive::time::part;
 use crate::property::{detection_of, drawn};
 use crate::sketch::{Detection, Item, Value, Values, without_repeats};
 
@@ -61,6 +62,18 @@ pub(crate) fn nodes(record: &Json, through_strings: bool) -> Vec<Node> {
     found
 }
 
+const RELATIONS: &[&str] = &["contains", "startswith", "endswith"];
+
+/// Codes, and the modifiers and the value that stand for them.
+const ENCODED: &[(&str, &[&str], &str)] = &[
+    ("eHk=", &["base64"], "xy"),
+    ("Q3JlYXRlVXNlcg==", &["base64", "startswith"], "Create"),
+    ("IENyZWF0ZVVzZXI=", &["base64offset", "contains"], "CreateUser"),
+    ("eAB5AA==", &["wide", "base64"], "xy"),
+    ("AHgAeQ==", &["utf16be", "base64offset", "contains"], "y"),
+    ("//54AHkA", &["utf16", "base64"], "xy"),
+];
+
 /// Where chance has its say in making an item.
 #[derive(Clone, Debug)]
 pub(crate) struct Draw {
@@ -75,7 +88,7 @@ pub(crate) struct Draw {
 
 pub(crate) fn draw() -> impl Strategy<Value = Draw> {
     let flags = (proptest::bool::weighted(0.2), proptest::bool::weighted(0.15));
-    (any::<Index>(), any::<Index>(), any::<Index>(), 1_usize..12, 0_usize..18, flags).prop_map(
+    (any::<Index>(), any::<Index>(), any::<Index>(), 1_usize..12, 0_usize..19, flags).prop_map(
         |(node, other, from, length, kind, (is_cased, is_negated))| Draw {
             node,
             other,
@@ -116,17 +129,18 @@ pub(crate) fn item_about(node: &Node, others: &[Node], draw: &Draw) -> Item {
                 format!("{}.*", regex::escape(&text[start..end].iter().collect::<String>()));
             (vec!["re"], one(pattern))
         }
-        9 => return network_of(&field, &node.value, draw),
+        9 => return network_item(node, others, draw),
         10 => return order_item(node, others, draw),
-        11 => return time_item(draw),
+        11 => return time_item(node, others, draw),
         12 => (vec!["fieldref"], one(other.field())),
-        13 => (vec!["fieldref", "contains"], one(field.clone())),
+        13 => (vec!["fieldref", RELATIONS[draw.length % 3]], one(field.clone())),
         14 => {
             let is_there = draw.length > 4;
             return Item::new(&field, &["exists"], Values::One(Value::Bool(is_there)));
         }
         15 => (vec![], typed(&node.value)),
         16 => return keyword(&piece(start, end), draw),
+        17 => return encoded_item(node, others, draw),
         _ => (vec!["windash", "startswith"], one(piece(0, end).replace('/', "-"))),
     };
     let is_about_case = !matches!(draw.kind, 8 | 10);
@@ -140,28 +154,60 @@ fn keyword(text: &str, draw: &Draw) -> Item {
     Item::new("", &["contains"], Values::One(Value::Text(text)))
 }
 
-/// A network around an address; of what is no address, whether it has a value.
-fn network_of(field: &str, value: &Json, draw: &Draw) -> Item {
-    let address = match value {
-        Json::Text(text) => text.parse::<IpAddr>().ok(),
+/// A field of the node or else of the others, whose text is of a kind.
+fn of_kind<T>(
+    node: &Node,
+    others: &[Node],
+    draw: &Draw,
+    kind: impl Fn(&str) -> Option<T>,
+) -> Option<(String, T)> {
+    let value = |node: &Node| match &node.value {
+        Json::Text(text) => kind(text).map(|value| (node.field(), value)),
         _ => None,
     };
-    let Some(IpAddr::V4(v4)) = address else {
-        return Item::new(field, &[], Values::One(Value::Text("*".to_owned())));
-    };
-    let prefix = [8, 16, 25, 32][draw.from.index(4)];
-    let base = v4.to_bits() & (u32::MAX << (32 - prefix));
-    let network = format!("{}/{prefix}", std::net::Ipv4Addr::from_bits(base));
-    let negated = if draw.is_negated { &["cidr", "neq"][..] } else { &["cidr"] };
-    Item::new(field, negated, Values::One(Value::Text(network)))
+    let mut found: Vec<(String, T)> = [node].into_iter().chain(others).filter_map(value).collect();
+    (!found.is_empty()).then(|| found.swap_remove(draw.other.index(found.len())))
 }
 
-fn time_item(draw: &Draw) -> Item {
-    let parts = ["minute", "hour", "day", "week", "month", "year"];
-    let number = if draw.kind == 11 && draw.length > 8 { 2024 } else { draw.length * 3 };
-    let part = parts[draw.from.index(6)];
-    let modifiers = if draw.is_cased { vec![part] } else { vec![part, "lte"] };
-    Item::new("eventTime", &modifiers, Values::One(Value::Number(number.to_string())))
+/// A network around an address that occurs.
+fn network_item(node: &Node, others: &[Node], draw: &Draw) -> Item {
+    let address = of_kind(node, others, draw, |text| text.parse::<IpAddr>().ok());
+    let (field, network) = match address {
+        None => (node.field(), "10.0.0.0/8".to_owned()),
+        Some((field, IpAddr::V4(v4))) => {
+            let prefix = [8, 16, 25, 32][draw.from.index(4)];
+            let base = v4.to_bits() & (u32::MAX << (32 - prefix));
+            (field, format!("{}/{prefix}", Ipv4Addr::from_bits(base)))
+        }
+        Some((field, IpAddr::V6(v6))) => {
+            let prefix = [96, 104, 112, 128][draw.from.index(4)];
+            let base = v6.to_bits() & (u128::MAX << (128 - prefix));
+            (field, format!("{}/{prefix}", Ipv6Addr::from_bits(base)))
+        }
+    };
+    let negated = if draw.is_negated { &["cidr", "neq"][..] } else { &["cidr"] };
+    Item::new(&field, negated, Values::One(Value::Text(network)))
+}
+
+/// A part of a time that occurs, or nearly.
+fn time_item(node: &Node, others: &[Node], draw: &Draw) -> Item {
+    let name = ["minute", "hour", "day", "week", "month", "year"][draw.from.index(6)];
+    let (field, number) = of_kind(node, others, draw, |text| part(text, name))
+        .unwrap_or_else(|| ("eventTime".to_owned(), 7));
+    let number = (number + [0, 0, 1, -1][draw.length % 4]).max(0);
+    let modifiers = match draw.length {
+        0..4 => vec![name],
+        length => vec![name, ["lt", "lte", "gt", "gte"][length % 4]],
+    };
+    Item::new(&field, &modifiers, Values::One(Value::Number(number.to_string())))
+}
+
+/// An encoded text that occurs, and what it is the code of.
+fn encoded_item(node: &Node, others: &[Node], draw: &Draw) -> Item {
+    let known = |text: &str| ENCODED.iter().find(|(code, ..)| *code == text);
+    let (field, (_, modifiers, value)) = of_kind(node, others, draw, known)
+        .unwrap_or_else(|| (node.field(), draw.from.get(ENCODED)));
+    Item::new(&field, modifiers, Values::One(Value::Text((*value).to_owned())))
 }
 
 /// A node of another field with the same value, if there is one.
@@ -185,7 +231,7 @@ fn order_item(node: &Node, others: &[Node], draw: &Draw) -> Item {
 }
 
 /// A value of the rule that has the type of the record's.
-pub(crate) fn typed(value: &Json) -> Values {
+fn typed(value: &Json) -> Values {
     Values::One(match value {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(*value),

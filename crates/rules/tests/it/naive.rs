@@ -6,7 +6,7 @@ pub(crate) mod json;
 mod number;
 pub(crate) mod path;
 mod text;
-mod time;
+pub(crate) mod time;
 mod value;
 
 use self::json::Json;

@@ -11,7 +11,7 @@ use crate::property::{
     record_of,
 };
 use crate::real::{CHANGES, check, records, scene};
-use crate::sketch::{Detection, Item, Value, Values, without_repeats};
+use crate::sketch::{Block, Condition, Detection, Item, Quantity, Value, Values, without_repeats};
 
 const QUANTIFIERS: &[&str] = &["[any]", "[all]", "[all_or_empty]", "[none]"];
 const POSITIONS: &[&str] = &["[0]", "[1]", "[-1]", "[-2]", "[9]"];
@@ -103,14 +103,16 @@ fn scoped_item(own: &[Node], others: &[Node], shape: (Index, usize), draws: &[Dr
             let text = if draw.kind < 9 { "*" } else { "?*" };
             item = Item::new("", &[], Values::One(Value::Text(text.to_owned())));
         }
-        item.field = below(root, node);
+        item.field = below(root, node, draw);
         item
     };
     let mut items = vec![about(&draws[0], node)];
     items.extend(draws[1..].iter().map(|draw| about(draw, draw.other.get(&near))));
     let root = format!("{}{quantifier}", spelled(root));
     if shape.1 < QUANTIFIERS.len() {
-        return Item::new(&root, &[], Values::Body(without_repeats(items)));
+        let items = without_repeats(items);
+        let body = if draws[0].kind % 3 == 0 { parts(items) } else { Values::Body(items) };
+        return Item::new(&root, &[], body);
     }
     // Numbers take no body here, for they open no scope.
     let mut item = items.remove(0);
@@ -118,9 +120,31 @@ fn scoped_item(own: &[Node], others: &[Node], shape: (Index, usize), draws: &[Dr
     item
 }
 
-fn below(root: &[String], node: &Node) -> String {
+/// Items as named parts: one of them, but of two not the second.
+fn parts(items: Vec<Item>) -> Values {
+    let names: Vec<(String, Block)> = items
+        .into_iter()
+        .enumerate()
+        .map(|(at, item)| (format!("p{at}"), Block::Map(vec![item])))
+        .collect();
+    let last = Condition::Name(names[names.len() - 1].0.clone());
+    let any = Condition::Of(Quantity::Any, "p*".to_owned());
+    let condition = match names.len() {
+        1 => last,
+        2 => Condition::And(vec![any, Condition::Not(Box::new(last))]),
+        _ => any,
+    };
+    Values::Parts(Detection { names, conditions: vec![condition] })
+}
+
+/// The field of a node from an element on; now and then with a selector of its own.
+fn below(root: &[String], node: &Node, draw: &Draw) -> String {
     match &node.keys[root.len()..] {
         [] => ".".to_owned(),
+        [first, rest @ ..] if draw.kind > 14 && !rest.is_empty() => {
+            let first = spelled(std::slice::from_ref(first));
+            format!("{first}{}.{}", QUANTIFIERS[draw.kind % 4], spelled(rest))
+        }
         keys => spelled(keys),
     }
 }
