@@ -7,14 +7,10 @@ mod about;
 mod allocation;
 mod bad_rules;
 mod cases;
-mod derived_fields;
 mod examples;
-
 mod naive;
 mod property;
 mod public_rules;
 mod real;
-mod scopes;
 mod sketch;
-mod strings;
 mod support;

@@ -186,7 +186,7 @@ pub(crate) fn check(count: u32, scenes: impl Strategy<Value = (Vec<Detection>, V
 #[test]
 fn rules_about_real_records_match_what_the_interpreter_matches() {
     let Some(records) = records() else { return };
-    check(500, scene(rule_about(records, false), records, CHANGES));
+    check(300, scene(rule_about(records, false), records, CHANGES));
 }
 
 #[test]
