@@ -30,7 +30,7 @@ fn filter_yaml(filter: &Filter, number: usize) -> String {
     let rules: Vec<String> = filter
         .rules
         .iter()
-        .map(|rule| if rule % 2 == 0 { rule_id(*rule) } else { format!("sketch-{rule}") })
+        .map(|rule| if rule.is_multiple_of(2) { rule_id(*rule) } else { format!("sketch-{rule}") })
         .collect();
     let rules = match (rules.is_empty(), number % 3) {
         (true, 0) => String::new(),
@@ -50,7 +50,7 @@ fn file_of(rules: &[Detection], filters: &[Filter]) -> String {
     let rules = rules.iter().enumerate().map(|(number, rule)| rule_yaml(rule, number));
     let filters = filters.iter().enumerate().map(|(number, filter)| filter_yaml(filter, number));
     let (before, after): (Vec<_>, Vec<_>) =
-        filters.enumerate().partition(|(number, _)| number % 2 == 0);
+        filters.enumerate().partition(|(number, _)| number.is_multiple_of(2));
     let text = |(_, text): (usize, String)| text;
     let texts: Vec<String> =
         before.into_iter().map(text).chain(rules).chain(after.into_iter().map(text)).collect();

@@ -111,7 +111,7 @@ fn scoped_item(own: &[Node], others: &[Node], shape: (Index, usize), draws: &[Dr
     let root = format!("{}{quantifier}", spelled(root));
     if shape.1 < QUANTIFIERS.len() {
         let items = without_repeats(items);
-        let body = if draws[0].kind % 3 == 0 { parts(items) } else { Values::Body(items) };
+        let body = if draws[0].kind.is_multiple_of(3) { parts(items) } else { Values::Body(items) };
         return Item::new(&root, &[], body);
     }
     // Numbers take no body here, for they open no scope.
