@@ -149,7 +149,7 @@ fn scene(
 }
 
 proptest! {
-    #![proptest_config(cases(500))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn derived_fields_are_what_the_interpreter_says((rules, records) in scene(vec(record(), 1..4))) {
@@ -162,7 +162,7 @@ fn derived_fields_of_real_records_are_what_the_interpreter_says() {
     let Some(records) = records() else { return };
     let some = vec(0..records.len(), 1..4)
         .prop_map(|numbers| numbers.into_iter().map(|at| records[at].clone()).collect::<Vec<_>>());
-    crate::real::check(200, scene(some));
+    crate::real::check(100, scene(some));
 }
 
 #[test]

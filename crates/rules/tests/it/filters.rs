@@ -6,7 +6,9 @@ use trailloop_rules::{Loaded, RuleSet, load};
 
 use crate::naive::matching;
 use crate::property::{detection_of, drawn, json, map, record_of};
-use crate::sketch::{Condition, Detection, Filter, detection_yaml, has_selector, rule_id, rule_yaml};
+use crate::sketch::{
+    Condition, Detection, Filter, detection_yaml, has_selector, rule_id, rule_yaml,
+};
 use crate::support::matches;
 
 /// The number of a rule that is not there.
@@ -58,7 +60,7 @@ fn file_of(rules: &[Detection], filters: &[Filter]) -> String {
 }
 
 proptest! {
-    #![proptest_config(crate::property::cases(400))]
+    #![proptest_config(crate::property::cases(300))]
 
     #[test]
     fn filters_take_away_what_the_interpreter_says(
@@ -82,7 +84,8 @@ proptest! {
 
 #[test]
 fn filters_often_take_something_away() {
-    let drawn = drawn(&(vec(detection_of(map()), 1..5), vec(filter(), 1..4), record_of(json())), 300);
+    let drawn =
+        drawn(&(vec(detection_of(map()), 1..5), vec(filter(), 1..4), record_of(json())), 300);
     let (mut hits, mut left) = (0, 0);
     for (rules, filters, record) in &drawn {
         hits += matching(rules, &[], record).len();

@@ -67,7 +67,7 @@ fn map() -> impl Strategy<Value = Vec<Item>> {
 }
 
 proptest! {
-    #![proptest_config(crate::property::cases(500))]
+    #![proptest_config(crate::property::cases(400))]
 
     #[test]
     fn array_scopes_hold_where_the_interpreter_says(
@@ -180,7 +180,7 @@ fn scoped_map(own: &[Node], others: &[Node]) -> BoxedStrategy<Vec<Item>> {
 #[test]
 fn scopes_in_real_records_hold_where_the_interpreter_says() {
     let Some(records) = records() else { return };
-    check(250, scene(scoped_rule(records), records, CHANGES));
+    check(150, scene(scoped_rule(records), records, CHANGES));
 }
 
 #[test]

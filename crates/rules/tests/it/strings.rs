@@ -58,7 +58,7 @@ fn text(text: &str) -> Json {
 }
 
 proptest! {
-    #![proptest_config(crate::property::cases(500))]
+    #![proptest_config(crate::property::cases(300))]
 
     #[test]
     fn paths_into_strings_lead_where_the_interpreter_says(
@@ -76,6 +76,6 @@ fn the_interpreter_finds_both_outcomes_in_strings() {
 #[test]
 fn rules_about_real_records_look_into_strings() {
     let Some(records) = records() else { return };
-    check(150, scene(rule_about(records, true), records, INTO_STRINGS));
-    check(100, scene(rule_about(records, true), records, CHANGES));
+    check(90, scene(rule_about(records, true), records, INTO_STRINGS));
+    check(60, scene(rule_about(records, true), records, CHANGES));
 }
