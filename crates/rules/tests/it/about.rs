@@ -18,6 +18,8 @@ use crate::sketch::{Detection, Item, Value, Values, without_repeats};
 pub(crate) struct Node {
     pub(crate) keys: Vec<String>,
     pub(crate) value: Json,
+    /// How many strings its path goes on into.
+    pub(crate) strings: usize,
 }
 
 impl Node {
@@ -34,32 +36,37 @@ pub(crate) fn spelled(keys: &[String]) -> String {
 
 /// Every node of a record, in arrays too; on demand also those in texts that hold JSON.
 pub(crate) fn nodes(record: &Json, through_strings: bool) -> Vec<Node> {
-    fn visit(value: &Json, keys: &[String], strings: Option<usize>, nodes: &mut Vec<Node>) {
-        if !keys.is_empty() {
-            nodes.push(Node { keys: keys.to_vec(), value: value.clone() });
-        }
-        match value {
-            Json::Object(members) => {
-                for (key, member) in members {
-                    visit(member, &[keys, std::slice::from_ref(key)].concat(), strings, nodes);
-                }
-            }
-            Json::List(elements) => {
-                for element in elements {
-                    visit(element, keys, strings, nodes);
-                }
-            }
-            Json::Text(text) => {
-                if let (Some(left @ 1..), Some(inside)) = (strings, json_in(text)) {
-                    visit(&inside, keys, Some(left - 1), nodes);
-                }
-            }
-            _ => {}
-        }
-    }
     let mut found = Vec::new();
-    visit(record, &[], through_strings.then_some(5), &mut found);
+    let start = Node { keys: Vec::new(), value: record.clone(), strings: 0 };
+    visit(start, 0, if through_strings { 5 } else { 0 }, &mut found);
     found
+}
+
+/// Adds a node and those below it. `passed` counts the strings on the way so far, of which no more than `most` are
+/// opened.
+fn visit(node: Node, passed: usize, most: usize, nodes: &mut Vec<Node>) {
+    if !node.keys.is_empty() {
+        nodes.push(node.clone());
+    }
+    match &node.value {
+        Json::Object(members) => {
+            for (key, member) in members {
+                let keys = [&node.keys[..], std::slice::from_ref(key)].concat();
+                visit(Node { keys, value: member.clone(), strings: passed }, passed, most, nodes);
+            }
+        }
+        Json::List(elements) => {
+            for element in elements {
+                visit(Node { value: element.clone(), ..node.clone() }, passed, most, nodes);
+            }
+        }
+        Json::Text(text) if passed < most => {
+            if let Some(value) = json_in(text) {
+                visit(Node { value, ..node.clone() }, passed + 1, most, nodes);
+            }
+        }
+        _ => {}
+    }
 }
 
 const RELATIONS: &[&str] = &["contains", "startswith", "endswith"];

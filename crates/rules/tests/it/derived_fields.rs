@@ -119,7 +119,7 @@ fn derived_nodes(record: &Json) -> Vec<Node> {
     for field in FIELDS {
         let mut values = values(field, record).unwrap();
         let value = values.pop().map_or(Json::Null, Json::Text);
-        let node = Node { keys: vec![(*field).to_owned()], value };
+        let node = Node { keys: vec![(*field).to_owned()], value, strings: 0 };
         found.extend([node.clone(), node]);
     }
     found
