@@ -190,3 +190,20 @@ fn scopes_in_real_records_find_both_outcomes() {
     let cases: Vec<_> = drawn.into_iter().map(|(at, rule)| (rule, records[at].clone())).collect();
     assert_both_outcomes(&cases);
 }
+
+#[test]
+fn no_field_is_derived_below_a_selector() {
+    // Chance would seldom ask for this.
+    let exists = |field: &str| Item::new(field, &["exists"], Values::One(Value::Bool(true)));
+    let rule = |item: Item| Detection {
+        names: vec![("s".to_owned(), Block::Map(vec![item]))],
+        conditions: vec![Condition::Name("s".to_owned())],
+    };
+    let rules = [
+        rule(Item::new("a[any]", &[], Values::Body(vec![exists("outcome")]))),
+        rule(exists("a[any].outcome")),
+    ];
+    for record in [r#"{"a":[{}]}"#, r#"{"a":[{"outcome":1}]}"#] {
+        compare(&rules, &[Json::parse(record).unwrap()]).unwrap();
+    }
+}
