@@ -325,3 +325,12 @@ pub(crate) fn cases_about(
     let scenes = drawn(&scene_about(records, through_strings, about), 150);
     scenes.into_iter().flat_map(|(rules, records)| rules.into_iter().zip(records)).collect()
 }
+
+#[test]
+fn nodes_know_how_many_strings_they_lie_in() {
+    let record = Json::parse(r#"{"a":"[{\"b\":\"{\\\"c\\\":1}\"}]"}"#).unwrap();
+    let deep = nodes(&record, true);
+    let last = deep.last().unwrap();
+    assert_eq!((last.field().as_str(), last.strings), ("a.b.c", 2));
+    assert_eq!(nodes(&record, false).len(), 1);
+}
