@@ -170,7 +170,11 @@ fn text<'a>(get: Get<'_, 'a>, path: &str) -> Option<&'a str> {
 /// Sign-in events answer under their own name: `responseElements.ConsoleLogin` is `Success` or `Failure`, and so is
 /// `serviceEventDetails.CredentialVerification` of Identity Center.
 fn outcome(get: Get<'_, '_>) -> &'static str {
-    let has_error = text(get, "errorCode").is_some() || text(get, "errorMessage").is_some();
+    let is_said = |path| {
+        get(path)
+            .is_some_and(|value| !value.is_null() && value.as_str().is_none_or(|t| !t.is_empty()))
+    };
+    let has_error = is_said("errorCode") || is_said("errorMessage");
     let answers_failure = || {
         let name = text(get, "eventName")?;
         ["responseElements", "serviceEventDetails"].into_iter().find(|part| {
@@ -239,12 +243,7 @@ fn ip_kind(address: &str) -> &'static str {
 fn omitted(get: Get<'_, '_>, out: &mut String) -> bool {
     for part in OMITTABLE {
         let mark = get(part).and_then(|value| value.get("omitted"));
-        let is_omitted = mark.is_some_and(|mark| match mark.kind() {
-            Kind::Bool(omitted) => omitted,
-            Kind::String(text) => text.eq_ignore_ascii_case("true"),
-            _ => false,
-        });
-        if is_omitted {
+        if mark.is_some_and(|mark| matches!(mark.kind(), Kind::Bool(true))) {
             out.push_str(part);
             out.push('\n');
         }
@@ -294,6 +293,7 @@ mod tests {
                 (r#"{"errorCode":""}"#, "success"),
                 (r#"{"errorCode":null,"errorMessage":null}"#, "success"),
                 (r#"{"errorCode":"AccessDenied"}"#, "failure"),
+                (r#"{"errorCode":403}"#, "failure"),
                 (r#"{"errorMessage":"Failed authentication"}"#, "failure"),
                 (
                     r#"{"eventName":"ConsoleLogin","responseElements":{"ConsoleLogin":"Failure"}}"#,
@@ -461,7 +461,7 @@ mod tests {
             "omitted",
             &[
                 (
-                    r#"{"requestParameters":{"omitted":true},"responseElements":{"omitted":"true"}}"#,
+                    r#"{"requestParameters":{"omitted":true},"responseElements":{"omitted":true}}"#,
                     "requestParameters,responseElements",
                 ),
                 (r#"{"requestParameters":{"omitted":false},"responseElements":null}"#, "-"),

@@ -23,15 +23,17 @@ pub(super) const ACCOUNT_MADE_OF: &[&str] = &[
 
 /// Writes the canonical name of the principal: an ARN where the record has one.
 pub(super) fn write(get: Get<'_, '_>, out: &mut String) -> bool {
+    let kind = text(get, "userIdentity.type").unwrap_or_default();
+    if kind == "AWSService"
+        && let Some(service) = text(get, "userIdentity.invokedBy")
+    {
+        return put(Some(service), out);
+    }
     if let Some(issuer) = text(get, "userIdentity.sessionContext.sessionIssuer.arn") {
         return put(Some(issuer), out);
     }
     if let Some(arn) = text(get, "userIdentity.arn") {
         return write_arn(arn, out);
-    }
-    let kind = text(get, "userIdentity.type").unwrap_or_default();
-    if kind == "AWSService" {
-        return put(text(get, "userIdentity.invokedBy"), out);
     }
     if kind == "Root"
         && let Some(account) = text(get, "userIdentity.accountId")

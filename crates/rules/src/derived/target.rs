@@ -32,6 +32,7 @@ pub(super) const USER_MADE_OF: &[&str] = &[
     "eventSource",
     "requestParameters.userName",
     "responseElements.accessKey.userName",
+    "responseElements.loginProfile.userName",
     "responseElements.user.userName",
     "userIdentity.userName",
 ];
@@ -50,6 +51,7 @@ pub(super) fn user<'a>(get: Get<'_, 'a>) -> Option<&'a str> {
     text(get, "requestParameters.userName")
         .or_else(|| text(get, "responseElements.accessKey.userName"))
         .or_else(|| text(get, "responseElements.user.userName"))
+        .or_else(|| text(get, "responseElements.loginProfile.userName"))
         .or_else(|| {
             let is_iam = text(get, "eventSource") == Some("iam.amazonaws.com");
             let is_on_oneself = ON_ONESELF.contains(&text(get, "eventName")?);

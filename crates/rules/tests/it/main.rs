@@ -3,10 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test that called them")]
 
+mod about;
 mod allocation;
 mod bad_rules;
 mod cases;
+mod derived_fields;
 mod examples;
+mod filters;
+mod naive;
 mod property;
 mod public_rules;
+mod real;
+mod scopes;
+mod sketch;
+mod strings;
 mod support;

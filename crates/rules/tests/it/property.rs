@@ -1,65 +1,21 @@
-//! The compiled matcher against a naive evaluator that shares no code with it, on random rules and records; and the
-//! loader on arbitrary text.
+//! The compiled matcher against the naive interpreter, on random rules and records; and the loader on arbitrary text.
 //!
 //! Rules and records are drawn from few fields and few values, so that they meet often. Records have repeated keys,
 //! keys with dots, arrays in arrays and names of every type, to which the index must not be blind.
 
-use std::fmt::Write as _;
-
+use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
 use trailloop_rules::{Loaded, MatchScratch, Rule, RuleSet, load};
 
+use crate::about::{about, cases_about, scene_about};
+use crate::naive::json::Json;
+use crate::naive::{is_chosen, matching};
+use crate::sketch::{
+    Block, Condition, Detection, Entry, Item, Quantity, Value, Values, rule_yaml, without_repeats,
+};
 use crate::support::matches;
-
-#[derive(Clone, Debug)]
-enum Json {
-    Null,
-    Bool(bool),
-    Number(i64),
-    Text(&'static str),
-    List(Vec<Json>),
-    Object(Vec<(&'static str, Json)>),
-}
-
-#[derive(Clone, Debug)]
-struct Item {
-    field: &'static str,
-    test: ItemTest,
-    cased: bool,
-    all: bool,
-    negated: bool,
-}
-
-#[derive(Clone, Debug)]
-enum ItemTest {
-    /// `=`, `contains`, `startswith` or `endswith` with patterns.
-    Text(&'static str, Vec<&'static str>),
-    Numbers(Vec<i64>),
-    Null,
-    Exists(bool),
-    Order(&'static str, i64),
-    Regex(&'static str),
-    OtherField(&'static str),
-    Keywords(Vec<&'static str>),
-}
-
-#[derive(Clone, Debug)]
-enum Condition {
-    Selection(usize),
-    Not(Box<Condition>),
-    And(Vec<Condition>),
-    Or(Vec<Condition>),
-    AllOfThem,
-    SomeOfThem(usize),
-}
-
-#[derive(Clone, Debug)]
-struct Sketch {
-    /// Three selections, each a list of mappings of items.
-    selections: Vec<Vec<Vec<Item>>>,
-    condition: Condition,
-}
 
 const FIELDS: &[&str] =
     &["eventName", "eventSource", "a", "a.b", "a.b.c", "b", "eventName.b", "x-y"];
@@ -77,11 +33,37 @@ const TEXTS: &[&str] = &[
     "é",
     "É",
     "22",
+    "2.5",
     "true",
     "q\"x",
     "a*b",
     "back\\slash",
+    "x\ny",
+    "x –f y",
+    "10.1.2.3",
+    "::ffff:10.1.2.3",
+    "2001:db8::1",
+    "2026-01-02T03:04:05Z",
+    "2025-12-31T23:34:05.678-05:30",
+    // `xy` and `CreateUser` in base64, and `xy` in UTF-16 in base64.
+    "eHk=",
+    "Q3JlYXRlVXNlcg==",
+    "eAB5AA==",
 ];
+/// Keys whose values are mostly of one kind, so that tests of that kind have something to find.
+const KINDS: &[(&str, &[&str])] = &[
+    (
+        "t",
+        &["2026-01-02T03:04:05Z", "2025-12-31T23:34:05.678-05:30", "2024-12-30T12:31:00Z", "soon"],
+    ),
+    ("ip", &["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "192.0.2.7", "iam.amazonaws.com"]),
+    ("enc", &["eHk=", "Q3JlYXRlVXNlcg==", "IENyZWF0ZVVzZXI=", "eAB5AA==", "AHgAeQ==", "//54AHkA"]),
+    ("cli", &["x –f y", "/f", "―f", "x -f y", "x/f y", "-F"]),
+];
+const NUMBERS: &[&str] =
+    &["0", "-0", "1", "22", "22.0", "2.2e1", "-5", "220", "1.50", "9007199254740993", "1e400"];
+/// Numbers to compare with: the engine refuses one beyond 64 bits here.
+const BOUNDS: &[&str] = &["0", "1", "22", "22.0", "-5", "1.50", "9007199254740992", "1e3"];
 const PATTERNS: &[&str] = &[
     "CreateUser",
     "createuser",
@@ -102,487 +84,387 @@ const PATTERNS: &[&str] = &[
     r"a\*b",
     "a*b",
     r"back\\slash",
+    r"back\slash",
     "iam.amazonaws.com",
     "\"b\":",
     "{*}",
+    "x*y",
 ];
-const REGEXES: &[&str] = &["^Create", "User$", "e.*e", "^$", "x|y", "é"];
+const REGEXES: &[&str] = &["^Create", "User$", "e.*e", "^$", "x|Y", "É", "x.y", "^Y", "[0-9]"];
+/// Names of blocks: like operators, hidden from patterns, and with what else a name may hold.
+const NAMES: &[&str] = &["sel", "notsel", "sel-1", "s_x", "t_x", "_hidden", "_s_x"];
+const PATTERNS_OF_NAMES: &[&str] =
+    &["them", "s*", "*_x", "_*", "s*_x", "*", "sel", "_hidden", "*sel*"];
 
-fn json() -> impl Strategy<Value = Json> {
+pub(crate) fn json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         1 => Just(Json::Null),
         1 => any::<bool>().prop_map(Json::Bool),
-        2 => prop_oneof![Just(0), Just(1), Just(22), Just(-5), Just(220)].prop_map(Json::Number),
-        6 => proptest::sample::select(TEXTS).prop_map(Json::Text),
+        2 => select(NUMBERS).prop_map(|number| Json::Number(number.to_owned())),
+        6 => select(TEXTS).prop_map(|text| Json::Text(text.to_owned())),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
+        let member = (select(KEYS).prop_map(str::to_owned), inner.clone());
         prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..3).prop_map(Json::List),
-            proptest::collection::vec((proptest::sample::select(KEYS), inner), 0..4)
-                .prop_map(Json::Object),
+            vec(inner, 0..3).prop_map(Json::List),
+            vec(member, 0..4).prop_map(Json::Object),
         ]
     })
 }
 
-fn record() -> impl Strategy<Value = Json> {
-    let usual = (proptest::sample::select(TEXTS), proptest::sample::select(TEXTS));
-    let more = proptest::collection::vec((proptest::sample::select(KEYS), json()), 0..5);
+/// A member whose value is of the kind that its key is for, alone or in a list.
+fn member_of_kind() -> impl Strategy<Value = (&'static str, Json)> {
+    let text = |text: &str| Json::Text(text.to_owned());
+    let texts = select(KINDS).prop_flat_map(move |(key, texts)| {
+        vec(select(texts), 1..3).prop_map(move |mut texts| {
+            let first = text(texts.remove(0));
+            let rest: Vec<Json> = texts.into_iter().map(text).collect();
+            let value =
+                if rest.is_empty() { first } else { Json::List([vec![first], rest].concat()) };
+            (key, value)
+        })
+    });
+    let number = select(NUMBERS).prop_map(|number| ("n", Json::Number(number.to_owned())));
+    prop_oneof![4 => texts, 1 => number]
+}
+
+/// A record around a strategy for its values.
+pub(crate) fn record_of(json: impl Strategy<Value = Json>) -> impl Strategy<Value = Json> {
+    let usual = (select(TEXTS), select(TEXTS));
+    let more = vec((select(KEYS), json), 0..5);
+    let more = (more, vec(member_of_kind(), 0..3)).prop_map(|(more, kinds)| [more, kinds].concat());
     (usual, 0..10, more).prop_map(|((source, name), shape, more)| {
         let mut members = Vec::new();
         // Most records have a source and a name, as CloudTrail's do.
         if shape > 0 {
-            members.push(("eventSource", Json::Text(source)));
+            members.push(("eventSource".to_owned(), Json::Text(source.to_owned())));
         }
         if shape > 1 {
-            members.push(("eventName", Json::Text(name)));
+            members.push(("eventName".to_owned(), Json::Text(name.to_owned())));
         }
         let repeats =
             |key: &str| shape > 3 && matches!(key, "eventSource" | "eventName" | "a.b" | "b.c");
-        members.extend(more.into_iter().filter(|(key, _)| !repeats(key)));
+        let more = more.into_iter().filter(|(key, _)| !repeats(key));
+        members.extend(more.map(|(key, value)| (key.to_owned(), value)));
         Json::Object(members)
     })
 }
 
-fn item() -> impl Strategy<Value = Item> {
-    // Long lists are gathered into one test, so some must be long.
-    let patterns = || {
-        let count = prop_oneof![4 => 1_usize..3, 1 => 8_usize..14];
-        count.prop_flat_map(|count| {
-            proptest::collection::vec(proptest::sample::select(PATTERNS), count)
-        })
-    };
-    let test = prop_oneof![
-        6 => (proptest::sample::select(&["", "contains", "startswith", "endswith"][..]), patterns())
-            .prop_map(|(relation, patterns)| ItemTest::Text(relation, patterns)),
-        1 => proptest::collection::vec(prop_oneof![Just(22), Just(0), Just(1)], 1..3).prop_map(ItemTest::Numbers),
-        1 => Just(ItemTest::Null),
-        1 => any::<bool>().prop_map(ItemTest::Exists),
-        1 => (proptest::sample::select(&["lt", "lte", "gt", "gte"][..]), -5_i64..23)
-            .prop_map(|(order, bound)| ItemTest::Order(order, bound)),
-        1 => proptest::sample::select(REGEXES).prop_map(ItemTest::Regex),
-        1 => proptest::sample::select(FIELDS).prop_map(ItemTest::OtherField),
-        1 => patterns().prop_map(ItemTest::Keywords),
-    ];
-    // The first two fields are what the index is made of, and most rules test them.
-    let field = prop_oneof![
-        2 => Just("eventName"),
-        1 => Just("eventSource"),
-        3 => proptest::sample::select(FIELDS),
-    ];
-    let flags = (
-        proptest::bool::weighted(0.2),
-        proptest::bool::weighted(0.2),
-        proptest::bool::weighted(0.2),
-    );
-    (field, test, flags).prop_map(|(field, test, (cased, all, negated))| Item {
-        field,
-        test,
-        cased,
-        all,
-        negated,
+/// The first two fields are what the index is made of, and most rules test them.
+fn field() -> impl Strategy<Value = &'static str> {
+    prop_oneof![2 => Just("eventName"), 1 => Just("eventSource"), 3 => select(FIELDS)]
+}
+
+/// A list, or now and then its first value alone.
+fn one_or_many(
+    values: impl Strategy<Value = Vec<Value>>,
+    is_alone: f64,
+) -> impl Strategy<Value = Values> {
+    (values, proptest::bool::weighted(is_alone)).prop_map(|(mut values, is_alone)| {
+        match values.pop() {
+            Some(value) if is_alone => Values::One(value),
+            Some(value) => {
+                values.push(value);
+                Values::Many(values)
+            }
+            None => Values::Many(values),
+        }
     })
 }
 
-fn condition() -> impl Strategy<Value = Condition> {
-    let leaf = prop_oneof![
-        6 => (0_usize..3).prop_map(Condition::Selection),
-        1 => Just(Condition::AllOfThem),
-        1 => (1_usize..4).prop_map(Condition::SomeOfThem),
+fn texts(choices: &'static [&'static str]) -> impl Strategy<Value = Values> {
+    // Long lists are gathered into one test, so some must be long.
+    let count = prop_oneof![4 => 1_usize..3, 1 => 8_usize..14];
+    let text = move || select(choices).prop_map(|text| Value::Text(text.to_owned()));
+    one_or_many(count.prop_flat_map(move |count| vec(text(), count)), 0.3)
+}
+
+/// Values of all kinds in one list.
+fn mixed() -> impl Strategy<Value = Values> {
+    let value = prop_oneof![
+        3 => select(PATTERNS).prop_map(|text| Value::Text(text.to_owned())),
+        2 => select(NUMBERS).prop_map(|number| Value::Number(number.to_owned())),
+        1 => any::<bool>().prop_map(Value::Bool),
+        1 => Just(Value::Null),
     ];
+    one_or_many(vec(value, 0..4), 0.5)
+}
+
+fn numbers(choices: &'static [&'static str]) -> impl Strategy<Value = Values> {
+    one_or_many(vec(select(choices).prop_map(|n| Value::Number(n.to_owned())), 1..3), 0.7)
+}
+
+/// An optional word.
+fn maybe(word: &'static str) -> impl Strategy<Value = Vec<&'static str>> {
+    proptest::bool::weighted(0.2).prop_map(move |is| if is { vec![word] } else { vec![] })
+}
+
+/// Some of the modifiers that a strategy for groups of them draws, in order.
+fn modifiers(
+    groups: impl Strategy<Value = Vec<Vec<&'static str>>>,
+) -> impl Strategy<Value = Vec<&'static str>> {
+    (groups, maybe("all"), maybe("neq"))
+        .prop_map(|(groups, all, neq)| [groups.concat(), all, neq].concat())
+}
+
+fn relation() -> impl Strategy<Value = Vec<&'static str>> {
+    words(&[&[], &["contains"], &["startswith"], &["endswith"]])
+}
+
+fn words(choices: &'static [&'static [&'static str]]) -> impl Strategy<Value = Vec<&'static str>> {
+    select(choices).prop_map(<[_]>::to_vec)
+}
+
+/// Modifiers and values that go together, and the key whose values they are about, if there is one.
+type Test = (&'static str, Vec<&'static str>, Values);
+
+fn test_of_field() -> impl Strategy<Value = Test> {
+    let text = || (relation(), maybe("cased")).prop_map(|(relation, cased)| vec![relation, cased]);
+    let encodings: &[&[&str]] = &[
+        &["base64"],
+        &["base64", "contains"],
+        &["base64offset", "contains"],
+        &["wide", "base64"],
+        &["utf16le", "base64offset", "contains"],
+        &["utf16be", "base64offset", "contains"],
+        &["utf16", "base64"],
+    ];
+    let dashes: &[&[&str]] = &[&["windash"], &["windash", "contains"], &["contains", "windash"]];
+    let flags: &[&[&str]] =
+        &[&["re"], &["re", "i"], &["re", "m", "s"], &["re", "ignorecase"], &["re", "contains"]];
+    let parts: &[&[&str]] = &[&["minute"], &["hour"], &["day"], &["week"], &["month"], &["year"]];
+    let orders: &[&[&str]] = &[&["lt"], &["lte"], &["gt"], &["gte"]];
+    let order_or_not: &[&[&str]] = &[&[], &["lt"], &["lte"], &["gt"], &["gte"]];
+    let with = |words: &'static [&'static [&'static str]]| {
+        modifiers(self::words(words).prop_map(|words| vec![words]))
+    };
+    let plain = modifiers(maybe("cased").prop_map(|cased| vec![cased]));
+    let timed =
+        modifiers((words(parts), words(order_or_not)).prop_map(|(part, order)| vec![part, order]));
+    let referred = modifiers(text().prop_map(|words| [vec![vec!["fieldref"]], words].concat()));
+    let networks = &["10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "::1/128", "0.0.0.0/0"];
+    let times = &["1", "2", "3", "4", "5", "12", "31", "2025", "2026"];
+    prop_oneof![
+        6 => (Just(""), modifiers(text()), texts(PATTERNS)),
+        2 => (Just(""), plain, mixed()),
+        1 => (Just("n"), with(&[&["contains"], &["startswith"]]), numbers(NUMBERS)),
+        1 => (Just(""), maybe("neq"), Just(Values::One(Value::Null))),
+        1 => (Just(""), Just(vec!["exists"]), any::<bool>().prop_map(|is| Values::One(Value::Bool(is)))),
+        1 => (Just("enc"), with(encodings), texts(&["xy", "CreateUser", "user", "é"])),
+        1 => (Just("cli"), with(dashes), texts(&["-f", "/f", "x -f y", "x*/f*"])),
+        1 => (Just(""), with(flags), texts(REGEXES)),
+        1 => (Just("ip"), with(&[&["cidr"]]), texts(networks)),
+        1 => (Just("n"), with(orders), numbers(BOUNDS)),
+        1 => (Just("t"), timed, numbers(times)),
+        1 => (Just(""), referred, texts(FIELDS)),
+    ]
+}
+
+/// A test of a field; of the field that holds what the test is about, more often than not.
+pub(crate) fn item_of(field: impl Strategy<Value = String>) -> impl Strategy<Value = Item> {
+    (field, test_of_field(), 0..4).prop_map(|(field, (key, modifiers, values), other)| {
+        let field = if key.is_empty() || other == 0 { field } else { key.to_owned() };
+        Item { field, modifiers, values }
+    })
+}
+
+fn keywords() -> impl Strategy<Value = Item> {
+    let kinds: &[&[&str]] = &[&[], &["contains"], &["contains", "cased"], &["cased"]];
+    let encodings: &[&[&str]] = &[&["base64offset", "contains"], &["windash"], &["wide", "base64"]];
+    let test = prop_oneof![
+        4 => (words(kinds), texts(&["CreateUser", "user", "X", "é", "2", "xy", "x?", "."])),
+        1 => (words(encodings), texts(&["xy", "-f", "user"])),
+        1 => (words(&[&["re"], &["re", "i"]]), texts(REGEXES)),
+    ];
+    (test, maybe("all"), maybe("neq")).prop_filter_map(
+        "a key without a field and modifiers is none",
+        |((kind, values), all, neq)| {
+            let modifiers = [kind, all, neq].concat();
+            (!modifiers.is_empty()).then(|| Item { field: String::new(), modifiers, values })
+        },
+    )
+}
+
+pub(crate) fn map() -> impl Strategy<Value = Vec<Item>> {
+    let item = prop_oneof![12 => item_of(field().prop_map(str::to_owned)), 1 => keywords()];
+    vec(item, 1..4).prop_map(without_repeats)
+}
+
+fn keyword() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        3 => select(&["createuser", "x*y", "É", "slash", r"\*"][..])
+            .prop_map(|text| Value::Text(text.to_owned())),
+        1 => select(&["22", "-5"][..]).prop_map(|number| Value::Number(number.to_owned())),
+    ]
+}
+
+fn block_of(map: BoxedStrategy<Vec<Item>>, has_keywords: bool) -> BoxedStrategy<Block> {
+    if !has_keywords {
+        let entry = map.clone().prop_map(Entry::Map);
+        return prop_oneof![map.prop_map(Block::Map), vec(entry, 1..3).prop_map(Block::List),]
+            .boxed();
+    }
+    let entry =
+        prop_oneof![5 => map.clone().prop_map(Entry::Map), 1 => keyword().prop_map(Entry::Keyword)];
+    prop_oneof![
+        3 => map.prop_map(Block::Map),
+        3 => vec(entry, 1..3).prop_map(Block::List),
+        1 => keyword().prop_map(Block::Keyword),
+    ]
+    .boxed()
+}
+
+/// A condition over the names that a detection has.
+fn condition(names: Vec<String>) -> impl Strategy<Value = Condition> {
+    // A count above what fits is refused, and so is what fits no name.
+    let fitting: Vec<(Quantity, String)> = PATTERNS_OF_NAMES
+        .iter()
+        .flat_map(|wanted| {
+            let count = names.iter().filter(|name| is_chosen(name, wanted)).count();
+            let mut quantities: Vec<Quantity> = (1..=count).map(Quantity::AtLeast).collect();
+            if count > 0 {
+                quantities.extend([Quantity::All, Quantity::Any]);
+            }
+            quantities.into_iter().map(|quantity| (quantity, (*wanted).to_owned()))
+        })
+        .collect();
+    let name = select(names).prop_map(Condition::Name);
+    let leaf = if fitting.is_empty() {
+        name.boxed()
+    } else {
+        let of = select(fitting).prop_map(|(quantity, names)| Condition::Of(quantity, names));
+        prop_oneof![3 => name, 1 => of].boxed()
+    };
     leaf.prop_recursive(3, 8, 3, |inner| {
         prop_oneof![
             inner.clone().prop_map(|part| Condition::Not(Box::new(part))),
-            proptest::collection::vec(inner.clone(), 2..4).prop_map(Condition::And),
-            proptest::collection::vec(inner, 2..4).prop_map(Condition::Or),
+            vec(inner.clone(), 2..4).prop_map(Condition::And),
+            vec(inner, 2..4).prop_map(Condition::Or),
         ]
     })
 }
 
-fn sketch() -> impl Strategy<Value = Sketch> {
-    let mapping = proptest::collection::vec(item(), 1..4);
-    let selection = proptest::collection::vec(mapping, 1..3);
-    (proptest::collection::vec(selection, 3), condition())
-        .prop_map(|(selections, condition)| Sketch { selections, condition })
+/// A detection of mappings drawn from a strategy, now and then with keywords beside them.
+pub(crate) fn detection_of(
+    map: impl Strategy<Value = Vec<Item>> + 'static,
+) -> impl Strategy<Value = Detection> {
+    parts_of(map, true)
 }
 
-// --- The sketch as a rule in YAML ---
-
-fn yaml(sketch: &Sketch, number: usize) -> String {
-    let mut text = format!(
-        "title: Sketch {number}\nid: 00000000-0000-4000-8000-{number:012}\nlevel: low\ndetection:\n"
-    );
-    for (nth, selection) in sketch.selections.iter().enumerate() {
-        writeln!(text, "  s{nth}:").unwrap();
-        for mapping in selection {
-            let mut lines: Vec<String> = Vec::new();
-            for item in unique(mapping) {
-                lines.push(format!("{}: {}", key_of(item), values_of(item)));
-            }
-            writeln!(text, "    - {}", lines.join("\n      ")).unwrap();
-        }
-    }
-    writeln!(text, "  condition: {}", condition_text(&sketch.condition)).unwrap();
-    text
+/// Named parts and conditions over them.
+pub(crate) fn parts_of(
+    map: impl Strategy<Value = Vec<Item>> + 'static,
+    has_keywords: bool,
+) -> impl Strategy<Value = Detection> {
+    let names = proptest::sample::subsequence(NAMES, 1..=3);
+    (names, vec(block_of(map.boxed(), has_keywords), 3)).prop_flat_map(|(names, blocks)| {
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let conditions = prop_oneof![
+            4 => vec(condition(names.clone()), 1),
+            1 => vec(condition(names.clone()), 2),
+        ];
+        let blocks: Vec<(String, Block)> = names.into_iter().zip(blocks).collect();
+        conditions.prop_map(move |conditions| Detection { names: blocks.clone(), conditions })
+    })
 }
 
-/// A mapping has each key once; of equal keys the first counts.
-fn unique(mapping: &[Item]) -> Vec<&Item> {
-    let mut items: Vec<&Item> = Vec::new();
-    for item in mapping {
-        if !items.iter().any(|other| key_of(other) == key_of(item)) {
-            items.push(item);
-        }
-    }
-    items
-}
-
-fn key_of(item: &Item) -> String {
-    let cased = if item.cased { "|cased" } else { "" };
-    let all = if item.all { "|all" } else { "" };
-    let negated = if item.negated { "|neq" } else { "" };
-    let field = item.field;
-    match &item.test {
-        ItemTest::Text("", _) => format!("'{field}{cased}{all}{negated}'"),
-        ItemTest::Text(relation, _) => format!("'{field}|{relation}{cased}{all}{negated}'"),
-        ItemTest::Numbers(_) => format!("'{field}{all}{negated}'"),
-        ItemTest::Null => format!("'{field}{negated}'"),
-        ItemTest::Exists(_) => format!("'{field}|exists'"),
-        ItemTest::Order(order, _) => format!("'{field}|{order}{negated}'"),
-        ItemTest::Regex(_) => format!("'{field}|re{negated}'"),
-        ItemTest::OtherField(_) => format!("'{field}|fieldref{cased}{negated}'"),
-        ItemTest::Keywords(_) => format!("'|contains{cased}{all}{negated}'"),
-    }
-}
-
-fn values_of(item: &Item) -> String {
-    let quoted = |texts: &[&str]| {
-        let texts: Vec<_> = texts.iter().map(|text| format!("'{text}'")).collect();
-        format!("[{}]", texts.join(", "))
-    };
-    match &item.test {
-        ItemTest::Text(_, patterns) | ItemTest::Keywords(patterns) => quoted(patterns),
-        ItemTest::Numbers(numbers) => format!("{numbers:?}"),
-        ItemTest::Null => "null".to_owned(),
-        ItemTest::Exists(expected) => expected.to_string(),
-        ItemTest::Order(_, bound) => bound.to_string(),
-        ItemTest::Regex(text) | ItemTest::OtherField(text) => format!("'{text}'"),
-    }
-}
-
-fn condition_text(condition: &Condition) -> String {
-    let joined = |parts: &[Condition], word: &str| {
-        let parts: Vec<_> =
-            parts.iter().map(|part| format!("({})", condition_text(part))).collect();
-        parts.join(word)
-    };
-    match condition {
-        Condition::Selection(nth) => format!("s{nth}"),
-        Condition::Not(part) => format!("not ({})", condition_text(part)),
-        Condition::And(parts) => joined(parts, " and "),
-        Condition::Or(parts) => joined(parts, " or "),
-        Condition::AllOfThem => "all of s*".to_owned(),
-        Condition::SomeOfThem(count) => format!("{count} of them"),
-    }
-}
-
-// --- The naive evaluator ---
-
-fn holds(sketch: &Sketch, record: &Json) -> bool {
-    let selected: Vec<bool> = sketch
-        .selections
-        .iter()
-        .map(|maps| maps.iter().any(|map| unique(map).iter().all(|item| item_holds(item, record))))
-        .collect();
-    condition_holds(&sketch.condition, &selected)
-}
-
-fn condition_holds(condition: &Condition, selected: &[bool]) -> bool {
-    match condition {
-        Condition::Selection(nth) => selected[*nth],
-        Condition::Not(part) => !condition_holds(part, selected),
-        Condition::And(parts) => parts.iter().all(|part| condition_holds(part, selected)),
-        Condition::Or(parts) => parts.iter().any(|part| condition_holds(part, selected)),
-        Condition::AllOfThem => selected.iter().all(|part| *part),
-        Condition::SomeOfThem(count) => selected.iter().filter(|part| **part).count() >= *count,
-    }
-}
-
-fn item_holds(item: &Item, record: &Json) -> bool {
-    let ends = ends(record, item.field);
-    let over = |results: Vec<bool>| {
-        if item.all { results.iter().all(|r| *r) } else { results.iter().any(|r| *r) }
-    };
-    let result = match &item.test {
-        ItemTest::Text(relation, patterns) => over(
-            patterns
-                .iter()
-                .map(|pattern| {
-                    let pattern = related(pattern, relation);
-                    let number = if relation.is_empty() { pattern.parse().ok() } else { None };
-                    ends.iter().flatten().any(|end| text_holds(end, &pattern, number, item.cased))
-                })
-                .collect(),
-        ),
-        ItemTest::Numbers(numbers) => over(
-            numbers
-                .iter()
-                .map(|number| {
-                    let text = number.to_string();
-                    ends.iter().flatten().any(|end| text_holds(end, &text, Some(*number), false))
-                })
-                .collect(),
-        ),
-        ItemTest::Null => ends.iter().any(|end| end.as_ref().is_none_or(has_null)),
-        ItemTest::Exists(expected) => return ends.iter().any(Option::is_some) == *expected,
-        ItemTest::Order(order, bound) => {
-            ends.iter().flatten().any(|end| order_holds(end, order, *bound))
-        }
-        ItemTest::Regex(source) => {
-            let regex = regex::Regex::new(source).unwrap();
-            let passes = |text: &str| regex.is_match(text);
-            ends.iter().flatten().any(|end| any_text(end, &passes))
-        }
-        ItemTest::OtherField(other) => {
-            let others: Vec<String> =
-                self::ends(record, other).iter().flatten().flat_map(scalars).collect();
-            let same = |a: &str, b: &str| if item.cased { a == b } else { lower(a) == lower(b) };
-            others.iter().any(|other| {
-                let passes = |text: &str| same(text, other);
-                ends.iter().flatten().any(|end| any_text(end, &passes))
-            })
-        }
-        ItemTest::Keywords(patterns) => over(
-            patterns
-                .iter()
-                .map(|pattern| {
-                    let pattern = related(pattern, "contains");
-                    leaves(record).iter().any(|leaf| glob(leaf, &pattern, item.cased))
-                })
-                .collect(),
-        ),
-    };
-    let can_be_negated = !matches!(item.test, ItemTest::Exists(_));
-    result != (item.negated && can_be_negated)
-}
-
-/// Everything a path leads to, straight from the words of the design.
-fn ends(value: &Json, path: &str) -> Vec<Option<Json>> {
-    if path.is_empty() {
-        return vec![Some(value.clone())];
-    }
-    match value {
-        Json::Object(members) => {
-            let words: Vec<&str> = path.split('.').collect();
-            for taken in (1..=words.len()).rev() {
-                let key = words[..taken].join(".");
-                let found: Vec<_> = members.iter().filter(|(name, _)| *name == key).collect();
-                if !found.is_empty() {
-                    let rest = words[taken..].join(".");
-                    return found.iter().flat_map(|(_, member)| ends(member, &rest)).collect();
-                }
-            }
-            vec![None]
-        }
-        Json::List(elements) if !elements.is_empty() => {
-            elements.iter().flat_map(|element| ends(element, path)).collect()
-        }
-        _ => vec![None],
-    }
-}
-
-fn related(pattern: &str, relation: &str) -> String {
-    match relation {
-        "contains" => format!("*{pattern}*"),
-        "startswith" => format!("{pattern}*"),
-        "endswith" => format!("*{pattern}"),
-        _ => pattern.to_owned(),
-    }
-}
-
-fn text_holds(value: &Json, pattern: &str, number: Option<i64>, cased: bool) -> bool {
-    let passes = |text: &str| glob(text, pattern, cased);
-    match value {
-        Json::Number(value) if number == Some(*value) => true,
-        Json::List(elements) if elements.is_empty() => {
-            pattern.contains('*') && pattern.chars().all(|c| c == '*')
-        }
-        Json::List(elements) => {
-            elements.iter().any(|element| text_holds(element, pattern, number, cased))
-        }
-        _ => any_text(value, &passes),
-    }
-}
-
-/// Whether a text that the value stands for passes.
-fn any_text(value: &Json, passes: &dyn Fn(&str) -> bool) -> bool {
-    match value {
-        Json::Null => false,
-        Json::Bool(value) => passes(&value.to_string()),
-        Json::Number(value) => passes(&value.to_string()),
-        Json::Text(text) => passes(text),
-        Json::List(elements) => elements.iter().any(|element| any_text(element, passes)),
-        Json::Object(_) => passes(&render(value)) || strings(value).iter().any(|text| passes(text)),
-    }
-}
-
-fn has_null(value: &Json) -> bool {
-    match value {
-        Json::Null => true,
-        Json::List(elements) => elements.iter().any(has_null),
-        _ => false,
-    }
-}
-
-fn order_holds(value: &Json, order: &str, bound: i64) -> bool {
-    let number = match value {
-        Json::Number(number) => *number,
-        Json::Text(text) => match text.parse() {
-            Ok(number) => number,
-            Err(_) => return false,
-        },
-        Json::List(elements) => {
-            return elements.iter().any(|element| order_holds(element, order, bound));
-        }
-        _ => return false,
-    };
-    match order {
-        "lt" => number < bound,
-        "lte" => number <= bound,
-        "gt" => number > bound,
-        _ => number >= bound,
-    }
-}
-
-fn scalars(value: &Json) -> Vec<String> {
-    match value {
-        Json::Null | Json::Object(_) => Vec::new(),
-        Json::List(elements) => elements.iter().flat_map(scalars).collect(),
-        Json::Text(text) => vec![(*text).to_owned()],
-        other => vec![render(other)],
-    }
-}
-
-fn strings(value: &Json) -> Vec<String> {
-    match value {
-        Json::Text(text) => vec![(*text).to_owned()],
-        Json::List(elements) => elements.iter().flat_map(strings).collect(),
-        Json::Object(members) => members.iter().flat_map(|(_, member)| strings(member)).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn leaves(value: &Json) -> Vec<String> {
-    match value {
-        Json::Number(number) => vec![number.to_string()],
-        Json::List(elements) => elements.iter().flat_map(leaves).collect(),
-        Json::Object(members) => members.iter().flat_map(|(_, member)| leaves(member)).collect(),
-        _ => strings(value),
-    }
-}
-
-fn lower(text: &str) -> String {
-    text.to_lowercase()
-}
-
-/// Wildcards by plain backtracking.
-fn glob(text: &str, pattern: &str, cased: bool) -> bool {
-    let (text, pattern) =
-        if cased { (text.to_owned(), pattern.to_owned()) } else { (lower(text), lower(pattern)) };
-    let text: Vec<char> = text.chars().collect();
-    let pattern: Vec<char> = pattern.chars().collect();
-    glob_from(&text, &pattern)
-}
-
-fn glob_from(text: &[char], pattern: &[char]) -> bool {
-    match pattern {
-        [] => text.is_empty(),
-        ['\\', c @ ('*' | '?' | '\\'), rest @ ..] => {
-            text.first() == Some(c) && glob_from(&text[1..], rest)
-        }
-        ['*', rest @ ..] => (0..=text.len()).any(|at| glob_from(&text[at..], rest)),
-        ['?', rest @ ..] => !text.is_empty() && glob_from(&text[1..], rest),
-        [c, rest @ ..] => text.first() == Some(c) && glob_from(&text[1..], rest),
-    }
-}
-
-fn render(value: &Json) -> String {
-    match value {
-        Json::Null => "null".to_owned(),
-        Json::Bool(value) => value.to_string(),
-        Json::Number(value) => value.to_string(),
-        Json::Text(text) => serde_json::to_string(text).unwrap(),
-        Json::List(elements) => {
-            let elements: Vec<_> = elements.iter().map(render).collect();
-            format!("[{}]", elements.join(","))
-        }
-        Json::Object(members) => {
-            let members: Vec<_> =
-                members.iter().map(|(key, value)| format!("\"{key}\":{}", render(value))).collect();
-            format!("{{{}}}", members.join(","))
-        }
-    }
-}
-
-fn loaded(sketches: &[Sketch]) -> Vec<Rule> {
-    let texts: Vec<_> =
-        sketches.iter().enumerate().map(|(nth, sketch)| yaml(sketch, nth)).collect();
-    let Loaded { rules, diagnostics, .. } = load("sketches.yml", &texts.join("---\n"));
-    assert_eq!(rules.len(), sketches.len(), "{diagnostics:#?}\n{}", texts.join("---\n"));
+/// The sketches as one file, loaded.
+fn loaded(sketches: &[Detection]) -> Vec<Rule> {
+    let text = file_of(sketches);
+    let Loaded { rules, diagnostics, .. } = load("sketches.yml", &text);
+    assert_eq!(rules.len(), sketches.len(), "{diagnostics:#?}\n{text}");
     rules
 }
 
+pub(crate) fn file_of(sketches: &[Detection]) -> String {
+    let texts: Vec<String> =
+        sketches.iter().enumerate().map(|(number, sketch)| rule_yaml(sketch, number)).collect();
+    texts.join("---\n")
+}
+
+/// Compares the engine with the interpreter, on rules together and on each record.
+pub(crate) fn compare(sketches: &[Detection], records: &[Json]) -> Result<(), TestCaseError> {
+    let set = RuleSet::build(loaded(sketches), &[], &mut Vec::new());
+    for record in records {
+        let json = record.render();
+        // `matches` also compares the index with trying every rule.
+        let (found, expected) = (matches(&set, &json), matching(sketches, &[], record));
+        prop_assert_eq!(
+            &found,
+            &expected,
+            "engine, interpreter on {}\n{}",
+            json,
+            file_of(sketches)
+        );
+    }
+    Ok(())
+}
+
+/// That hits are neither rare nor the rule. A property over rules that never match would hold for an engine that does
+/// nothing.
+pub(crate) fn assert_both_outcomes(cases: &[(Detection, Json)]) {
+    let is_hit = |(rule, record): &&(Detection, Json)| crate::naive::matches(rule, record);
+    let (hits, tries) = (cases.iter().filter(is_hit).count(), cases.len());
+    assert!(hits * 5 > tries && hits * 5 < tries * 4, "{hits} of {tries}");
+}
+
+pub(crate) fn drawn<T: std::fmt::Debug>(
+    strategy: &impl Strategy<Value = T>,
+    count: usize,
+) -> Vec<T> {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    (0..count).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect()
+}
+
+/// A configuration of so many cases.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(700))]
 
     #[test]
-    fn compiled_rules_match_what_the_naive_evaluator_matches(
-        sketches in proptest::collection::vec(sketch(), 1..5),
-        records in proptest::collection::vec(record(), 1..5),
+    fn compiled_rules_match_what_the_interpreter_matches(
+        sketches in vec(detection_of(map()), 1..5),
+        records in vec(record_of(json()), 1..5),
     ) {
-        let set = RuleSet::build(loaded(&sketches), &[], &mut Vec::new());
-        for record in &records {
-            let expected: Vec<u32> = (0_u32..).zip(&sketches)
-                .filter(|(_, sketch)| holds(sketch, record))
-                .map(|(number, _)| number)
-                .collect();
-            // `matches` also compares the index with trying every rule.
-            let found = matches(&set, &render(record));
-            prop_assert_eq!(
-                &found, &expected,
-                "on {}\n{}", render(record), sketches.iter().enumerate().map(|(n, s)| yaml(s, n)).collect::<String>()
-            );
-        }
+        compare(&sketches, &records)?;
+    }
+
+    #[test]
+    fn rules_about_a_record_match_what_the_interpreter_matches(
+        (rules, records) in scene_about(vec(record_of(json()), 1..4), false, about),
+    ) {
+        compare(&rules, &records)?;
     }
 
     #[test]
     fn loading_any_text_never_panics(
-        parts in proptest::collection::vec(
-            proptest::sample::select(&[
+        parts in vec(
+            select(&[
                 "detection:", "condition:", "  ", "\n", "- ", "a|re: '('", "title: x", ": ", "'", "\"", "[", "]", "{", "}",
                 "&a ", "*a", "---\n", "s:\n", "|contains", "é", "\t", "!!str ", "? ", "|\n", ">-\n", "1 of them", "\u{feff}",
-                "not ", "trailloop:", "tests:", "event: ", "\\", "#", "\u{0}", "logsource:", "id: ",
+                "not ", "trailloop:", "tests:", "event: ", "\\", "#", "\u{0}", "logsource:", "id: ", "filter:", "rules: any",
+                "sigma-version: 3", "a[any]", "[0]", "%", "|expand", "action: global", "action: repeat",
             ][..]),
             0..60,
         )
     ) {
         let loaded = load("any.yml", &parts.concat());
-        let set = RuleSet::build(loaded.rules, &[], &mut Vec::new());
+        let set = RuleSet::build(loaded.rules, &loaded.filters, &mut Vec::new());
         matches(&set, r#"{"eventSource":"x","eventName":"y","a":{"b":1}}"#);
     }
 }
 
 #[test]
-fn the_naive_evaluator_finds_both_outcomes() {
-    // A property over rules that never match would hold for a matcher that does nothing.
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let (mut hits, mut tries) = (0, 0);
-    for _ in 0..300 {
-        let sketch = sketch().new_tree(&mut runner).unwrap().current();
-        let record = record().new_tree(&mut runner).unwrap().current();
-        hits += usize::from(holds(&sketch, &record));
-        tries += 1;
-    }
-    assert!(hits * 5 > tries && hits * 5 < tries * 4, "{hits} of {tries}");
+fn the_interpreter_finds_both_outcomes() {
+    assert_both_outcomes(&drawn(&(detection_of(map()), record_of(json())), 300));
+    assert_both_outcomes(&cases_about(vec(record_of(json()), 2), false, about));
+}
+
+#[test]
+fn an_empty_set_matches_nothing() {
     let mut scratch = MatchScratch::new();
     let set = RuleSet::build(Vec::new(), &[], &mut Vec::new());
     assert!(set.is_empty());
