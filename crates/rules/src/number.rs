@@ -38,6 +38,19 @@ impl Num {
         (value.is_finite() && text.contains(['.', 'e', 'E'])).then_some(Self::Float(value))
     }
 
+    /// The number that a text is by value. One beyond what a record's numbers hold by value is compared as text.
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        Self::parse(text, false).filter(|number| number.has_value())
+    }
+
+    /// Whether a record could hold the number by value: an integer of 64 bits, or a fraction.
+    pub(crate) fn has_value(self) -> bool {
+        match self {
+            Self::Int(value) => (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value),
+            Self::Float(_) => true,
+        }
+    }
+
     /// The value of a record's number; one beyond u64 or f64 has none and compares as text.
     pub(crate) fn of(number: Number<'_>) -> Option<Self> {
         match number.value() {

@@ -90,6 +90,7 @@ pub(crate) fn texts(
 ) -> bool {
     match value.kind() {
         Kind::Array(mut elements) => elements.any(|element| texts(element, compact, visit)),
+        Kind::String(text) => visit(text, None),
         Kind::Object(_) => {
             if strings(value, &mut |text| visit(text, None)) {
                 return true;
@@ -112,10 +113,11 @@ fn strings(value: Value<'_>, visit: &mut dyn FnMut(&str) -> bool) -> bool {
     }
 }
 
-/// Calls `visit` with every string, number or boolean of the value as text, until it returns `true`.
+/// Calls `visit` with every string, number or boolean of the value as text, until it returns `true`; with the number that
+/// it is by value, as a value of a rule would be.
 pub(crate) fn scalars(value: Value<'_>, visit: &mut dyn FnMut(&str, Option<Num>) -> bool) -> bool {
     match value.kind() {
-        Kind::String(text) => visit(text, None),
+        Kind::String(text) => visit(text, Num::of_text(text)),
         Kind::Bool(value) => visit(if value { "true" } else { "false" }, None),
         Kind::Number(number) => with_text(number, |text| visit(text, Num::of(number))),
         Kind::Array(mut elements) => elements.any(|element| scalars(element, visit)),

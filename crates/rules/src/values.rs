@@ -191,7 +191,8 @@ fn text_tests(
     } else {
         encoded_forms(modifiers, &value_tokens, value, reporter)?
     };
-    let number = Num::parse(text, scalar.plain).filter(|_| modifiers.encodings.is_empty());
+    let number = Num::parse(text, scalar.plain)
+        .filter(|number| number.has_value() && modifiers.encodings.is_empty());
     let mut parts: Vec<Expr> = forms
         .into_iter()
         .map(|form| {

@@ -261,9 +261,9 @@ fn scalars(value: &Json) -> Vec<Json> {
 fn is_related(test: &Test, value: &Json, other: &Json) -> bool {
     let other_text = texts(other).remove(0);
     let pattern = opened(test.relation, literal(&other_text));
-    // Choice: numbers are compared by value with numbers, and as text with texts.
-    let is_same_number = match (value, other) {
-        (Json::Number(a), Json::Number(b)) => test.relation == Relation::Whole && equal(a, b),
+    // The other field is compared with as a rule's own value would be: a text that is a number counts as that number.
+    let is_same_number = match (value, number_in(other)) {
+        (Json::Number(a), Some(b)) => test.relation == Relation::Whole && equal(a, b),
         _ => false,
     };
     is_same_number || texts(value).iter().any(|text| fits(text, &pattern, test.is_cased))
