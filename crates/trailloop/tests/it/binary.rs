@@ -24,15 +24,15 @@ pub(crate) fn trailloop() -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     trailloop().args(arguments).output().unwrap()
 }
 
-fn status(output: &Output) -> i32 {
+pub(crate) fn status(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -59,7 +59,7 @@ fn pairs(findings: &[Value]) -> BTreeSet<(String, String)> {
         .collect()
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -497,6 +497,7 @@ fn help_is_the_contract() {
         &["replay", "--help"],
         &["run", "--help"],
         &["rules", "--help"],
+        &["rules", "explain", "--help"],
         &["synth", "--help"],
         &["demo", "--help"],
     ] {

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod binary;
+mod rules;
 mod service;
 mod tidy;
