@@ -6,7 +6,13 @@
 mod allocation;
 mod bad_rules;
 mod cases;
+mod collections;
+mod derived;
 mod examples;
+mod filters;
+mod lists;
 mod property;
 mod public_rules;
+mod scopes;
 mod support;
+mod texts;
