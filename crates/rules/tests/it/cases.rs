@@ -28,7 +28,7 @@ fn the_shared_cases_pass() {
 }
 
 /// Runs `(detection, record, expected)` rows and names every wrong one.
-fn check(rows: &[(&str, &str, bool)]) {
+pub(crate) fn check(rows: &[(&str, &str, bool)]) {
     let wrong: Vec<_> = rows
         .iter()
         .filter(|(detection, json, expected)| detects(detection, json) != *expected)

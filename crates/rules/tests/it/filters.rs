@@ -1,95 +1,126 @@
-//! Filters: a set of rules and filters against the naive interpreter.
+//! Filters: which rules they speak of, and what they take away from them.
 
-use proptest::collection::vec;
-use proptest::prelude::*;
-use trailloop_rules::{Loaded, RuleSet, load};
+use trailloop_rules::{Loaded, RuleSet, load, run_tests};
 
-use crate::naive::matching;
-use crate::property::{detection_of, drawn, json, map, record_of};
-use crate::sketch::{
-    Condition, Detection, Filter, detection_yaml, has_selector, rule_id, rule_yaml,
-};
 use crate::support::matches;
 
-/// The number of a rule that is not there.
-const ABSENT: usize = 77;
+const FIRST: &str = "title: First\nid: 9a8d3f1c-0f0e-4b57-8f5e-0d7a5c1c8a01\nname: first_rule\nlevel: low\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  selection:\n    a: x\n  condition: 1 of them\n";
+const SECOND: &str = "title: Second\nid: 9a8d3f1c-0f0e-4b57-8f5e-0d7a5c1c8a02\nlevel: low\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  selection:\n    a: x\n  scanner:\n    a: y\n  condition: all of sel* or scanner\n";
 
-fn filter() -> impl Strategy<Value = Filter> {
-    let number = prop_oneof![8 => 0_usize..5, 1 => Just(ABSENT)];
-    let rules = prop_oneof![1 => Just(Vec::new()), 2 => vec(number, 1..4)];
-    (rules, detection_of(map()), 0..5).prop_map(|(rules, mut detection, shape)| {
-        // Most filters take events away, as filters do.
-        if shape > 0 {
-            let not = |condition: Condition| Condition::Not(Box::new(condition));
-            detection.conditions = detection.conditions.into_iter().map(not).collect();
-        }
-        Filter { rules, detection }
-    })
-}
-
-/// A filter, which names half of its rules by id and half by name.
-fn filter_yaml(filter: &Filter, number: usize) -> String {
-    let rules: Vec<String> = filter
-        .rules
-        .iter()
-        .map(|rule| if rule.is_multiple_of(2) { rule_id(*rule) } else { format!("sketch-{rule}") })
-        .collect();
-    let rules = match (rules.is_empty(), number % 3) {
-        (true, 0) => String::new(),
-        (true, 1) => "  rules: any\n".to_owned(),
-        _ => format!("  rules: [{}]\n", rules.join(", ")),
-    };
-    let version = if has_selector(&filter.detection) { "sigma-version: 3\n" } else { "" };
+fn filter(rules: &str, body: &str) -> String {
     format!(
-        "title: Filter {number}\nid: 10000000-0000-4000-8000-{number:012}\n\
-         logsource: {{product: aws, service: cloudtrail}}\n{version}filter:\n{rules}{}",
-        detection_yaml(&filter.detection, "\n")
+        "title: A filter\nlogsource: {{product: aws, service: cloudtrail}}\nfilter:\n{rules}{body}"
     )
 }
 
-/// Rules and filters as one file, in which filters stand before and after the rules they are for.
-fn file_of(rules: &[Detection], filters: &[Filter]) -> String {
-    let rules = rules.iter().enumerate().map(|(number, rule)| rule_yaml(rule, number));
-    let filters = filters.iter().enumerate().map(|(number, filter)| filter_yaml(filter, number));
-    let (before, after): (Vec<_>, Vec<_>) =
-        filters.enumerate().partition(|(number, _)| number.is_multiple_of(2));
-    let text = |(_, text): (usize, String)| text;
-    let texts: Vec<String> =
-        before.into_iter().map(text).chain(rules).chain(after.into_iter().map(text)).collect();
-    texts.join("---\n")
+const BODY: &str = "  scanner:\n    agent: scan\n  condition: not scanner\n";
+
+/// The two rules and these filters, with the codes of what was said of them.
+fn joined(filters: &[String]) -> (RuleSet, Vec<&'static str>) {
+    let text = [&[FIRST.to_owned(), SECOND.to_owned()], filters].concat().join("---\n");
+    let Loaded { rules, filters, mut diagnostics, .. } = load("rules.yml", &text);
+    let set = RuleSet::build(rules, &filters, &mut diagnostics);
+    (set, diagnostics.iter().map(|one| one.code).collect())
 }
 
-proptest! {
-    #![proptest_config(crate::property::cases(300))]
-
-    #[test]
-    fn filters_take_away_what_the_interpreter_says(
-        rules in vec(detection_of(map()), 1..5),
-        filters in vec(filter(), 1..4),
-        records in vec(record_of(json()), 1..5),
-    ) {
-        let text = file_of(&rules, &filters);
-        let loaded = load("filters.yml", &text);
-        prop_assert_eq!(loaded.rules.len(), rules.len(), "{:#?}\n{}", loaded.diagnostics, text);
-        prop_assert_eq!(loaded.filters.len(), filters.len(), "{:#?}\n{}", loaded.diagnostics, text);
-        let Loaded { rules: own, filters: theirs, .. } = loaded;
-        let set = RuleSet::build(own, &theirs, &mut Vec::new());
-        for record in &records {
-            let json = record.render();
-            let (found, expected) = (matches(&set, &json), matching(&rules, &filters, record));
-            prop_assert_eq!(&found, &expected, "engine, interpreter on {}\n{}", json, text);
-        }
+#[test]
+fn filters_name_their_rules() {
+    let both = r#"{"a":"x","agent":"other"}"#;
+    let scanned = r#"{"a":"x","agent":"scan"}"#;
+    for (rules, left, said) in [
+        ("  rules: [9a8d3f1c-0f0e-4b57-8f5e-0d7a5c1c8a01]\n", &[1_u32][..], &[][..]),
+        ("  rules: [9A8D3F1C-0F0E-4B57-8F5E-0D7A5C1C8A02]\n", &[0], &[]),
+        ("  rules: first_rule\n", &[1], &[]),
+        ("  rules:\n    - first_rule\n    - 9a8d3f1c-0f0e-4b57-8f5e-0d7a5c1c8a02\n", &[], &[]),
+        ("  rules: any\n", &[], &[]),
+        ("  rules: Any\n", &[], &[]),
+        ("  rules: []\n", &[], &[]),
+        ("  rules:\n", &[], &[]),
+        ("", &[], &[]),
+        ("  rules: [not_there]\n", &[0, 1], &["unknown-rule"]),
+        ("  rules: [not_there, first_rule]\n", &[1], &["unknown-rule"]),
+        ("  rules: [First]\n", &[0, 1], &["unknown-rule"]),
+    ] {
+        let (set, codes) = joined(&[filter(rules, BODY)]);
+        assert_eq!(codes, said, "{rules}");
+        assert_eq!(matches(&set, both), [0, 1], "{rules}");
+        assert_eq!(matches(&set, scanned), left, "{rules}");
     }
 }
 
 #[test]
-fn filters_often_take_something_away() {
-    let drawn =
-        drawn(&(vec(detection_of(map()), 1..5), vec(filter(), 1..4), record_of(json())), 300);
-    let (mut hits, mut left) = (0, 0);
-    for (rules, filters, record) in &drawn {
-        hits += matching(rules, &[], record).len();
-        left += matching(rules, filters, record).len();
+fn several_filters_join() {
+    let other = "  office:\n    ip|cidr: 192.0.2.0/24\n  condition: not office\n";
+    let (set, codes) =
+        joined(&[filter("  rules: first_rule\n", BODY), filter("  rules: any\n", other)]);
+    assert!(codes.is_empty(), "{codes:?}");
+    for (json, expected) in [
+        (r#"{"a":"x"}"#, &[0_u32, 1][..]),
+        (r#"{"a":"x","agent":"scan"}"#, &[1]),
+        (r#"{"a":"x","ip":"192.0.2.7"}"#, &[]),
+        (r#"{"a":"y","ip":"198.51.100.7","agent":"scan"}"#, &[1]),
+        (r#"{"a":"z"}"#, &[]),
+    ] {
+        assert_eq!(matches(&set, json), expected, "{json}");
     }
-    assert!(left * 5 > hits && left * 5 < hits * 4, "{left} of {hits}");
+}
+
+#[test]
+fn a_filter_is_joined_as_it_is_written() {
+    let keeps = "  scanner:\n    agent: scan\n  condition: scanner\n";
+    let (set, codes) = joined(&[filter("  rules: first_rule\n", keeps)]);
+    assert_eq!(codes, ["filter-polarity"]);
+    assert_eq!(matches(&set, r#"{"a":"x","agent":"scan"}"#), [0, 1]);
+    assert_eq!(matches(&set, r#"{"a":"x"}"#), [1]);
+    for says_not in [
+        "  scanner:\n    agent|neq: scan\n  condition: scanner\n",
+        "  scanner:\n    agent: scan\n  condition: NOT scanner\n",
+        "  scanner:\n    agent: scan\n  condition: [not scanner]\n",
+    ] {
+        let (set, codes) = joined(&[filter("", says_not)]);
+        assert!(!codes.contains(&"filter-polarity"), "{says_not}");
+        assert_eq!(matches(&set, r#"{"a":"x","agent":"scan"}"#), [0_u32; 0], "{says_not}");
+        assert_eq!(matches(&set, r#"{"a":"x"}"#), [0, 1], "{says_not}");
+    }
+}
+
+#[test]
+fn names_of_a_filter_are_its_own() {
+    // `selection` and `scanner` are names of the rules as well.
+    let body = "  selection:\n    agent: scan\n  scanner:\n    ip: 192.0.2.7\n  condition: not 1 of them\n";
+    let (set, codes) = joined(&[filter("", body)]);
+    assert!(codes.is_empty(), "{codes:?}");
+    assert_eq!(matches(&set, r#"{"a":"x"}"#), [0, 1]);
+    assert_eq!(matches(&set, r#"{"a":"x","agent":"scan"}"#), [0_u32; 0]);
+    assert_eq!(matches(&set, r#"{"a":"x","ip":"192.0.2.7"}"#), [0_u32; 0]);
+    // The rules' `1 of them` and `sel*` see no name of the filter.
+    assert_eq!(matches(&set, r#"{"agent":"other","ip":"other"}"#), [0_u32; 0]);
+    // Nor does a filter see theirs.
+    let (_, codes) = joined(&[filter("", "  mine:\n    agent: scan\n  condition: not scanner\n")]);
+    assert_eq!(codes, ["undefined-identifier"]);
+}
+
+#[test]
+fn a_rules_own_tests_run_without_filters() {
+    let text = format!(
+        "{FIRST}trailloop:\n  tests:\n    - {{name: hit, event: {{a: x, agent: scan}}, expect: true}}\n---\n{}",
+        filter("", BODY)
+    );
+    let Loaded { rules, filters, mut diagnostics, .. } = load("rules.yml", &text);
+    let set = RuleSet::build(rules, &filters, &mut diagnostics);
+    assert!(diagnostics.is_empty(), "{diagnostics:#?}");
+    assert_eq!(matches(&set, r#"{"a":"x","agent":"scan"}"#), [0_u32; 0]);
+    let outcomes = run_tests(set.rule(0), &|path| Err(path.to_owned()));
+    assert!(outcomes[0].is_passed(), "{outcomes:#?}");
+}
+
+#[test]
+fn filters_know_scopes_texts_and_derived_fields() {
+    let body = "  quiet:\n    ua.family: aws-cli\n    a[any]: y\n  condition: not quiet\n";
+    let text = filter("", body).replacen("filter:", "sigma-version: 3\nfilter:", 1);
+    let (set, codes) = joined(&[text]);
+    assert!(codes.is_empty(), "{codes:?}");
+    assert_eq!(matches(&set, r#"{"a":["x","y"],"userAgent":"aws-cli/2.0"}"#), [0_u32; 0]);
+    assert_eq!(matches(&set, r#"{"a":["x","y"],"userAgent":"curl/8"}"#), [0, 1]);
+    assert_eq!(matches(&set, r#"{"a":["x"],"userAgent":"aws-cli/2.0"}"#), [0, 1]);
 }
