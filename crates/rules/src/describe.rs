@@ -20,8 +20,15 @@ pub(crate) fn predicate(predicate: &Predicate) -> String {
         Test::Null => format!("{field} is null or missing"),
         Test::Exists => format!("{field} is there"),
         Test::Text(pattern) => format!("{field} {}", text(pattern)),
-        Test::OneOf { texts, cased } => {
-            format!("{field} is one of {}{}", list(texts.iter().map(|t| &**t)), minding(*cased))
+        Test::OneOf(whole) => {
+            let texts = list(whole.texts.iter().map(|text| &**text));
+            format!("{field} is one of {texts}{}", minding(whole.cased))
+        }
+        Test::AnyEdge(edge) => {
+            let texts = edge.shown();
+            let texts = list(texts.iter().map(String::as_str));
+            let how = if edge.is_end { "ends" } else { "starts" };
+            format!("{field} {how} with one of {texts}{}", minding(edge.cased))
         }
         Test::AnyPiece(pieces) => {
             format!("{field} contains one of {}", list(pieces.texts.iter().map(|t| &**t)))

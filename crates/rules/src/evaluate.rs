@@ -1,5 +1,8 @@
 //! Evaluating one predicate on a record, and a scope's body on an element.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use trailloop_cloudtrail::Value;
 
 use crate::derived::Derived;
@@ -8,7 +11,7 @@ use crate::number::Num;
 use crate::path::{Path, Quantifier};
 use crate::relate;
 use crate::test::{Expr, Field, Predicate, Relation, Test};
-use crate::value::{self, Check};
+use crate::value::{self, Check, Compact};
 use crate::view::{At, View, Visit, elements, walk};
 
 /// Where a compiled predicate's values come from.
@@ -26,13 +29,13 @@ pub(crate) enum Source {
 /// Visits the other field of a `fieldref`: each scalar as text, and as a number if it is one.
 type Others<'o> = &'o dyn Fn(&mut dyn FnMut(&str, Option<Num>) -> bool) -> bool;
 
-/// Whether a record passes a test. `other` is the second field of a `fieldref`; `compact` is room for an object's text.
+/// Whether a record passes a test. `other` is the second field of a `fieldref`; `room` is what evaluation needs.
 pub(crate) fn holds(
     source: &Source,
     test: &Test,
     other: Option<&Source>,
     view: View<'_>,
-    compact: &mut String,
+    room: &mut Room,
 ) -> bool {
     let others = |visit: &mut dyn FnMut(&str, Option<Num>) -> bool| match other {
         Some(Source::Node(id)) => view.visit(*id, &mut |end| scalars_at(end, visit)),
@@ -45,16 +48,14 @@ pub(crate) fn holds(
         Source::Derived(derived) => derived_holds(*derived, test, &others, view),
         Source::Node(id) => match (view.at(*id), test) {
             (At::Missing, Test::Null) => true,
-            (At::Missing, Test::Exists | Test::Text(_) | Test::OneOf { .. }) => false,
+            (At::Missing, Test::Exists | Test::Text(_) | Test::OneOf(_)) => false,
             (At::Value(_), Test::Exists) => true,
-            (At::Value(value), Test::Text(_) | Test::OneOf { .. }) if value.as_str().is_some() => {
+            (At::Value(value), Test::Text(_) | Test::OneOf(_)) if value.as_str().is_some() => {
                 value::text_passes(Check::Test(test), value.as_str().unwrap_or_default())
             }
-            _ => holds_at(test, &others, view, compact, &|visit| view.visit(*id, visit)),
+            _ => holds_at(test, &others, view, room, &|visit| view.visit(*id, visit)),
         },
-        Source::Path(path) => {
-            holds_at(test, &others, view, compact, &|visit| view.walk(path, visit))
-        }
+        Source::Path(path) => holds_at(test, &others, view, room, &|visit| view.walk(path, visit)),
     }
 }
 
@@ -81,14 +82,14 @@ fn holds_at<'a>(
     test: &Test,
     others: Others<'_>,
     view: View<'a>,
-    compact: &mut String,
+    room: &mut Room,
     ends: &dyn Fn(Visit<'_, 'a>) -> bool,
 ) -> bool {
     match test {
         Test::Null => ends(&mut |end| end.is_none_or(value::has_null)),
         Test::Exists => ends(&mut |end| end.is_some()),
         Test::OtherField { relation, cased, .. } => {
-            let text = std::cell::RefCell::new(compact);
+            let text = RefCell::new(&mut room.compact);
             related(
                 (*relation, *cased),
                 others,
@@ -109,12 +110,12 @@ fn holds_at<'a>(
             )
         }
         Test::Scope { quantifier, body } => {
-            let mut body = |element| body_holds(body, element, view, compact);
+            let mut body = |element| body_holds(body, element, view, room);
             scope_holds(*quantifier, view, &mut body, ends)
         }
-        test => {
-            ends(&mut |end| end.is_some_and(|end| value::passes(Check::Test(test), end, compact)))
-        }
+        test => ends(&mut |end| {
+            end.is_some_and(|end| value::passes(Check::Test(test), end, &mut room.compact))
+        }),
     }
 }
 
@@ -164,30 +165,68 @@ fn scope_holds<'a>(
 }
 
 /// Whether an element satisfies a body.
-fn body_holds<'a>(expr: &Expr, element: Value<'a>, view: View<'a>, compact: &mut String) -> bool {
+fn body_holds<'a>(expr: &Expr, element: Value<'a>, view: View<'a>, room: &mut Room) -> bool {
     match expr {
-        Expr::All(parts) => parts.iter().all(|part| body_holds(part, element, view, compact)),
-        Expr::Any(parts) => parts.iter().any(|part| body_holds(part, element, view, compact)),
-        Expr::Not(part) => !body_holds(part, element, view, compact),
+        Expr::All(parts) => parts.iter().all(|part| body_holds(part, element, view, room)),
+        Expr::Any(parts) => parts.iter().any(|part| body_holds(part, element, view, room)),
+        Expr::Not(part) => !body_holds(part, element, view, room),
         Expr::AtLeast(count, parts) => {
-            let held = parts.iter().filter(|part| body_holds(part, element, view, compact));
+            let held = parts.iter().filter(|part| body_holds(part, element, view, room));
             held.take(*count).count() == *count
         }
         Expr::Test(Predicate { field, test }) => {
             let Field::Path(path) = field else { return false };
-            let others = |visit: &mut dyn FnMut(&str, Option<Num>) -> bool| match test {
-                Test::OtherField { field, .. } => match &**field {
-                    Field::Path(path) => view.walk(path, &mut |end| scalars_at(end, visit)),
-                    Field::Derived(derived) => {
-                        view.derived(*derived, &mut |text| visit(text, None))
-                    }
-                    Field::AnyLeaf => false,
-                },
-                _ => false,
-            };
-            holds_at(test, &others, view, compact, &|visit| {
-                walk(element, &path.parts, view.texts(), visit)
-            })
+            let ends = |visit: Visit<'_, 'a>| walk(element, &path.parts, view.texts(), visit);
+            match test {
+                Test::OtherField { field: other, relation, cased } => {
+                    let Some(others) = room.others(other, *cased, view) else { return false };
+                    ends(&mut |end| {
+                        end.is_some_and(|end| {
+                            value::texts(end, &mut room.compact, &mut |text, number| {
+                                others.relate(text, number, *relation)
+                            })
+                        })
+                    })
+                }
+                test => holds_at(test, &|_| false, view, room, &ends),
+            }
         }
+    }
+}
+
+/// What evaluation needs beside a record: room for texts, and what it found out for the elements of a scope.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    compact: Compact,
+    /// The values of fields of the record that bodies compare their elements with, by the address of the field in the
+    /// rule: they are the same for every element.
+    others: Vec<(usize, Option<Arc<relate::Others>>)>,
+}
+
+impl Room {
+    /// Forgets the last record.
+    pub(crate) fn clear(&mut self) {
+        self.compact.clear();
+        self.others.clear();
+    }
+
+    fn others(
+        &mut self,
+        field: &Field,
+        cased: bool,
+        view: View<'_>,
+    ) -> Option<Arc<relate::Others>> {
+        let address = std::ptr::from_ref(field).addr();
+        if let Some((_, others)) = self.others.iter().find(|(known, _)| *known == address) {
+            return others.clone();
+        }
+        let others = relate::Others::new(cased, |visit| match field {
+            Field::Path(path) => view.walk(path, &mut |end| scalars_at(end, visit)),
+            Field::Derived(derived) => view.derived(*derived, &mut |text| visit(text, None)),
+            Field::AnyLeaf => false,
+        });
+        let others = others.map(Arc::new);
+        self.others.push((address, others.clone()));
+        others
     }
 }

@@ -91,8 +91,16 @@ fn test_keys(predicate: &Predicate, field: &Field) -> Option<Vec<Key>> {
 
 fn own_keys(test: &Test) -> Option<Vec<Key>> {
     match test {
-        Test::OneOf { texts, .. } => {
-            Some(texts.iter().map(|text| Key::Exact(fold::folded(text))).collect())
+        Test::OneOf(whole) => {
+            Some(whole.texts.iter().map(|text| Key::Exact(fold::folded(text))).collect())
+        }
+        Test::AnyEdge(edge) => {
+            let texts = edge.shown().into_iter();
+            if edge.is_end {
+                let keys = texts.map(contained);
+                return Some(keys.collect::<Option<Vec<_>>>()?.concat());
+            }
+            Some(texts.map(|text| Key::Prefix(fold::folded(&text))).collect())
         }
         Test::Text(pattern) => match &pattern.shape {
             Shape::Exact(text) => Some(vec![Key::Exact(fold::folded(text))]),
@@ -113,11 +121,16 @@ fn own_keys(test: &Test) -> Option<Vec<Key>> {
     }
 }
 
-/// The key of a text that must be contained; one that is too short to be rare, or not ASCII, is none.
+/// The key of a text that must be contained; one that is too short to be rare, or not ASCII, is none. Of a long one its
+/// start is enough.
 fn contained(text: String) -> Option<Vec<Key>> {
-    const CHARS_MIN: usize = 3;
-    (text.is_ascii() && text.len() >= CHARS_MIN)
-        .then(|| vec![Key::Contains(text.to_ascii_lowercase())])
+    const BYTES_MIN: usize = 3;
+    const BYTES_MAX: usize = 32;
+    if !text.is_ascii() || text.len() < BYTES_MIN {
+        return None;
+    }
+    let start = &text[..text.len().min(BYTES_MAX)];
+    Some(vec![Key::Contains(start.to_ascii_lowercase())])
 }
 
 fn longest_literal(shape: &Shape) -> Option<String> {

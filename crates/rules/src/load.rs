@@ -14,6 +14,7 @@ use crate::lists::Lists;
 use crate::modifier::nearest;
 use crate::path::SCOPES_SINCE;
 use crate::rule::Rule;
+use crate::test::Expr;
 use crate::values::REGEXES_BYTES_MAX;
 use crate::yaml::{self, Data, Mark, Node};
 
@@ -39,6 +40,9 @@ impl Loaded {
         self.rejected += other.rejected;
     }
 }
+
+/// A rule makes no more tests one by one. Lists of eight values and more of one kind are one test.
+const TESTS_MAX: usize = 500;
 
 /// The version of Sigma that a document without `sigma-version` is written for.
 const VERSION_ASSUMED: u32 = 2;
@@ -168,7 +172,8 @@ fn rule(
     let level = level(document, reporter);
     logsource(document, reporter);
     let detection = match document.get("detection") {
-        Some(detection) => detection::read(detection, context, reporter),
+        Some(detection) => detection::read(detection, context, reporter)
+            .and_then(|expr| bounded(expr, detection, reporter)),
         None => {
             reporter.error(
                 document.mark,
@@ -198,6 +203,21 @@ fn rule(
     let exceptions = Vec::new();
     let detection = detection?;
     Some(Rule { analytic, name, path, line, tests, detection, exceptions, id_mark })
+}
+
+/// Refuses a detection that makes too many tests one by one: each is made of every element of an array.
+fn bounded(expr: Expr, detection: &Node, reporter: &mut Reporter<'_>) -> Option<Expr> {
+    let tests = expr.tests();
+    if tests <= TESTS_MAX {
+        return Some(expr);
+    }
+    reporter.error(
+        detection.mark,
+        code::TOO_LARGE,
+        format!("the detection makes {tests} tests one by one, more than {TESTS_MAX}"),
+        "put values of one kind into one list, which counts once (whole texts, starts, ends, pieces, networks), or split the rule",
+    );
+    None
 }
 
 /// The major version of Sigma that the document says it is written for.

@@ -6,7 +6,6 @@
 use crate::derived::{self, Derived};
 use crate::pattern::Shape;
 use crate::test::{Expr, Field, Predicate, Test};
-use crate::value::is_one_of;
 
 /// A detection in negation normal form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -200,7 +199,8 @@ fn decided(predicate: &Predicate, known: Known<'_>) -> Option<bool> {
     match &predicate.test {
         // Folding keeps the number of characters, so the folded value stands for every spelling.
         Test::Text(pattern) if !pattern.cased => Some(pattern.matches(value)),
-        Test::OneOf { texts, cased: false } => Some(is_one_of(value, texts, false)),
+        Test::OneOf(whole) if !whole.cased => Some(whole.matches(value)),
+        Test::AnyEdge(edge) if !edge.cased => Some(edge.matches(value)),
         Test::Exists => Some(true),
         Test::Null => Some(false),
         _ => None,
@@ -218,7 +218,8 @@ pub(crate) fn cost(predicate: &Predicate) -> u64 {
             Shape::Contains(_) => 6,
             Shape::Glob(_) => 12,
         },
-        Test::Number(..) | Test::OneOf { .. } => 3,
+        Test::Number(..) | Test::OneOf(_) => 3,
+        Test::AnyEdge(_) => 4,
         Test::Network(_) | Test::AnyNetwork(_) | Test::Time(..) => 8,
         Test::AnyPiece(_) => 10,
         Test::Regex(_) => 15,

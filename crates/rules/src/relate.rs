@@ -17,6 +17,7 @@ use crate::test::Relation;
 pub(crate) const PAIRED_MAX: usize = 32;
 
 /// The values of the other field.
+#[derive(Debug)]
 pub(crate) struct Others {
     automaton: AhoCorasick,
     numbers: BTreeSet<String>,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use trailloop_cloudtrail::Record;
 
 use crate::diagnostic::{Diagnostic, Severity, code, quoted};
-use crate::evaluate::{self, Source};
+use crate::evaluate::{self, Room, Source};
 use crate::fields::{Fields, NodeId};
 use crate::filter::{self, Filter};
 use crate::index::{Candidate, Index, IndexScratch, Stand};
@@ -47,7 +47,7 @@ pub struct MatchScratch {
     /// Two bits a predicate: evaluated, and with which result.
     known: Vec<u64>,
     is_true: Vec<u64>,
-    compact: String,
+    room: Room,
     memos: Vec<TextMemo>,
     view: ViewScratch,
     index: IndexScratch,
@@ -217,14 +217,15 @@ impl RuleSet {
             let serves = Some(Arc::clone(&self.identity));
             *scratch = MatchScratch { serves, ..MatchScratch::default() };
         }
-        let MatchScratch { known, is_true, compact, memos, view, index, .. } = scratch;
+        let MatchScratch { known, is_true, room, memos, view, index, .. } = scratch;
+        room.clear();
         let words = self.predicates.len().div_ceil(64);
         known.clear();
         known.resize(words, 0);
         is_true.resize(words, 0);
         memos.resize_with(self.memos, TextMemo::default);
         let view = View::new(record, &self.fields, view);
-        (view, Memo { known, is_true, compact, memos }, index)
+        (view, Memo { known, is_true, room, memos }, index)
     }
 
     fn try_all(
@@ -259,8 +260,8 @@ impl RuleSet {
 
     fn evaluate(&self, number: u32, view: View<'_>, memo: &mut Memo<'_>) -> bool {
         let Compiled { source, other, test, memo: place } = &self.compiled[number as usize];
-        let Memo { compact, memos, .. } = memo;
-        let mut holds = || evaluate::holds(source, test, other.as_ref(), view, compact);
+        let Memo { room, memos, .. } = memo;
+        let mut holds = || evaluate::holds(source, test, other.as_ref(), view, room);
         match place.and_then(|place| Some((place, view.text(place.node)?))) {
             Some((place, text)) => memos[place.memo].get(text, place.number, holds),
             None => holds(),
@@ -280,7 +281,7 @@ impl MatchScratch {
 struct Memo<'s> {
     known: &'s mut [u64],
     is_true: &'s mut [u64],
-    compact: &'s mut String,
+    room: &'s mut Room,
     memos: &'s mut [TextMemo],
 }
 
@@ -388,8 +389,12 @@ fn is_worth_remembering(predicate: &Predicate) -> bool {
         matches!(predicate.field.keys(), None | Some("eventTime" | "eventID" | "requestID"));
     let is_costly = match &predicate.test {
         Test::Text(pattern) => matches!(pattern.shape, Shape::Contains(_) | Shape::Glob(_)),
-        Test::OneOf { texts, .. } => texts.len() > 16,
-        Test::AnyPiece(_) | Test::Regex(_) | Test::Network(_) | Test::AnyNetwork(_) => true,
+        Test::OneOf(_)
+        | Test::AnyEdge(_)
+        | Test::AnyPiece(_)
+        | Test::Regex(_)
+        | Test::Network(_)
+        | Test::AnyNetwork(_) => true,
         _ => false,
     };
     is_costly && !varies

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use regex::Regex;
 
 use crate::derived::Derived;
-use crate::gather::Pieces;
+use crate::gather::{Edge, Pieces, Whole};
 use crate::number::Num;
 use crate::path::{Path, Quantifier};
 use crate::pattern::Pattern;
@@ -51,11 +51,10 @@ pub(crate) enum Test {
     /// Present, null included.
     Exists,
     Text(Pattern),
-    /// Equal to one of these texts, which are sorted, and case-folded unless `cased`.
-    OneOf {
-        texts: Box<[Box<str>]>,
-        cased: bool,
-    },
+    /// Equal to one of many texts or numbers.
+    OneOf(Whole),
+    /// Begins or ends with one of many texts.
+    AnyEdge(Edge),
     /// One of many pieces stands in the text.
     AnyPiece(Pieces),
     Regex(Expression),
@@ -202,6 +201,20 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 impl Expr {
+    /// How many tests the expression makes of a record, those of bodies included: a gathered list is one.
+    pub(crate) fn tests(&self) -> usize {
+        match self {
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
+                parts.iter().map(Self::tests).sum()
+            }
+            Self::Not(part) => part.tests(),
+            Self::Test(predicate) => match &predicate.test {
+                Test::Scope { body, .. } => 1 + body.tests(),
+                _ => 1,
+            },
+        }
+    }
+
     /// What a copy of the expression costs: its predicates, each counted once more per 64 bytes of its text.
     pub(crate) fn weight(&self) -> usize {
         match self {
@@ -210,9 +223,10 @@ impl Expr {
             }
             Self::Not(part) => 1 + part.weight(),
             Self::Test(predicate) => match &predicate.test {
-                Test::AnyPiece(Pieces { texts, .. }) | Test::OneOf { texts, .. } => {
+                Test::AnyPiece(Pieces { texts, .. }) | Test::OneOf(Whole { texts, .. }) => {
                     texts.iter().map(|text| 1 + text.len() / 64).sum()
                 }
+                Test::AnyEdge(edge) => edge.weight(),
                 Test::AnyNetwork(networks) => networks.len(),
                 Test::Text(pattern) => 1 + pattern.text_bytes() / 64,
                 Test::Scope { body, .. } => 1 + body.weight(),

@@ -1,6 +1,6 @@
 //! Testing a value: what a text test means for numbers, booleans, arrays and objects.
 
-use trailloop_cloudtrail::{Kind, Number, Value};
+use trailloop_cloudtrail::{Kind, Number, Position, Value};
 
 use crate::fold;
 use crate::number::{Num, with_text};
@@ -14,8 +14,33 @@ pub(crate) enum Check<'t> {
     Against { other: &'t str, number: Option<Num>, relation: Relation, cased: bool },
 }
 
+/// The compact text of the object that was asked for last: several tests look at the same one.
+#[derive(Debug, Default)]
+pub(crate) struct Compact {
+    text: String,
+    /// Where that object stands in the record.
+    place: Option<Position>,
+}
+
+impl Compact {
+    /// Forgets the last record.
+    pub(crate) fn clear(&mut self) {
+        self.place = None;
+    }
+
+    fn of(&mut self, value: Value<'_>) -> &str {
+        let place = value.position();
+        if place.is_none() || self.place != place {
+            self.place = place;
+            self.text.clear();
+            value.write_compact(&mut self.text);
+        }
+        &self.text
+    }
+}
+
 /// Whether the value, or any element of it, passes. `compact` is room for an object's text.
-pub(crate) fn passes(check: Check<'_>, value: Value<'_>, compact: &mut String) -> bool {
+pub(crate) fn passes(check: Check<'_>, value: Value<'_>, compact: &mut Compact) -> bool {
     match value.kind() {
         Kind::Null => false,
         Kind::Bool(value) => text_passes(check, if value { "true" } else { "false" }),
@@ -34,7 +59,11 @@ pub(crate) fn passes(check: Check<'_>, value: Value<'_>, compact: &mut String) -
                 check,
                 Check::Against { .. }
                     | Check::Test(
-                        Test::Text(_) | Test::OneOf { .. } | Test::AnyPiece(_) | Test::Regex(_)
+                        Test::Text(_)
+                            | Test::OneOf(_)
+                            | Test::AnyEdge(_)
+                            | Test::AnyPiece(_)
+                            | Test::Regex(_)
                     )
             );
             if !is_about_text {
@@ -43,9 +72,7 @@ pub(crate) fn passes(check: Check<'_>, value: Value<'_>, compact: &mut String) -
             if strings(value, &mut |text| text_passes(check, text)) {
                 return true;
             }
-            compact.clear();
-            value.write_compact(compact);
-            text_passes(check, compact)
+            text_passes(check, compact.of(value))
         }
     }
 }
@@ -85,7 +112,7 @@ pub(crate) fn leaves(value: Value<'_>, visit: &mut dyn FnMut(&str) -> bool) -> b
 /// each string below it and its compact text. `compact` is room for that.
 pub(crate) fn texts(
     value: Value<'_>,
-    compact: &mut String,
+    compact: &mut Compact,
     visit: &mut dyn FnMut(&str, Option<Num>) -> bool,
 ) -> bool {
     match value.kind() {
@@ -95,9 +122,7 @@ pub(crate) fn texts(
             if strings(value, &mut |text| visit(text, None)) {
                 return true;
             }
-            compact.clear();
-            value.write_compact(compact);
-            visit(compact, None)
+            visit(compact.of(value), None)
         }
         _ => scalars(value, visit),
     }
@@ -131,6 +156,9 @@ fn number_passes(check: Check<'_>, number: Number<'_>) -> bool {
             let size = Num::size_of(number);
             return size.and_then(|size| size.compare(*bound)).is_some_and(|o| order.holds(o));
         }
+        Check::Test(Test::OneOf(whole)) if Num::of(number).is_some_and(|n| whole.holds(n)) => {
+            return true;
+        }
         Check::Test(Test::Text(pattern)) => pattern.number,
         Check::Against { number, relation: Relation::Equals, .. } => number,
         _ => None,
@@ -147,7 +175,8 @@ fn number_passes(check: Check<'_>, number: Number<'_>) -> bool {
 pub(crate) fn text_passes(check: Check<'_>, text: &str) -> bool {
     match check {
         Check::Test(Test::Text(pattern)) => pattern.matches(text),
-        Check::Test(Test::OneOf { texts, cased }) => is_one_of(text, texts, *cased),
+        Check::Test(Test::OneOf(whole)) => whole.matches(text),
+        Check::Test(Test::AnyEdge(edge)) => edge.matches(text),
         Check::Test(Test::Regex(expression)) => expression.regex.is_match(text),
         Check::Test(Test::AnyPiece(pieces)) => pieces.matches(text),
         Check::Test(Test::Network(network)) => network.contains(text),
@@ -169,15 +198,4 @@ pub(crate) fn text_passes(check: Check<'_>, text: &str) -> bool {
             Relation::EndsWith => fold::ends_with(text, other, cased),
         },
     }
-}
-
-/// Whether a text is among sorted ones, which are folded unless `cased`.
-pub(crate) fn is_one_of(text: &str, texts: &[Box<str>], cased: bool) -> bool {
-    let found = if cased {
-        texts.binary_search_by(|known| (**known).cmp(text))
-    } else {
-        // UTF-8 sorts as its characters do, so the order of the folded texts is that of their characters.
-        texts.binary_search_by(|known| known.chars().cmp(text.chars().map(fold::fold)))
-    };
-    found.is_ok()
 }

@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 
 use crate::condition::VALUES_MAX;
 use crate::detection::{Context, other_field};
-use crate::diagnostic::{Reporter, code, quoted};
+use crate::diagnostic::{Reporter, Severity, code, quoted};
 use crate::encode::encode;
 use crate::modifier::{Kind, Modifiers};
 use crate::number::Num;
@@ -21,13 +21,16 @@ const REGEX_BYTES_MAX: usize = 1024 * 1024;
 const REGEX_SIZES_BYTES: [usize; 3] = [16 * 1024, 128 * 1024, REGEX_BYTES_MAX];
 
 /// The expressions of one file take no more together.
-pub(crate) const REGEXES_BYTES_MAX: usize = 128 * 1024 * 1024;
+pub(crate) const REGEXES_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A text value has no more characters, which bounds the work of a pattern on one value.
 const PATTERN_CHARS_MAX: usize = 8 * 1024;
 
 /// A text value has no more wildcards.
 const WILDCARDS_MAX: usize = 256;
+
+/// A text value with wildcards inside has no more characters: looking for it takes its length times the value's.
+const GLOB_CHARS_MAX: usize = 512;
 
 /// `windash` before an encoding is spelled out, five ways a dash; more dashes are refused.
 const DASHES_ENCODED_MAX: usize = 3;
@@ -171,12 +174,14 @@ fn text_tests(
     };
     let mut value_tokens = tokens(text);
     let wildcards = value_tokens.iter().filter(|token| !matches!(token, Token::Char(_))).count();
-    if wildcards > WILDCARDS_MAX || value_tokens.len() > PATTERN_CHARS_MAX {
+    let chars_max =
+        if has_inner_wildcard(&value_tokens) { GLOB_CHARS_MAX } else { PATTERN_CHARS_MAX };
+    if wildcards > WILDCARDS_MAX || value_tokens.len() > chars_max {
         reporter.error(
             value.mark,
             code::TOO_LARGE,
             format!(
-                "a value of {} characters with {wildcards} wildcards; the limits are {PATTERN_CHARS_MAX} and {WILDCARDS_MAX}",
+                "a value of {} characters with {wildcards} wildcards; the limits are {chars_max} and {WILDCARDS_MAX}",
                 value_tokens.len()
             ),
             "write a shorter value",
@@ -201,6 +206,15 @@ fn text_tests(
         })
         .collect();
     Some(if parts.len() == 1 { parts.remove(0) } else { Expr::Any(parts) })
+}
+
+/// Whether a wildcard stands elsewhere than as a star at an end.
+fn has_inner_wildcard(tokens: &[Token]) -> bool {
+    let is_star = |token: &Token| *token == Token::Star;
+    let start = tokens.iter().take_while(|token| is_star(token)).count();
+    let end = tokens.iter().rev().take_while(|token| is_star(token)).count();
+    let inner = tokens.get(start..tokens.len().saturating_sub(end)).unwrap_or_default();
+    inner.iter().any(|token| !matches!(token, Token::Char(_)))
 }
 
 /// Adds the stars that `contains`, `startswith` and `endswith` stand for.
@@ -352,6 +366,10 @@ fn regex_test(
     context: Context<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Test> {
+    // Each one that is refused for its size costs milliseconds before it is.
+    if reporter.is_full(Severity::Error) {
+        return None;
+    }
     let (bytes, built) = compiled(flags, pattern);
     let left = context.regex_bytes_left.get().checked_sub(bytes);
     let error = match built {

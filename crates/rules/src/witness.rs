@@ -8,7 +8,7 @@
 //! A field that is missing rules all its rules out. A field that is anything but one string of ASCII rules none out:
 //! the automaton ignores the case of ASCII alone, and arrays and objects are for the rules themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
 use aho_corasick::automaton::OverlappingState;
@@ -85,14 +85,17 @@ pub(crate) fn choose(tree: &Tree, predicates: &[Predicate]) -> Option<(Field, Ve
     tree.visit_predicates(&mut |number| {
         numbers.insert(number);
     });
+    let mut seen = HashSet::new();
     let fields: Vec<&Field> = numbers
         .iter()
         .map(|number| &predicates[*number as usize])
         .filter(|predicate| {
             let test = &predicate.test;
-            matches!(test, Test::Text(_) | Test::OneOf { .. } | Test::AnyPiece(_) | Test::Regex(_))
+            let is_gathered = matches!(test, Test::OneOf(_) | Test::AnyEdge(_) | Test::AnyPiece(_));
+            is_gathered || matches!(test, Test::Text(_) | Test::Regex(_))
         })
         .map(|predicate| &predicate.field)
+        .filter(|field| seen.insert(*field))
         .collect();
     let mut best: Option<(usize, &Field, Vec<Key>)> = None;
     for field in fields {
