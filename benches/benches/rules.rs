@@ -2,7 +2,9 @@
 //!
 //! Each engine gets its best: records are parsed beforehand into what it matches on, and its rules are compiled with
 //! the indexes that it turns on by itself (the optional filters of `rsigma-eval` made nothing here faster). The
-//! engines take turns, and the best round of each counts. A second table includes parsing, of one plain log object.
+//! engines take turns, and the best rounds count (`contest.rs`). A second table includes parsing: `rsigma-eval` is handed
+//! each record's JSON by itself, has `serde_json` parse it and drops it; ours reads plain log objects of fifty records
+//! and finds the records in them.
 //!
 //! What can't be made equal: the workspace has `serde_json` keep the order of keys, with which `rsigma-eval` takes about
 //! a tenth longer than without. For each match `rsigma-eval` returns a result with the rule's title, tags and fields, ours
@@ -10,27 +12,20 @@
 //!
 //!     cargo bench -p trailloop-benches --bench rules
 
-use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rsigma_eval::Engine;
 use rsigma_eval::event::JsonEvent;
 use rsigma_parser::parse_sigma_yaml;
 use serde_json::Value;
-use trailloop_benches::records::Records;
+use trailloop_benches::contest::{Outcome, PART, ROUNDS, compete};
+use trailloop_benches::records::{Records, object};
 use trailloop_benches::rules::{rule_set, rule_texts};
 use trailloop_cloudtrail::{Limits, Record, RecordBuffer, Scratch, read_records};
 use trailloop_rules::{MatchScratch, RuleSet};
 
 const RULES: [usize; 4] = [57, 200, 800, 3000];
 const RECORDS: u16 = 1000;
-const ROUNDS: usize = 25;
-/// In a round, an engine goes over the records again until about this long has passed: short enough that some rounds
-/// are undisturbed on a busy machine.
-const ROUND: Duration = Duration::from_millis(5);
-/// An engine that took this long for a row takes part in no further round, after three.
-const ROW_MAX: Duration = Duration::from_secs(2);
 
 const MATCHING: &str = "| Rules | Candidates | Matches | Trailloop, ns | rsigma, ns | to Trailloop | sigma-rust, ns | \
                         to Trailloop |\n|---|---|---|---|---|---|---|---|";
@@ -53,7 +48,7 @@ fn main() {
         }
         for engines in &engines {
             let quiet = engines.quiet(&records.each);
-            if !quiet.is_empty() {
+            if !quiet.is_empty() && quiet.len() < records.each.len() {
                 println!(
                     "{}",
                     engines.matching(&format!(" ({} that match nothing)", quiet.len()), &quiet)
@@ -136,21 +131,30 @@ impl Engines {
         for record in &parsed.ours {
             candidates += self.ours.candidates(record, &mut scratch);
         }
-        let outcomes = compete([
-            &mut || {
-                let mut matches = 0;
-                for record in &parsed.ours {
-                    self.ours.matches_into(record, &mut scratch, &mut hits);
-                    matches += hits.len();
-                }
-                matches
-            },
-            &mut || parsed.rsigma.iter().map(|record| self.rsigma_matches(record)).sum(),
-            &mut || {
-                let of = |event| self.sigma_rust.iter().filter(|rule| rule.is_match(event)).count();
-                parsed.sigma_rust.iter().map(of).sum()
-            },
-        ]);
+        let outcomes = compete(
+            each.len(),
+            [
+                &mut |part| {
+                    let mut matches = 0;
+                    for record in &parsed.ours[part] {
+                        self.ours.matches_into(record, &mut scratch, &mut hits);
+                        matches += hits.len();
+                    }
+                    matches
+                },
+                &mut |part| {
+                    let records = parsed.rsigma[part].iter();
+                    records.map(|record| self.rsigma_matches(record)).sum()
+                },
+                &mut |part| {
+                    let events = parsed.sigma_rust[part].iter();
+                    let rules = &self.sigma_rust;
+                    events
+                        .map(|event| rules.iter().filter(|rule| rule.is_match(event)).count())
+                        .sum()
+                },
+            ],
+        );
         let mut matches =
             outcomes.iter().map(|outcome| per(outcome.matches, each.len())).collect::<Vec<_>>();
         matches.dedup();
@@ -165,23 +169,27 @@ impl Engines {
 
     /// A row of parsing and matching.
     fn parsing(&self, records: &Records) -> String {
+        let objects: Vec<Vec<u8>> = records.each.chunks(PART).map(object).collect();
         let mut scratch = Scratch::new();
         let (mut match_scratch, mut hits) = (MatchScratch::default(), Vec::new());
-        let outcomes = compete([
-            &mut || {
-                let mut matches = 0;
-                read_records(&records.text, &Limits::default(), &mut scratch, |record| {
-                    self.ours.matches_into(&record, &mut match_scratch, &mut hits);
-                    matches += hits.len();
-                });
-                matches
-            },
-            &mut || {
-                let value: Value = serde_json::from_slice(&records.text).expect("it is JSON");
-                let records = value["Records"].as_array().expect("an array");
-                records.iter().map(|record| self.rsigma_matches(record)).sum()
-            },
-        ]);
+        let outcomes = compete(
+            records.each.len(),
+            [
+                &mut |part| {
+                    let (object, mut matches) = (&objects[part.start / PART], 0);
+                    read_records(object, &Limits::default(), &mut scratch, |record| {
+                        self.ours.matches_into(&record, &mut match_scratch, &mut hits);
+                        matches += hits.len();
+                    });
+                    matches
+                },
+                &mut |part| {
+                    let parse = |record: &Vec<u8>| serde_json::from_slice(record).expect("JSON");
+                    let records = records.each[part].iter();
+                    records.map(|record| self.rsigma_matches(&parse(record))).sum()
+                },
+            ],
+        );
         format!("| {} | {} |", self.ours.len(), ratios(records.each.len(), &outcomes))
     }
 
@@ -201,38 +209,6 @@ impl Engines {
         };
         each.iter().filter(|record| is_quiet(record)).cloned().collect()
     }
-}
-
-/// What came of going over the records.
-struct Outcome {
-    matches: usize,
-    /// In the best round.
-    time: Duration,
-}
-
-/// Runs each in turn, round after round.
-fn compete<const N: usize>(cases: [&mut dyn FnMut() -> usize; N]) -> [Outcome; N] {
-    let mut cases = cases.map(|case| {
-        let started = Instant::now();
-        let matches = case();
-        let passes = ROUND.as_nanos() / started.elapsed().as_nanos().max(1);
-        let passes = u32::try_from(passes).unwrap_or(u32::MAX).max(1);
-        (case, passes, Outcome { matches, time: Duration::MAX }, Duration::ZERO)
-    });
-    for round in 0..ROUNDS {
-        for (case, passes, best, spent) in &mut cases {
-            if round >= 3 && *spent >= ROW_MAX {
-                continue;
-            }
-            let started = Instant::now();
-            for _ in 0..*passes {
-                black_box(case());
-            }
-            best.time = best.time.min(started.elapsed() / *passes);
-            *spent += started.elapsed();
-        }
-    }
-    cases.map(|(_, _, best, _)| best)
 }
 
 /// Nanoseconds a record of each, all but the first with their ratio to the first.

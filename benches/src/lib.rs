@@ -3,6 +3,7 @@
 //! Results are ratios from one run on one machine; `benches/runs/` keeps them with the command that repeats them.
 
 pub mod apis;
+pub mod contest;
 pub mod records;
 pub mod rules;
 

@@ -21,14 +21,12 @@ pub fn corpus(objects: u32, records: u32) -> Vec<SynthObject> {
     (0..objects).map(|nth| organization.object(nth)).collect()
 }
 
-/// Records, and the plain text of a log object that holds them.
+/// Records by themselves.
 pub struct Records {
     /// What they are.
     pub name: String,
     /// The JSON of each.
     pub each: Vec<Vec<u8>>,
-    /// `{"Records":[…]}` of them all.
-    pub text: Vec<u8>,
 }
 
 impl Records {
@@ -40,7 +38,7 @@ impl Records {
         std::io::Read::read_to_end(&mut MultiGzDecoder::new(&*object), &mut text)
             .expect("the corpus is gzip");
         let each = split(&text);
-        Self::new(format!("{} synthetic records", each.len()), each)
+        Self { name: format!("{} synthetic records", each.len()), each }
     }
 
     /// Real records of attacks being carried out, repeated until there are `count`, without white space as CloudTrail
@@ -58,15 +56,16 @@ impl Records {
                 distinct.push(value.to_string().into_bytes());
             }
         }
-        let name = format!("{count} of {} real records", distinct.len());
+        let name = format!("{count} real records ({}, repeated)", distinct.len());
         let each: Vec<Vec<u8>> = distinct.iter().cycle().take(count).cloned().collect();
-        (!each.is_empty()).then(|| Self::new(name, each))
+        (!each.is_empty()).then_some(Self { name, each })
     }
+}
 
-    fn new(name: String, each: Vec<Vec<u8>>) -> Self {
-        let text = [b"{\"Records\":[".as_slice(), &each.join(&b','), b"]}"].concat();
-        Self { name, each, text }
-    }
+/// The plain text of a log object that holds records.
+#[must_use]
+pub fn object(each: &[Vec<u8>]) -> Vec<u8> {
+    [b"{\"Records\":[".as_slice(), &each.join(&b','), b"]}"].concat()
 }
 
 /// Where data that is not of this project lies, if it does: beside the repository.
