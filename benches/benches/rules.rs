@@ -6,9 +6,9 @@
 //! each record's JSON by itself, has `serde_json` parse it and drops it; ours reads plain log objects of fifty records
 //! and finds the records in them.
 //!
-//! What can't be made equal: the workspace has `serde_json` keep the order of keys, with which `rsigma-eval` takes about
-//! a tenth longer than without. For each match `rsigma-eval` returns a result with the rule's title, tags and fields, ours
-//! the rule's number. Rows of records that no rule matches, for which both return nothing, show what that is worth.
+//! What can't be made equal: the workspace has `serde_json` keep the order of keys, with which `rsigma-eval` takes a
+//! tenth to a fifth longer than without. For each match it returns a result with the rule's title, tags and fields, and
+//! ours the rule's number: the rows of records that no rule matches, for which both return nothing, are without that.
 //!
 //!     cargo bench -p trailloop-benches --bench rules
 
