@@ -1,10 +1,10 @@
 //! Matching alone: our engine beside two others, with the same rules, on the same records, in one process.
 //!
 //! Each engine gets its best: records are parsed beforehand into what it matches on, and its rules are compiled with
-//! the indexes that it turns on by itself (the optional filters of `rsigma-eval` made nothing here faster). The
-//! engines take turns, and the best rounds count (`contest.rs`). A second table includes parsing: `rsigma-eval` is handed
-//! each record's JSON by itself, has `serde_json` parse it and drops it; ours reads plain log objects of fifty records
-//! and finds the records in them.
+//! the indexes that it turns on by itself (the optional filters of `rsigma-eval` made nothing here faster). The engines
+//! take turns, and the best rounds count (`contest.rs`). A second table includes parsing: `rsigma-eval` is handed each
+//! record's JSON by itself, has `serde_json` parse it and drops it; ours reads plain log objects of fifty records and
+//! finds the records in them.
 //!
 //! What can't be made equal: the workspace has `serde_json` keep the order of keys, with which `rsigma-eval` takes a
 //! tenth to a fifth longer than without. For each match it returns a result with the rule's title, tags and fields, and

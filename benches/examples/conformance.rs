@@ -8,9 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 use rsigma_eval::event::JsonEvent;
 use rsigma_parser::parse_sigma_yaml;
 use serde_json::Value;
+use trailloop_benches::compile;
 use trailloop_benches::records::shared;
 use trailloop_cloudtrail::{Record, RecordBuffer};
-use trailloop_rules::{MatchScratch, RuleSet, load};
+use trailloop_rules::{MatchScratch, load};
 
 /// A name, and what runs a rule on an event.
 type Engine = (&'static str, fn(rule: &str, event: &Value) -> Outcome);
@@ -100,7 +101,7 @@ fn trailloop(rule: &str, event: &Value) -> Outcome {
     if rules.is_empty() {
         return Outcome::Refused;
     }
-    let set = RuleSet::build(rules, &mut Vec::new());
+    let set = compile(rules);
     let json = event.to_string();
     let mut buffer = RecordBuffer::new();
     let record = Record::parse(json.as_bytes(), &mut buffer).expect("the event is a record");

@@ -2,8 +2,8 @@
 //!
 //! A round is one way through all records by one engine; then it is the next one's turn. The records are taken in
 //! parts of [`PART`]. Of each part an engine's best round counts, because a short part finds an undisturbed moment
-//! sooner than a whole round does. Each part is gone over twice and the second time is taken, so that the records are in
-//! the cache, as they are for an engine that has just parsed them.
+//! sooner than a whole round does. Each part is gone over twice and the second time is taken, so that the records are
+//! in the cache, as they are for an engine that has just parsed them.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};

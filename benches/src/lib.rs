@@ -8,4 +8,4 @@ pub mod records;
 pub mod rules;
 
 pub use records::corpus;
-pub use rules::synthetic_rules;
+pub use rules::{compile, synthetic_rules};

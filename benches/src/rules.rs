@@ -10,7 +10,7 @@ mod by_hand;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use trailloop_rules::{RuleSet, load};
+use trailloop_rules::{Rule, RuleSet, load};
 
 use crate::apis;
 
@@ -48,7 +48,13 @@ pub fn rule_set(texts: &[String]) -> Arc<RuleSet> {
         assert_eq!(loaded.rules.len(), 1, "{text}{:#?}", loaded.diagnostics);
         rules.extend(loaded.rules);
     }
-    Arc::new(RuleSet::build(rules, &[], &mut Vec::new()))
+    Arc::new(compile(rules))
+}
+
+/// Compiles loaded rules.
+#[must_use]
+pub fn compile(rules: Vec<Rule>) -> RuleSet {
+    RuleSet::build(rules, &[], &mut Vec::new())
 }
 
 /// `count` rules, compiled.
