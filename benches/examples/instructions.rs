@@ -12,8 +12,8 @@ use trailloop_benches::synthetic_rules;
 use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_rules::MatchScratch;
 
-const RECORDS: u16 = 1000;
-const PASSES: usize = 4;
+/// Each is matched once, so that what an engine remembers of values it has seen is worth no more than in a stream.
+const RECORDS: u16 = 4000;
 
 #[expect(clippy::print_stdout, reason = "this is the product, for people")]
 fn main() {
@@ -33,9 +33,9 @@ fn main() {
         .map(|(record, buffer)| Record::parse(record, buffer).expect("the records are valid"))
         .collect();
     let (mut scratch, mut hits, mut matches) = (MatchScratch::default(), Vec::new(), 0);
-    for record in parsed.iter().cycle().take(PASSES * parsed.len()) {
+    for record in &parsed {
         rules.matches_into(record, &mut scratch, &mut hits);
         matches += hits.len();
     }
-    println!("{count} rules, {} records, {matches} matches", PASSES * parsed.len());
+    println!("{count} rules, {} records, {matches} matches", parsed.len());
 }
