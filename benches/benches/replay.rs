@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use flate2::read::MultiGzDecoder;
 use simd_json::{Buffers, Tape, fill_tape};
-use trailloop_benches::{corpus, synthetic_rules};
+use trailloop_benches::{compile, corpus, synthetic_rules};
 use trailloop_cloudtrail::Limits;
 use trailloop_content::shipped;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
@@ -41,8 +41,8 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let files = write_corpus(folder.path());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let none = Arc::new(RuleSet::build(Vec::new(), &[], &mut Vec::new()));
-    let ours = Arc::new(RuleSet::build(shipped().rules, &[], &mut Vec::new()));
+    let none = Arc::new(compile(Vec::new()));
+    let ours = Arc::new(compile(shipped().rules));
     let shipped_count = ours.len();
     let many = synthetic_rules(800);
 

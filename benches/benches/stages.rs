@@ -1,4 +1,4 @@
-//! Each stage of an object's examination: gunzip, split and parse, match, all together.
+//! Each stage of an object's examination: gunzip, split and parse, all together. Matching alone is measured in `rules`.
 //!
 //!     cargo bench --bench stages
 
@@ -9,10 +9,9 @@ use std::ops::ControlFlow;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use flate2::read::MultiGzDecoder;
 use trailloop_benches::{corpus, synthetic_rules};
-use trailloop_cloudtrail::{Limits, Record, RecordBuffer, Scratch, read_records};
+use trailloop_cloudtrail::{Limits, Scratch, read_records};
 use trailloop_finding::Place;
 use trailloop_pipeline::examine::{Engine, RecordFilter, Worker};
-use trailloop_rules::MatchScratch;
 
 const PLACE: Place<'static> = Place { source: "bucket/key", version: None };
 
@@ -49,31 +48,6 @@ fn stages(criterion: &mut Criterion) {
                 ControlFlow::Continue(())
             };
             bencher.iter(|| worker.examine(&engine, &object, PLACE, take).records_evaluated);
-        });
-    }
-    group.finish();
-
-    let mut group = criterion.benchmark_group("match one record");
-    let mut records = Vec::new();
-    read_records(&text, &limits, &mut Scratch::new(), |record| records.push(record.raw().to_vec()));
-    records.truncate(2000);
-    let mut buffers: Vec<RecordBuffer<'_>> = records.iter().map(|_| RecordBuffer::new()).collect();
-    let parsed: Vec<Record<'_>> = records
-        .iter()
-        .zip(&mut buffers)
-        .map(|(raw, buffer)| Record::parse(raw, buffer).expect("the corpus is valid"))
-        .collect();
-    group.throughput(Throughput::Elements(parsed.len() as u64));
-    for count in [50, 800] {
-        let rules = synthetic_rules(count);
-        group.bench_function(format!("{count} rules"), |bencher| {
-            let (mut scratch, mut hits) = (MatchScratch::default(), Vec::new());
-            bencher.iter(|| {
-                for record in &parsed {
-                    rules.matches_into(record, &mut scratch, &mut hits);
-                    black_box(hits.len());
-                }
-            });
         });
     }
     group.finish();
