@@ -1,6 +1,6 @@
 //! Collections: documents of a file that share parts, with `action: global`, `repeat` and `reset`.
 
-use crate::diagnostic::{Reporter, code, quoted};
+use crate::diagnostic::{Reporter, code};
 use crate::modifier::nearest;
 use crate::yaml::{Data, NODES_MAX, Node};
 
@@ -18,9 +18,9 @@ pub(crate) fn resolve(documents: Vec<Node>, reporter: &mut Reporter<'_>) -> Vec<
     let mut resolved = Vec::new();
     let mut nodes_left = NODES_MAX;
     for document in documents {
-        let action = document.get("action").map(|node| (node.mark, node.text().to_owned()));
+        let action = document.get("action").cloned();
         let document = without_action(document);
-        let whole = match action.as_ref().map(|(_, action)| action.as_str()) {
+        let whole = match action.as_ref().map(Node::text) {
             Some("global") => {
                 template = Some(laid_over(template.as_ref(), document));
                 continue;
@@ -31,10 +31,11 @@ pub(crate) fn resolve(documents: Vec<Node>, reporter: &mut Reporter<'_>) -> Vec<
             }
             Some("repeat") if last.is_some() => laid_over(last.as_ref(), document),
             None => laid_over(template.as_ref(), document),
-            Some(other) => {
-                let (mark, _) = action.clone().unwrap_or((document.mark, String::new()));
-                let (message, help) = complaint(other);
-                reporter.error(mark, code::BAD_ACTION, message, help);
+            Some(_) => {
+                if let Some(action) = &action {
+                    let (message, help) = complaint(action);
+                    reporter.error(action.mark, code::BAD_ACTION, message, help);
+                }
                 continue;
             }
         };
@@ -56,16 +57,16 @@ pub(crate) fn resolve(documents: Vec<Node>, reporter: &mut Reporter<'_>) -> Vec<
     resolved
 }
 
-fn complaint(action: &str) -> (String, String) {
-    if action == "repeat" {
+fn complaint(action: &Node) -> (String, String) {
+    if action.text() == "repeat" {
         let message = "`action: repeat` repeats no rule: none stands before it".to_owned();
         return (message, "write the rule that it repeats first".to_owned());
     }
-    let help = match nearest(action, ACTIONS) {
+    let help = match nearest(action.text(), ACTIONS) {
         Some(near) => format!("write `{near}`"),
         None => format!("write one of {}", ACTIONS.join(", ")),
     };
-    (format!("{} is no action", quoted(action)), help)
+    (format!("the action is {}", action.what()), help)
 }
 
 fn without_action(mut document: Node) -> Node {

@@ -46,13 +46,17 @@ pub(crate) fn read(
                 "|",
                 code::LEGACY_AGGREGATION,
                 "aggregations after `|` are not part of Sigma any more".to_owned(),
-                "move the counting into a correlation rule".to_owned(),
+                "leave the rule out: counting is for correlation rules, which are not supported yet"
+                    .to_owned(),
             );
             None
         }
         Some((offset, word)) => {
             let message = format!("{} stands where the condition should end", quoted(word));
-            let help = "join the parts with `and` or `or`".to_owned();
+            let help = match word {
+                ")" => "remove it, or write `(` where its group begins".to_owned(),
+                _ => "join the parts with `and` or `or`".to_owned(),
+            };
             parser.error(offset, word, code::BAD_CONDITION, message, help);
             None
         }
@@ -152,6 +156,9 @@ impl<'c> Parser<'c, '_, '_> {
 
     /// `1 of them`, `all of sel_*`, `2 of (…)` and the like; `amount` is read, `of` is next.
     fn quantified(&mut self, offset: usize, amount: &'c str) -> Option<Expr> {
+        if let Some((offset, word)) = self.peek().filter(|(_, word)| *word != "of") {
+            self.lint_case(offset, word);
+        }
         self.at += 1;
         let lower = amount.to_ascii_lowercase();
         let at_least = match lower.as_str() {
@@ -217,7 +224,12 @@ impl<'c> Parser<'c, '_, '_> {
             .collect();
         if wanted.is_empty() {
             let message = format!("{} matches no identifier of this rule", quoted(pattern));
-            let help = self.defined();
+            let help = match pattern {
+                "(" => {
+                    "write `them`, a name or a pattern: no parentheses can follow `of`".to_owned()
+                }
+                _ => self.defined(),
+            };
             self.error(offset, pattern, code::UNDEFINED_IDENTIFIER, message, help);
             return None;
         }
@@ -230,22 +242,42 @@ impl<'c> Parser<'c, '_, '_> {
         }
         let names: Vec<&str> = self.identifiers.iter().map(|known| known.name.as_str()).collect();
         let (code, message, help) = match word.to_ascii_lowercase().as_str() {
-            "and" | "or" | "of" => (
+            "and" | "or" => (
                 code::BAD_CONDITION,
                 format!("{} stands where a name should stand", quoted(word)),
                 "write an identifier before it".to_owned(),
             ),
+            "of" => (
+                code::BAD_CONDITION,
+                format!("{} stands where a name should stand", quoted(word)),
+                "write an amount before it, such as `1 of` or `all of`".to_owned(),
+            ),
             _ => (
                 code::UNDEFINED_IDENTIFIER,
                 format!("the condition names {}, which is not defined", quoted(word)),
-                match nearest(word, &names) {
-                    Some(near) => format!("write {}", quoted(near)),
-                    None => self.defined(),
-                },
+                self.remedy(word, &names),
             ),
         };
         self.error(offset, word, code, message, help);
         None
+    }
+
+    /// What to write instead of a name that is none.
+    fn remedy(&self, word: &str, names: &[&str]) -> String {
+        if let Some(name) = word.strip_prefix(['!', '~', '-']) {
+            return format!("write `not {}`", nearest(name, names).unwrap_or(name));
+        }
+        if let Some(name) = word.strip_suffix([',', ';', '+']) {
+            return format!("write {} and join the parts with `and` or `or`", quoted(name));
+        }
+        let is_amount = matches!(word, "all" | "any") || word.parse::<usize>().is_ok();
+        if is_amount {
+            return format!("write `{word} of them`, or a pattern instead of `them`");
+        }
+        match nearest(word, names) {
+            Some(near) => format!("write {}", quoted(near)),
+            None => self.defined(),
+        }
     }
 
     fn use_identifier(&mut self, offset: usize, nth: usize) -> Option<Expr> {
@@ -263,6 +295,9 @@ impl<'c> Parser<'c, '_, '_> {
 
     fn defined(&self) -> String {
         const SHOWN_MAX: usize = 12;
+        if self.identifiers.is_empty() {
+            return "define it beside the condition: nothing else is defined there".to_owned();
+        }
         let mut names: Vec<_> =
             self.identifiers.iter().take(SHOWN_MAX).map(|known| quoted(&known.name)).collect();
         if self.identifiers.len() > SHOWN_MAX {

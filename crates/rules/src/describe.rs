@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::diagnostic::is_disguise;
 use crate::index::Stand;
 use crate::keys::Key;
 use crate::pattern::{Glob, Pattern, Shape, Token};
@@ -172,11 +173,9 @@ pub(crate) fn quoted(text: &str) -> String {
             out.push('…');
             break;
         }
-        let is_disguise = matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         match c {
             '"' => out.push_str("\\\""),
-            c if c.is_control() || is_disguise => out.extend(c.escape_default()),
+            c if c.is_control() || is_disguise(c) => out.extend(c.escape_default()),
             c => out.push(c),
         }
     }

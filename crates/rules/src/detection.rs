@@ -8,7 +8,7 @@ use crate::derived::Derived;
 use crate::diagnostic::{Reporter, code, quoted};
 use crate::gather::gathered;
 use crate::lists::Lists;
-use crate::modifier::{self, Kind, Modifiers};
+use crate::modifier::{self, Kind, Modifiers, nearest};
 use crate::path::{self, Name, Part, Path, Quantifier};
 use crate::test::{Expr, Field, Predicate, Relation, Test};
 use crate::values::{expanded, value_tests};
@@ -40,7 +40,7 @@ pub(crate) fn read(
         reporter.error(
             detection.mark,
             code::WRONG_TYPE,
-            format!("`detection` is {}", detection.kind()),
+            format!("`detection` is {}", detection.what()),
             "write a mapping of search identifiers and a condition",
         );
         return None;
@@ -55,7 +55,7 @@ pub(crate) fn read(
                 key.mark,
                 code::LEGACY_AGGREGATION,
                 "`timeframe` means nothing without an aggregation, and those are not part of Sigma any more",
-                "remove it, or move the counting into a correlation rule",
+                "remove it, or leave the rule out: counting is for correlation rules, which are not supported yet",
             ),
             name => {
                 if let Some(expr) = selection(key, value, context, reporter) {
@@ -66,12 +66,17 @@ pub(crate) fn read(
         }
     }
     let Some(condition) = condition else {
-        reporter.error(
-            detection.mark,
-            code::MISSING_CONDITION,
-            "the detection has no `condition`",
-            "write `condition: selection`, or whichever identifiers have to match",
-        );
+        let misspelt =
+            entries.iter().find(|(key, _)| nearest(key.text(), &["condition"]).is_some());
+        let (mark, help) = match misspelt {
+            Some((key, _)) => (key.mark, "write `condition` if that is meant here"),
+            None => (
+                detection.mark,
+                "write `condition: selection`, or whichever identifiers have to match",
+            ),
+        };
+        let message = "the detection has no `condition`";
+        reporter.error(mark, code::MISSING_CONDITION, message, help);
         return None;
     };
     if identifiers.len() > IDENTIFIERS_MAX {
@@ -363,8 +368,7 @@ fn empty_list(
     modifiers: &Modifiers,
     reporter: &mut Reporter<'_>,
 ) -> Option<Expr> {
-    let is_plain = modifiers.kind == Kind::Text && modifiers.relation.is_none();
-    if field == Field::AnyLeaf || !is_plain {
+    if field == Field::AnyLeaf || !modifiers.take_null() {
         reporter.error(
             value.mark,
             code::EMPTY_SELECTION,

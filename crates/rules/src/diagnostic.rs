@@ -241,6 +241,12 @@ impl<'a> Reporter<'a> {
 /// At most this many characters of a rule's own text are repeated in a message.
 const QUOTED_CHARS_MAX: usize = 80;
 
+/// Whether a character is not seen, or turns the line around: a message would read as another.
+pub(crate) fn is_disguise(c: char) -> bool {
+    matches!(c,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// Text from a file, fit for a one-line message: control characters escaped, long text cut.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("`");
@@ -250,7 +256,7 @@ pub(crate) fn quoted(text: &str) -> String {
             break;
         }
         match c {
-            c if c.is_control() => quoted.extend(c.escape_default()),
+            c if c.is_control() || is_disguise(c) => quoted.extend(c.escape_default()),
             c => quoted.push(c),
         }
     }

@@ -195,8 +195,8 @@ fn file_path(node: &Node, reporter: &mut Reporter<'_>) -> Option<String> {
         reporter.error(
             node.mark,
             code::BAD_TEST,
-            format!("{} is no path below the folder of the rule", quoted(path)),
-            "write a path such as `events/one.json`, without `..`",
+            format!("the file is {}, which is no path below the folder of the rule", node.what()),
+            "write a path such as `events/one.json`, with `/` between its parts and without `.`, `..` and `:`",
         );
         return None;
     }
@@ -215,7 +215,7 @@ fn expectation(node: &Node, reporter: &mut Reporter<'_>) -> Option<bool> {
         reporter.error(
             node.mark,
             code::BAD_TEST,
-            format!("{} is no expectation", quoted(node.text())),
+            format!("the expectation is {}", node.what()),
             "write `true` if the rule must match the event, else `false`",
         );
     }

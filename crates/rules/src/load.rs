@@ -152,6 +152,12 @@ fn read(
     let context = Context { version, regex_bytes_left, lists, in_scope: false };
     let title = title(document, reporter);
     let read = match document.get("filter") {
+        Some(section) if document.get("detection").is_some() => {
+            let message = "the document has both a `detection` and a `filter`";
+            let help = "write them as two documents, with `---` between them";
+            reporter.error(section.mark, code::WRONG_TYPE, message, help);
+            None
+        }
         Some(section) => {
             logsource(document, reporter);
             let title = title.unwrap_or_default();
@@ -232,7 +238,7 @@ fn version(document: &Node, reporter: &mut Reporter<'_>) -> Option<u32> {
     reporter.error(
         node.mark,
         code::BAD_VERSION,
-        format!("{} is no version of Sigma that is read here", quoted(node.text())),
+        format!("the version of Sigma is {}, which is not read here", node.what()),
         format!("write `sigma-version: {VERSION_ASSUMED}` or `sigma-version: {SCOPES_SINCE}`"),
     );
     None
@@ -247,17 +253,23 @@ fn unknown_keys(entries: &[(Node, Node)], reporter: &mut Reporter<'_>) {
             key.mark,
             code::UNKNOWN_KEY,
             format!("Sigma defines no key {}", quoted(key.text())),
-            match nearest(key.text(), KNOWN_KEYS) {
-                Some(near) => format!("write `{near}` if that is meant"),
-                None => "remove it if nothing reads it".to_owned(),
+            match (key.text(), nearest(key.text(), KNOWN_KEYS)) {
+                ("condition", _) => "move it under `detection:`".to_owned(),
+                ("rules", _) => "move it under `filter:`".to_owned(),
+                (_, Some(near)) => format!("write `{near}` if that is meant"),
+                (key, None) if nearest(key, &["action"]).is_some() => {
+                    "write `action` if that is meant".to_owned()
+                }
+                _ => "remove it if nothing reads it".to_owned(),
             },
         );
     }
 }
 
 fn title(document: &Node, reporter: &mut Reporter<'_>) -> Option<String> {
+    let errors = reporter.errors();
     let title = text_of(document, "title", reporter).filter(|title| !title.trim().is_empty());
-    if title.is_none() {
+    if title.is_none() && reporter.errors() == errors {
         reporter.error(
             document.get("title").map_or(document.mark, |node| node.mark),
             code::MISSING_TITLE,
@@ -271,12 +283,17 @@ fn title(document: &Node, reporter: &mut Reporter<'_>) -> Option<String> {
 /// The rule's id in lower case, and where it stands.
 fn id(document: &Node, title: Option<&str>, reporter: &mut Reporter<'_>) -> (String, Mark) {
     let generated = id_of_title(title.unwrap_or_default());
+    // Every rule without a title would get the same one.
+    let offer = match title {
+        Some(_) => format!("`id: {generated}`"),
+        None => "`id:` with a new UUID".to_owned(),
+    };
     let Some(node) = document.get("id").filter(|node| !node.is_null()) else {
         reporter.warning(
             document.mark,
             code::MISSING_ID,
             "the rule has no id; one made of its title stands for it and changes with it",
-            format!("write `id: {generated}`"),
+            format!("write {offer}"),
         );
         return (generated, document.mark);
     };
@@ -289,12 +306,12 @@ fn id(document: &Node, title: Option<&str>, reporter: &mut Reporter<'_>) -> (Str
             Some(_) => format!("the id {} is not a UUID", quoted(text)),
             None => format!("the id is {}", node.kind()),
         };
-        reporter.error(
-            node.mark,
-            code::BAD_ID,
-            message,
-            format!("write `id: {generated}`, or another UUID"),
-        );
+        // Another spelling, such as braces, is rewritten.
+        let help = match Uuid::parse_str(text) {
+            Ok(id) => format!("write `id: {id}`"),
+            Err(_) => format!("write {offer}, or another UUID"),
+        };
+        reporter.error(node.mark, code::BAD_ID, message, help);
         return (generated, node.mark);
     };
     (id.to_string(), node.mark)
@@ -318,7 +335,7 @@ fn level(document: &Node, reporter: &mut Reporter<'_>) -> Level {
         Some(near) => format!("write `{near}`"),
         None => format!("write one of {}", NAMES.join(", ")),
     };
-    let message = format!("{} is no level", quoted(node.text()));
+    let message = format!("the level is {}", node.what());
     reporter.error(node.mark, code::BAD_LEVEL, message, help);
     Level::Medium
 }
@@ -329,7 +346,7 @@ fn logsource(document: &Node, reporter: &mut Reporter<'_>) {
         reporter.warning(
             document.mark,
             code::MISSING_LOGSOURCE,
-            "the rule does not say which logs it is for",
+            "it is not said which logs this is for",
             "write `logsource:` with `product: aws` and `service: cloudtrail`",
         );
         return;
@@ -338,7 +355,7 @@ fn logsource(document: &Node, reporter: &mut Reporter<'_>) {
         reporter.error(
             node.mark,
             code::WRONG_TYPE,
-            format!("`logsource` is {}", node.kind()),
+            format!("`logsource` is {}", node.what()),
             "write a mapping with `product: aws` and `service: cloudtrail`",
         );
         return;
@@ -351,25 +368,25 @@ fn logsource(document: &Node, reporter: &mut Reporter<'_>) {
             "definition" => continue,
             other => {
                 let message = format!("Sigma defines no `logsource` key {}", quoted(other));
-                reporter.warning(
-                    key.mark,
-                    code::UNKNOWN_KEY,
-                    message,
-                    "remove it if nothing reads it",
-                );
+                let help = match nearest(other, &["product", "service", "category"]) {
+                    Some(near) => format!("write `{near}` if that is meant"),
+                    None => "remove it if nothing reads it".to_owned(),
+                };
+                reporter.warning(key.mark, code::UNKNOWN_KEY, message, help);
                 continue;
             }
         };
         if !value.text().eq_ignore_ascii_case(ours) {
+            let help = match nearest(value.text(), &[ours]).filter(|near| !near.is_empty()) {
+                Some(near) => format!("write `{near}`"),
+                None => "leave it out of this rule set, or write `product: aws` and `service: cloudtrail`"
+                    .to_owned(),
+            };
             reporter.error(
                 value.mark,
                 code::FOREIGN_LOGSOURCE,
-                format!(
-                    "the rule is for {} {}, not for CloudTrail",
-                    key.text(),
-                    quoted(value.text())
-                ),
-                "leave it out of this rule set, or write `product: aws` and `service: cloudtrail`",
+                format!("this is for {} {}, not for CloudTrail", key.text(), value.what()),
+                help,
             );
         }
     }

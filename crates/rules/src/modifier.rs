@@ -44,6 +44,7 @@ const KNOWN: &[&str] = &[
     "cidr",
     "contains",
     "day",
+    "dotall",
     "endswith",
     "exists",
     "expand",
@@ -52,11 +53,13 @@ const KNOWN: &[&str] = &[
     "gte",
     "hour",
     "i",
+    "ignorecase",
     "lt",
     "lte",
     "m",
     "minute",
     "month",
+    "multiline",
     "neq",
     "re",
     "s",
@@ -116,6 +119,14 @@ impl Spot<'_> {
 }
 
 impl Modifiers {
+    /// Whether null can be a value: nothing is to be done with its text.
+    pub(crate) fn take_null(&self) -> bool {
+        self.kind == Kind::Text
+            && self.relation.is_none()
+            && self.encodings.is_empty()
+            && !(self.windash || self.expand)
+    }
+
     /// Takes one modifier in; `None` and a diagnostic if it is unknown or can't follow the ones before.
     fn add(
         &mut self,
@@ -156,10 +167,7 @@ impl Modifiers {
                     spot.mark(reporter),
                     code::UNKNOWN_MODIFIER,
                     format!("unknown modifier {}", quoted(word)),
-                    match nearest(word, KNOWN) {
-                        Some(near) => format!("write `{near}`"),
-                        None => format!("write one of {}", KNOWN.join(", ")),
-                    },
+                    remedy(word),
                 );
                 return None;
             }
@@ -278,6 +286,29 @@ impl Kind {
             Self::Number(_) => "gte",
             Self::Time(part, _) => part.name(),
         }
+    }
+}
+
+/// What to write instead of a modifier that is none: other languages have words for what Sigma says otherwise.
+fn remedy(word: &str) -> String {
+    let meant = match word.to_ascii_lowercase().as_str() {
+        "" => "remove the `|`, or write a modifier after it",
+        "in" | "any" | "or" => "remove it: a list means any of its values already",
+        "equals" | "eq" | "is" | "exact" => {
+            "remove it: a value without a modifier is compared whole"
+        }
+        "not" | "ne" | "is_not" => "write `neq`, or `not` in the condition",
+        "regex" | "regexp" | "matches" => "write `re`",
+        "is_null" | "isnull" | "null" | "missing" => "write `field: null`",
+        "wildcard" | "like" => "remove it: `*` and `?` are wildcards already",
+        _ => "",
+    };
+    if !meant.is_empty() {
+        return meant.to_owned();
+    }
+    match nearest(word, KNOWN).filter(|_| word.len() > 2) {
+        Some(near) => format!("write `{near}`"),
+        None => format!("write one of {}", KNOWN.join(", ")),
     }
 }
 

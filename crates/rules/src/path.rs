@@ -4,6 +4,7 @@
 //! has to ask for it: other engines would read the brackets as a part of the key.
 
 use crate::diagnostic::{Reporter, code, quoted};
+use crate::modifier::nearest;
 use crate::yaml::Node;
 
 /// From this version of Sigma on, brackets are selectors.
@@ -99,14 +100,21 @@ pub(crate) fn read(
     if version >= SCOPES_SINCE && name == "." {
         return Some(Name { scopes: Vec::new(), path: reading.path() });
     }
+    let mut offset = 0;
     for segment in name.split('.') {
         let read =
             if version < SCOPES_SINCE { unselected(segment) } else { reading.segment(segment) };
-        if let Err((message, help)) = read {
-            let mark = reporter.mark_within(node, node.text(), 0, segment);
+        if let Err(Complaint { word, message, help }) = read {
+            // An empty segment has no place of its own; the dot beside it has.
+            let (at, word) = match word {
+                "" => (offset.min(name.len().saturating_sub(1)), "."),
+                word => (offset + (word.as_ptr().addr() - segment.as_ptr().addr()), word),
+            };
+            let mark = reporter.mark_within(node, node.text(), at, word);
             reporter.error(mark, code::BAD_SCOPE, message, help);
             return None;
         }
+        offset += segment.len() + 1;
     }
     if version < SCOPES_SINCE {
         return Some(Name { scopes: Vec::new(), path: Path::of_keys(&unescaped(name)) });
@@ -126,28 +134,34 @@ struct Reading {
     keys: String,
 }
 
-/// What is wrong and what to write instead.
-type Complaint = (String, String);
+/// What is wrong with which part of a segment, and what to write instead.
+struct Complaint<'s> {
+    word: &'s str,
+    message: String,
+    help: String,
+}
 
 impl Reading {
-    fn segment(&mut self, segment: &str) -> Result<(), Complaint> {
+    fn segment<'s>(&mut self, segment: &'s str) -> Result<(), Complaint<'s>> {
         let (key, selectors) = segment.split_at(open_bracket(segment).unwrap_or(segment.len()));
-        let selectors = selectors_of(selectors).map_err(|text| {
-            (
-                format!("{} is no selector", quoted(text)),
-                "write `[any]`, `[all]`, `[all_or_empty]`, `[none]` or a number; `\\[` and `\\]` for brackets of the key"
-                    .to_owned(),
-            )
+        let is_first = self.keys.is_empty() && self.parts.is_empty() && self.scopes.is_empty();
+        if key.is_empty() && (selectors.is_empty() || is_first) {
+            return Err(Complaint {
+                word: segment,
+                message: format!("{} names no key", quoted(segment)),
+                help: match selectors {
+                    "" => "write a key between the dots".to_owned(),
+                    selectors => format!("name the array before {}", quoted(selectors)),
+                },
+            });
+        }
+        let selectors = selectors_of(selectors).map_err(|word| Complaint {
+            word,
+            message: format!("{} is no selector", quoted(word)),
+            help: remedy(word),
         })?;
         if !key.is_empty() {
             self.push_key(&unescaped(key));
-        } else if selectors.is_empty()
-            || (self.keys.is_empty() && self.parts.is_empty() && self.scopes.is_empty())
-        {
-            return Err((
-                format!("{} names no key", quoted(segment)),
-                "write a key between the dots".to_owned(),
-            ));
         }
         for selector in selectors {
             match selector {
@@ -184,18 +198,41 @@ impl Reading {
     }
 }
 
-/// Refuses what would be a selector in a later version of Sigma.
-fn unselected(segment: &str) -> Result<(), Complaint> {
-    let selectors = open_bracket(segment).map(|at| selectors_of(&segment[at..]));
-    if !matches!(selectors, Some(Ok(_))) {
-        return Ok(());
+/// What to write instead of a selector that is none.
+fn remedy(word: &str) -> String {
+    const WORDS: &[&str] = &["any", "all", "all_or_empty", "none"];
+    let inner = word.trim_start_matches('[').split(']').next().unwrap_or_default();
+    match nearest(inner, WORDS) {
+        Some(near) if word.starts_with('[') => format!("write `[{near}]`"),
+        None if !word.starts_with('[') => format!("write a dot before {}", quoted(word)),
+        _ => r"write `[any]`, `[all]`, `[all_or_empty]`, `[none]` or a number; `\[` and `\]` for brackets of the key"
+            .to_owned(),
     }
-    Err((
-        format!("{} selects elements of an array, which Sigma 2 does not know", quoted(segment)),
-        format!(
-            r"write `sigma-version: {SCOPES_SINCE}` at the top of the rule, or `\[` and `\]` if the key holds brackets"
-        ),
-    ))
+}
+
+/// Refuses what would be a selector in a later version of Sigma, and a key that is empty.
+fn unselected(segment: &str) -> Result<(), Complaint<'_>> {
+    if segment.is_empty() {
+        return Err(Complaint {
+            word: segment,
+            message: "`` names no key".to_owned(),
+            help: "write a key between the dots".to_owned(),
+        });
+    }
+    let selectors = open_bracket(segment).map(|at| &segment[at..]);
+    match selectors {
+        Some(word) if selectors_of(word).is_ok() => Err(Complaint {
+            word,
+            message: format!(
+                "{} selects elements of an array, which Sigma 2 does not know",
+                quoted(segment)
+            ),
+            help: format!(
+                r"write `sigma-version: {SCOPES_SINCE}` at the top of the rule, or `\[` and `\]` if the key holds brackets"
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 enum Selector {

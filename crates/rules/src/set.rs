@@ -319,10 +319,15 @@ fn distinct(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
 }
 
 fn duplicate(rule: &Rule, first: &Rule) -> Diagnostic {
+    let is_of_template = rule.path == first.path && rule.id_mark == first.id_mark;
+    let (line, column, help) = match is_of_template {
+        true => (rule.line, 1, "move `id` out of the template: each rule needs one of its own"),
+        false => (rule.id_mark.line, rule.id_mark.column, "give one of them a new UUID"),
+    };
     Diagnostic {
         path: rule.path.clone(),
-        line: rule.id_mark.line,
-        column: rule.id_mark.column,
+        line,
+        column,
         severity: Severity::Error,
         code: code::DUPLICATE_ID,
         message: format!(
@@ -332,7 +337,7 @@ fn duplicate(rule: &Rule, first: &Rule) -> Diagnostic {
             first.path,
             first.id_mark.line
         ),
-        help: "give one of them a new UUID".to_owned(),
+        help: help.to_owned(),
     }
 }
 

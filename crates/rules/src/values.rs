@@ -8,6 +8,7 @@ use crate::condition::VALUES_MAX;
 use crate::detection::{Context, other_field};
 use crate::diagnostic::{Reporter, Severity, code, quoted};
 use crate::encode::encode;
+use crate::lists::Lists;
 use crate::modifier::{Kind, Modifiers};
 use crate::number::Num;
 use crate::pattern::{DASHES, Pattern, Token, tokens};
@@ -48,12 +49,21 @@ pub(crate) fn value_tests(
             value.mark,
             code::WRONG_TYPE,
             format!("{} stands in a list of values", value.kind()),
-            "write single values",
+            "write single values; for other fields or modifiers an item of its own, such as `field|startswith: value`",
         );
         return None;
     };
     let test = match &modifiers.kind {
         Kind::Text => return text_tests(field, modifiers, value, scalar, reporter),
+        Kind::Regex(_) if scalar.meaning() == Meaning::Null => {
+            reporter.error(
+                value.mark,
+                code::BAD_REGEX,
+                "null is no regular expression",
+                "write a pattern, or `field: null` to test for a missing field",
+            );
+            return None;
+        }
         Kind::Regex(flags) => regex_test(flags, value, &scalar.text, context, reporter)?,
         Kind::Network => network_test(value, &scalar.text, reporter)?,
         Kind::Number(order) => match Num::parse(&scalar.text, true) {
@@ -100,6 +110,15 @@ pub(crate) fn value_tests(
     Some(Expr::Test(Predicate { field: field.clone(), test }))
 }
 
+/// Whether a text looks like a placeholder and is none: a percent sign before a word, or two of them around something else.
+fn is_broken_placeholder(text: &str) -> bool {
+    let begins_word = text
+        .match_indices('%')
+        .any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+    let has_placeholder = Lists::new().expand(text).is_err();
+    !has_placeholder && (begins_word || text.matches('%').count() > 1)
+}
+
 /// The values with their placeholders replaced; each new one stands where its placeholder does.
 pub(crate) fn expanded(
     values: &[Node],
@@ -113,6 +132,15 @@ pub(crate) fn expanded(
             continue;
         };
         match context.lists.expand(&scalar.text) {
+            Ok(_) if is_broken_placeholder(&scalar.text) => {
+                reporter.error(
+                    value.mark,
+                    code::UNKNOWN_LIST,
+                    format!("{} names no list", quoted(&scalar.text)),
+                    "write a placeholder such as `%name%`, of letters, digits, `_` and `-`",
+                );
+                return None;
+            }
             Ok(texts) => {
                 expanded.extend(texts.into_iter().map(|text| Node {
                     data: Data::Scalar(Scalar { text, plain: false }),
@@ -154,10 +182,7 @@ fn text_tests(
 ) -> Option<Expr> {
     let text = match scalar.meaning() {
         Meaning::Null => {
-            let is_plain = modifiers.relation.is_none()
-                && modifiers.encodings.is_empty()
-                && !modifiers.windash;
-            if is_plain && *field != Field::AnyLeaf {
+            if modifiers.take_null() && *field != Field::AnyLeaf {
                 return Some(Expr::Test(Predicate { field: field.clone(), test: Test::Null }));
             }
             reporter.error(

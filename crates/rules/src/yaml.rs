@@ -105,6 +105,15 @@ impl Node {
         }
     }
 
+    /// What stands there, for messages: the scalar's text, or what kind of node it is.
+    pub(crate) fn what(&self) -> String {
+        match self.scalar() {
+            Some(_) if self.is_null() => "empty".to_owned(),
+            Some(scalar) => quoted(&scalar.text),
+            None => self.kind().to_owned(),
+        }
+    }
+
     /// "a list", "a mapping" or "a scalar", for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self.data {
@@ -237,6 +246,15 @@ impl<'t> Reader<'_, 't, '_> {
         let (node, height, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.spend(1 + text.len() / NODE_TEXT_BYTES, mark)?;
+                if !is_known_tag(tag.as_deref()) {
+                    // What the tag does to the value is for whoever defined it to say.
+                    self.reporter.error(
+                        mark,
+                        code::YAML_SYNTAX,
+                        "a value begins with a YAML tag that means nothing here",
+                        "quote the value if it begins with `!`, or remove the tag",
+                    );
+                }
                 let plain = style == ScalarStyle::Plain && !is_text_tag(tag.as_deref());
                 let data = Data::Scalar(Scalar { text: text.into_owned(), plain });
                 (Node { mark, end: self.mark(span.end), data }, 1, anchor)
@@ -325,7 +343,7 @@ impl<'t> Reader<'_, 't, '_> {
                         first.line,
                         key.mark.line
                     ),
-                    "remove one of them, or write both values as a list under one key",
+                    "remove one of them; several values of a field are a list under one key",
                 );
                 continue;
             }
@@ -395,7 +413,7 @@ impl<'t> Reader<'_, 't, '_> {
             mark,
             code::YAML_SYNTAX,
             error.info().to_owned(),
-            "check indentation, quotes and brackets here and on the line above",
+            "check indentation (spaces, no tabs), quotes and brackets here and above; quote a value that begins with one of * & ! % @ ` { [",
         );
         mark
     }
@@ -405,6 +423,11 @@ impl<'t> Reader<'_, 't, '_> {
         let column = u32::try_from(marker.col()).unwrap_or(u32::MAX - 1);
         Mark { line: line.saturating_add(self.lines_before), column: column + 1 }
     }
+}
+
+/// Whether a scalar has no tag, or one of YAML's own.
+fn is_known_tag(tag: Option<&Tag>) -> bool {
+    tag.is_none_or(|tag| tag.is_yaml_core_schema()) || is_text_tag(tag)
 }
 
 /// Whether a tag says that a scalar is text whatever it looks like.
