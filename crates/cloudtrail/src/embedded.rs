@@ -14,12 +14,9 @@ use simd_json::{Buffers, Node, StaticNode, Tape};
 use crate::read::{Limits, fill_one};
 use crate::record::{NumberPlaces, Value, number_text};
 
-/// The texts of one record may cost this many bytes together; each costs its length and [`TEXT_COST_BYTES`]. A record
-/// that CloudTrail wrote has at most 256 KB and can't pass this.
-const COST_BYTES_MAX: usize = 4 << 20;
-
-/// What a text costs beside its length.
-const TEXT_COST_BYTES: usize = 64;
+/// No string of a longer record is looked into: what its texts take grows with it. CloudTrail's own records have at most
+/// 256 KB. The record decides and not the number of texts, because which of them are asked for depends on the rules.
+const RECORD_BYTES_MAX: usize = 512 << 10;
 
 /// Texts whose buffers are kept for the next record, if they are of usual size.
 const KEPT_MAX: usize = 32;
@@ -34,7 +31,7 @@ pub struct JsonTexts {
     /// The slot of a string, by its address and length: while the record lives, they tell strings apart.
     slots: RefCell<HashMap<(usize, usize), usize>>,
     used: Cell<usize>,
-    cost_bytes: Cell<usize>,
+    is_open: bool,
     parser: RefCell<Parser>,
 }
 
@@ -79,7 +76,7 @@ impl JsonTexts {
             chunks: [const { OnceCell::new() }; CHUNKS],
             slots: RefCell::default(),
             used: Cell::new(0),
-            cost_bytes: Cell::new(0),
+            is_open: true,
             parser: RefCell::default(),
         }
     }
@@ -89,7 +86,7 @@ impl JsonTexts {
     /// The string must be of the record, or of a text that this returned: strings are told apart by their address.
     #[must_use]
     pub fn parse(&self, text: &str) -> Option<Value<'_>> {
-        if !may_hold_json(text) {
+        if !self.is_open || !may_hold_json(text) {
             return None;
         }
         let key = (text.as_ptr().addr(), text.len());
@@ -97,11 +94,6 @@ impl JsonTexts {
         let slot = match known {
             Some(number) => self.slot(number)?,
             None => {
-                let cost = self.cost_bytes.get() + text.len() + TEXT_COST_BYTES;
-                if cost > COST_BYTES_MAX {
-                    return None;
-                }
-                self.cost_bytes.set(cost);
                 let number = self.used.replace(self.used.get() + 1);
                 self.slots.borrow_mut().insert(key, number);
                 self.slot(number)?
@@ -116,13 +108,17 @@ impl JsonTexts {
         may_hold_json(text)
     }
 
-    /// Forgets the texts of the last record.
-    pub fn clear(&mut self) {
+    /// Forgets the texts of the last record; the next one has so many bytes.
+    pub fn begin(&mut self, record_bytes: usize) {
+        self.is_open = record_bytes <= RECORD_BYTES_MAX;
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         let used = self.used.replace(0);
         if used == 0 {
             return;
         }
-        self.cost_bytes.set(0);
         self.slots.get_mut().clear();
         let spare = &mut self.parser.get_mut().spare;
         for (nth, chunk) in
@@ -296,14 +292,16 @@ mod tests {
     }
 
     #[test]
-    fn many_texts_are_bounded_and_given_back() {
+    fn many_texts_are_given_back_and_long_records_are_not_looked_into() {
         let mut texts = JsonTexts::new();
         let all = "{} ".repeat(100_000);
-        let found =
-            (0..100_000).filter(|nth| texts.parse(&all[nth * 3..nth * 3 + 2]).is_some()).count();
-        assert_eq!(found, COST_BYTES_MAX / (TEXT_COST_BYTES + 2));
-        texts.clear();
-        assert!(texts.parse(&all[..2]).is_some());
+        let at = |nth: usize| &all[nth * 3..nth * 3 + 2];
+        assert!((0..100_000).all(|nth| texts.parse(at(nth)).is_some()));
+        assert_eq!(texts.used.get(), 100_000);
+        texts.begin(RECORD_BYTES_MAX + 1);
+        assert!(texts.parse(at(0)).is_none());
+        texts.begin(RECORD_BYTES_MAX);
+        assert!(texts.parse(at(0)).is_some());
         assert!(texts.parser.borrow().spare.len() < KEPT_MAX);
     }
 

@@ -20,17 +20,13 @@ pub(crate) fn resolve(documents: Vec<Node>, reporter: &mut Reporter<'_>) -> Vec<
     for document in documents {
         let action = document.get("action").cloned();
         let document = without_action(document);
-        let whole = match action.as_ref().map(Node::text) {
-            Some("global") => {
-                template = Some(laid_over(template.as_ref(), document));
-                continue;
-            }
+        let below = match action.as_ref().map(Node::text) {
+            None | Some("global") => template.as_ref(),
+            Some("repeat") if last.is_some() => last.as_ref(),
             Some("reset") => {
                 template = None;
                 continue;
             }
-            Some("repeat") if last.is_some() => laid_over(last.as_ref(), document),
-            None => laid_over(template.as_ref(), document),
             Some(_) => {
                 if let Some(action) = &action {
                     let (message, help) = complaint(action);
@@ -39,20 +35,25 @@ pub(crate) fn resolve(documents: Vec<Node>, reporter: &mut Reporter<'_>) -> Vec<
                 continue;
             }
         };
-        match nodes_left.checked_sub(whole.count()) {
-            Some(left) => nodes_left = left,
-            None => {
-                reporter.error(
-                    whole.mark,
-                    code::TOO_LARGE,
-                    format!("the file holds more than {NODES_MAX} YAML nodes, templates counted each time"),
-                    "split it into smaller files",
-                );
-                return resolved;
-            }
+        let whole = laid_over(below, document);
+        let Some(left) = nodes_left.checked_sub(whole.count()) else {
+            reporter.error(
+                whole.mark,
+                code::TOO_LARGE,
+                format!(
+                    "the file holds more than {NODES_MAX} YAML nodes, templates counted each time"
+                ),
+                "split it into smaller files",
+            );
+            return resolved;
+        };
+        nodes_left = left;
+        if action.as_ref().map(Node::text) == Some("global") {
+            template = Some(whole);
+        } else {
+            last = Some(whole.clone());
+            resolved.push(whole);
         }
-        last = Some(whole.clone());
-        resolved.push(whole);
     }
     resolved
 }

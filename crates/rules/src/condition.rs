@@ -3,6 +3,8 @@
 //! `not` binds tighter than `and`, `and` tighter than `or`. Names are words; what looks like an operator at the
 //! start of a word, as in `notsel`, is part of the name.
 
+use std::cell::Cell;
+
 use crate::diagnostic::{Reporter, Severity, code, quoted};
 use crate::modifier::nearest;
 use crate::test::Expr;
@@ -11,8 +13,8 @@ use crate::yaml::{Mark, Node};
 /// Parentheses and `not` nest no deeper.
 const DEPTH_MAX: usize = 64;
 
-/// A condition may name at most so many values, repetitions counted: a short condition can name a long selection many
-/// times.
+/// The conditions of a document may name at most so many values, repetitions counted: a short condition can name a long
+/// selection many times.
 pub(crate) const VALUES_MAX: usize = 100_000;
 
 /// A named part of a detection.
@@ -27,11 +29,12 @@ pub(crate) struct Identifier {
 pub(crate) fn read(
     node: &Node,
     identifiers: &mut [Identifier],
+    values_left: &Cell<usize>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Expr> {
     let text = node.text();
     let words = words(text);
-    let mut parser = Parser { node, text, words, at: 0, identifiers, values: 0, reporter };
+    let mut parser = Parser { node, text, words, at: 0, identifiers, values_left, reporter };
     if parser.words.is_empty() {
         let help = "write which identifiers have to match, such as `selection`";
         parser.reporter.error(node.mark, code::BAD_CONDITION, "the condition is empty", help);
@@ -92,7 +95,7 @@ struct Parser<'c, 'r, 'p> {
     words: Vec<(usize, &'c str)>,
     at: usize,
     identifiers: &'r mut [Identifier],
-    values: usize,
+    values_left: &'r Cell<usize>,
     reporter: &'r mut Reporter<'p>,
 }
 
@@ -283,8 +286,9 @@ impl<'c> Parser<'c, '_, '_> {
     fn use_identifier(&mut self, offset: usize, nth: usize) -> Option<Expr> {
         let identifier = &mut self.identifiers[nth];
         identifier.is_used = true;
-        self.values += identifier.expr.weight();
-        if self.values > VALUES_MAX {
+        let left = self.values_left.get().checked_sub(identifier.expr.weight());
+        self.values_left.set(left.unwrap_or(0));
+        if left.is_none() {
             let message = format!("the condition names more than {VALUES_MAX} values");
             let help = "split the rule, or name each identifier once".to_owned();
             self.error(offset, "", code::TOO_LARGE, message, help);

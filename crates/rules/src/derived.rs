@@ -188,7 +188,7 @@ fn outcome(get: Get<'_, '_>) -> &'static str {
 
 /// An eventName without the version that Lambda (`20150331v2`) and CloudFront (`2020_05_31`) append.
 pub(crate) fn api(name: &str) -> &str {
-    let unnumbered = match name.rsplit_once('v') {
+    let unnumbered = match name.rsplit_once(['v', 'V']) {
         Some((start, number))
             if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) =>
         {
@@ -436,6 +436,7 @@ mod tests {
             ("Convert", "Convert"),
             ("v2", "v2"),
             ("é20150331", "é"),
+            ("Foo20150331V2", "Foo"),
         ] {
             assert_eq!(api(name), expected);
         }

@@ -17,6 +17,7 @@ const TEXT_CHARS_MAX: usize = 80;
 /// What a predicate asks.
 pub(crate) fn predicate(predicate: &Predicate) -> String {
     let Predicate { field, test } = predicate;
+    let field = escaped(&field.to_string());
     match test {
         Test::Null => format!("{field} is null or missing"),
         Test::Exists => format!("{field} is there"),
@@ -34,7 +35,7 @@ pub(crate) fn predicate(predicate: &Predicate) -> String {
         Test::AnyPiece(pieces) => {
             format!("{field} contains one of {}", list(pieces.texts.iter().map(|t| &**t)))
         }
-        Test::Regex(expression) => format!("{field} matches {}", quoted(&expression.source)),
+        Test::Regex(expression) => format!("{field} matches {}", in_quotes(&expression.source)),
         Test::Network(network) => format!("{field} is in {}", shown(*network)),
         Test::AnyNetwork(networks) => {
             let names: Vec<String> = networks.iter().take(NAMED_MAX).map(|n| shown(*n)).collect();
@@ -51,6 +52,7 @@ pub(crate) fn predicate(predicate: &Predicate) -> String {
                 Relation::StartsWith => "starts with the value of",
                 Relation::EndsWith => "ends with the value of",
             };
+            let other = escaped(&other.to_string());
             format!("{field} {relation} {other}{}", minding(*cased))
         }
         Test::Scope { quantifier, body } => {
@@ -110,11 +112,11 @@ fn keys(keys: &[Key]) -> String {
 fn text(pattern: &Pattern) -> String {
     let what = match &pattern.shape {
         Shape::Present => "has a value".to_owned(),
-        Shape::Exact(text) => format!("is {}", quoted(text)),
-        Shape::Prefix(text) => format!("starts with {}", quoted(text)),
-        Shape::Suffix(text) => format!("ends with {}", quoted(text)),
-        Shape::Contains(text) => format!("contains {}", quoted(text)),
-        Shape::Glob(glob) => format!("is like {}", quoted(&wildcards(glob))),
+        Shape::Exact(text) => format!("is {}", in_quotes(text)),
+        Shape::Prefix(text) => format!("starts with {}", in_quotes(text)),
+        Shape::Suffix(text) => format!("ends with {}", in_quotes(text)),
+        Shape::Contains(text) => format!("contains {}", in_quotes(text)),
+        Shape::Glob(glob) => format!("is like {}", in_quotes(&wildcards(glob))),
     };
     what + minding(pattern.cased && pattern.shape != Shape::Present)
 }
@@ -124,13 +126,14 @@ fn wildcards(glob: &Glob) -> String {
         .segments
         .iter()
         .map(|segment| {
-            let chars = segment.iter().map(|token| match token {
-                Token::Char(c) => *c,
-                Token::One => '?',
-                Token::Dash => '-',
-                Token::Star => '*',
+            let parts = segment.iter().map(|token| match token {
+                Token::Char(c @ ('*' | '?' | '\\')) => format!("\\{c}"),
+                Token::Char(c) => c.to_string(),
+                Token::One => "?".to_owned(),
+                Token::Dash => "-".to_owned(),
+                Token::Star => "*".to_owned(),
             });
-            chars.collect()
+            parts.collect()
         })
         .collect();
     let star = |is_anchored: bool| if is_anchored { "" } else { "*" };
@@ -157,7 +160,7 @@ fn minding(cased: bool) -> &'static str {
 
 fn list<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> String {
     let count = texts.clone().count();
-    let named: Vec<String> = texts.take(NAMED_MAX).map(quoted).collect();
+    let named: Vec<String> = texts.take(NAMED_MAX).map(in_quotes).collect();
     let more = match count.saturating_sub(NAMED_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -165,8 +168,14 @@ fn list<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> String {
     format!("{}{more}", named.join(", "))
 }
 
+/// A name of the rule's own; what could steer a terminal is escaped.
+fn escaped(name: &str) -> String {
+    let quoted = in_quotes(name);
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 /// A text in quotes, cut if it is long; what could steer a terminal is escaped.
-pub(crate) fn quoted(text: &str) -> String {
+pub(crate) fn in_quotes(text: &str) -> String {
     let mut out = String::from("\"");
     for (nth, c) in text.chars().enumerate() {
         if nth == TEXT_CHARS_MAX {

@@ -21,6 +21,10 @@ pub(crate) struct Context<'c> {
     pub(crate) version: u32,
     /// What the regular expressions of the file may still take.
     pub(crate) regex_bytes_left: &'c Cell<usize>,
+    /// How many values the conditions of the document may still name.
+    pub(crate) values_left: &'c Cell<usize>,
+    /// How many bytes the lists of the file may still become.
+    pub(crate) expanded_bytes_left: &'c Cell<usize>,
     /// The lists that `expand` may name.
     pub(crate) lists: &'c Lists,
     /// Whether the fields are paths from an element of an array.
@@ -92,13 +96,14 @@ pub(crate) fn read(
     if reporter.errors() > errors {
         return None;
     }
-    conditions(condition, &mut identifiers, reporter)
+    conditions(condition, &mut identifiers, context, reporter)
 }
 
 /// One condition, or a list of which any may be true.
 fn conditions(
     node: &Node,
     identifiers: &mut [Identifier],
+    context: Context<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Expr> {
     let nodes = match &node.data {
@@ -116,7 +121,7 @@ fn conditions(
             );
             return None;
         };
-        parts.push(condition::read(node, identifiers, reporter)?);
+        parts.push(condition::read(node, identifiers, context.values_left, reporter)?);
     }
     for identifier in identifiers.iter().filter(|identifier| !identifier.is_used) {
         reporter.warning(

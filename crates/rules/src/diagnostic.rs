@@ -65,6 +65,7 @@ codes! {
     BAD_ACTION = "bad-action": "an `action` that Sigma does not define, or that has nothing to act on",
     BAD_CIDR = "bad-cidr": "a `cidr` value is not a network",
     BAD_CONDITION = "bad-condition": "the condition is not a sentence of Sigma's condition language",
+    BAD_ENCODING = "bad-encoding": "the file is not UTF-8",
     BAD_FIELD = "bad-field": "a field name that can't be looked up",
     BAD_ID = "bad-id": "the rule's id is not a UUID",
     BAD_LEVEL = "bad-level": "the level is none of Sigma's five",

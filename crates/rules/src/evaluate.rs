@@ -71,7 +71,7 @@ fn derived_holds(derived: Derived, test: &Test, others: Others<'_>, view: View<'
             (*relation, *cased),
             others,
             &mut |check| view.derived(derived, &mut |text| value::text_passes(check, text)),
-            &mut |many| view.derived(derived, &mut |text| many.relate(text, None, *relation)),
+            &mut |many| view.derived(derived, &mut |text| many.relate(text, None)),
         ),
         test => view.derived(derived, &mut |text| value::text_passes(Check::Test(test), text)),
     }
@@ -102,7 +102,7 @@ fn holds_at<'a>(
                     ends(&mut |end| {
                         end.is_some_and(|end| {
                             value::texts(end, &mut text.borrow_mut(), &mut |text, number| {
-                                many.relate(text, number, *relation)
+                                many.relate(text, number)
                             })
                         })
                     })
@@ -134,7 +134,7 @@ fn related(
     if seen <= relate::PAIRED_MAX {
         return is_found;
     }
-    relate::Others::new(cased, others).is_some_and(|many| with_many(&many))
+    relate::Others::new(relation, cased, others).is_some_and(|many| with_many(&many))
 }
 
 fn scope_holds<'a>(
@@ -179,11 +179,13 @@ fn body_holds<'a>(expr: &Expr, element: Value<'a>, view: View<'a>, room: &mut Ro
             let ends = |visit: Visit<'_, 'a>| walk(element, &path.parts, view.texts(), visit);
             match test {
                 Test::OtherField { field: other, relation, cased } => {
-                    let Some(others) = room.others(other, *cased, view) else { return false };
+                    let Some(others) = room.others(other, (*relation, *cased), view) else {
+                        return false;
+                    };
                     ends(&mut |end| {
                         end.is_some_and(|end| {
                             value::texts(end, &mut room.compact, &mut |text, number| {
-                                others.relate(text, number, *relation)
+                                others.relate(text, number)
                             })
                         })
                     })
@@ -213,14 +215,14 @@ impl Room {
     fn others(
         &mut self,
         field: &Field,
-        cased: bool,
+        (relation, cased): (Relation, bool),
         view: View<'_>,
     ) -> Option<Arc<relate::Others>> {
         let address = std::ptr::from_ref(field).addr();
         if let Some((_, others)) = self.others.iter().find(|(known, _)| *known == address) {
             return others.clone();
         }
-        let others = relate::Others::new(cased, |visit| match field {
+        let others = relate::Others::new(relation, cased, |visit| match field {
             Field::Path(path) => view.walk(path, &mut |end| scalars_at(end, visit)),
             Field::Derived(derived) => view.derived(*derived, &mut |text| visit(text, None)),
             Field::AnyLeaf => false,

@@ -1,6 +1,6 @@
 //! The examples inside a rule: records it must match and records it must not, under `trailloop: tests:`.
 
-use trailloop_cloudtrail::{Limits, Record, RecordBuffer, Scratch, read_records};
+use trailloop_cloudtrail::{Limits, Record, RecordBuffer, Scratch, raw, read_records};
 
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
 use crate::load::Loaded;
@@ -274,7 +274,7 @@ fn write_json(node: &Node, out: &mut String, reporter: &mut Reporter<'_>) -> Opt
                 if nth > 0 {
                     out.push(',');
                 }
-                write_string(key.text(), out);
+                raw::write_string(key.text(), out);
                 out.push(':');
                 write_json(value, out, reporter)?;
             }
@@ -293,7 +293,7 @@ fn write_scalar(
     match scalar.meaning() {
         Meaning::Null => out.push_str("null"),
         Meaning::Bool(value) => out.push_str(if value { "true" } else { "false" }),
-        Meaning::Text => write_string(&scalar.text, out),
+        Meaning::Text => raw::write_string(&scalar.text, out),
         Meaning::Number => {
             // JSON has fewer ways to write a number; an account id would lose its leading zeros.
             let text = scalar.text.as_str();
@@ -316,23 +316,4 @@ fn write_scalar(
         }
     }
     Some(())
-}
-
-fn write_string(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if u32::from(c) < 0x20 => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                let code = u32::from(c) as usize;
-                out.push_str("\\u00");
-                out.push(char::from(HEX[code >> 4]));
-                out.push(char::from(HEX[code & 15]));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }

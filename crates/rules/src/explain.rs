@@ -193,7 +193,9 @@ fn seen(source: &Source, view: View<'_>) -> String {
         Source::AnyLeaf => return String::new(),
         Source::Node(node) => view.visit(*node, &mut add_end),
         Source::Path(path) => view.walk(path, &mut add_end),
-        Source::Derived(derived) => view.derived(*derived, &mut |text| add(describe::quoted(text))),
+        Source::Derived(derived) => {
+            view.derived(*derived, &mut |text| add(describe::in_quotes(text)))
+        }
     };
     if values.is_empty() {
         return "missing".to_owned();
@@ -205,11 +207,11 @@ fn seen(source: &Source, view: View<'_>) -> String {
 fn value(value: Value<'_>) -> String {
     match value.kind() {
         Kind::Null => "null".to_owned(),
-        Kind::String(text) => describe::quoted(text),
+        Kind::String(text) => describe::in_quotes(text),
         _ => {
             let mut text = String::new();
             value.write_compact(&mut text);
-            let quoted = describe::quoted(&text);
+            let quoted = describe::in_quotes(&text);
             quoted[1..quoted.len() - 1].replace("\\\"", "\"")
         }
     }

@@ -65,6 +65,9 @@ pub(crate) struct Fields {
     /// The nodes' parents and keys by themselves: matching looks at little else.
     parents: Vec<NodeId>,
     keys: Vec<Key>,
+    /// For each node with children its number among such nodes.
+    inner: Vec<u32>,
+    inner_count: usize,
     root: RootKeys,
     by_path: Map<Box<str>, NodeId>,
 }
@@ -86,7 +89,7 @@ struct Key {
 
 /// The length of a key, its first eight bytes, the eight after them, and its last eight; zeros where it is too short. They
 /// are the whole of a key of at most 24 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Print {
     bytes: usize,
     head: u64,
@@ -114,6 +117,12 @@ impl Print {
             None => 0,
         };
         Self { bytes: bytes.len(), head, middle, tail }
+    }
+
+    /// Whether the print is the whole key.
+    #[inline]
+    pub(crate) fn is_whole(self) -> bool {
+        self.bytes <= PRINTED_BYTES
     }
 
     /// A place in a table of a power of two.
@@ -166,6 +175,10 @@ impl Fields {
             let below = children.get(path);
             let rest = below.into_iter().flatten().filter(|path| !first.contains(path));
             for &child in first.iter().chain(rest) {
+                debug_assert!(
+                    !child.is_empty() && !child.ends_with('.'),
+                    "no key of a path is empty"
+                );
                 let key = if path.is_empty() { child } else { &child[path.len() + 1..] };
                 queue.push_back((number(nodes.len()), child));
                 nodes.push(Node::new(child));
@@ -179,10 +192,20 @@ impl Fields {
             }
             nodes[id as usize].children = range;
         }
+        let mut inner_count = 0;
+        let inner = nodes
+            .iter()
+            .map(|node| {
+                let nth = inner_count;
+                inner_count += u32::from(!node.children.is_empty());
+                nth
+            })
+            .collect();
+        let inner_count = inner_count as usize;
         let root = RootKeys::new(&keys[1..=nodes[ROOT as usize].children.len()]);
         let named = nodes.iter().zip(0..).skip(1);
         let by_path = named.filter_map(|(node, id)| Some((node.path.keys()?.into(), id))).collect();
-        Self { nodes, parents, keys, root, by_path }
+        Self { nodes, parents, keys, inner, inner_count, root, by_path }
     }
 
     /// The node of a dotted path, if some rule asked for it or for something below.
@@ -197,6 +220,16 @@ impl Fields {
 
     pub(crate) fn parent(&self, id: NodeId) -> NodeId {
         self.parents[id as usize]
+    }
+
+    /// How many nodes have children.
+    pub(crate) fn inner_count(&self) -> usize {
+        self.inner_count
+    }
+
+    /// The number of a node with children among such nodes.
+    pub(crate) fn inner(&self, id: NodeId) -> usize {
+        self.inner[id as usize] as usize
     }
 
     pub(crate) fn path(&self, id: NodeId) -> &Path {
@@ -219,7 +252,6 @@ impl Fields {
     }
 
     /// The child of a node by its key.
-    #[inline]
     pub(crate) fn child(&self, id: NodeId, key: &str) -> Option<NodeId> {
         let node = &self.nodes[id as usize];
         if let Some(by_key) = &node.by_key {

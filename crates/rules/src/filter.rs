@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::detection::{self, Context};
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
+use crate::load::bounded;
 use crate::rule::Rule;
 use crate::test::Expr;
 use crate::yaml::{Data, Mark, Node};
@@ -50,7 +51,8 @@ pub(crate) fn read(
     let parts: Vec<(Node, Node)> =
         entries.iter().filter(|(key, _)| key.text() != "rules").cloned().collect();
     let detection = Node { mark: section.mark, end: section.end, data: Data::Mapping(parts) };
-    let condition = detection::read(&detection, context, reporter)?;
+    let condition = detection::read(&detection, context, reporter)
+        .and_then(|expr| bounded(expr, section, reporter))?;
     if let Some(sentence) = section.get("condition")
         && !says_not(section)
     {

@@ -66,6 +66,21 @@ impl Whole {
 }
 
 impl Edge {
+    /// The texts are folded already unless `cased`.
+    pub(crate) fn new(texts: impl IntoIterator<Item = String>, is_end: bool, cased: bool) -> Self {
+        let turned = |text: String| if is_end { text.chars().rev().collect() } else { text };
+        let mut sorted: Vec<Box<str>> =
+            texts.into_iter().map(|text| turned(text).into_boxed_str()).collect();
+        sorted.sort_unstable();
+        let mut shortest: Vec<Box<str>> = Vec::new();
+        for text in sorted {
+            if !shortest.last().is_some_and(|last| text.starts_with(&**last)) {
+                shortest.push(text);
+            }
+        }
+        Self { texts: shortest.into(), is_end, cased }
+    }
+
     /// Of texts of which none begins another, only the last that sorts before a value can begin it.
     pub(crate) fn matches(&self, text: &str) -> bool {
         let fold = |c: char| if self.cased { c } else { fold::fold(c) };
@@ -148,7 +163,7 @@ pub(crate) fn gathered(field: &Field, parts: Vec<Expr>) -> Vec<Expr> {
             None => kept.push(part),
         }
     }
-    let gather: [fn(&[Expr]) -> Option<Test>; 5] = [whole, starts, ends, pieces, networks];
+    let gather: [Gather; 5] = [whole, starts, ends, pieces, networks];
     for (list, gather) in kinds.into_iter().zip(gather) {
         let test = if list.len() < GATHERED_MIN { None } else { gather(&list) };
         match test {
@@ -158,6 +173,9 @@ pub(crate) fn gathered(field: &Field, parts: Vec<Expr>) -> Vec<Expr> {
     }
     kept
 }
+
+/// Makes one test of many of one kind, if it can.
+type Gather = fn(&[Expr]) -> Option<Test>;
 
 /// With which values a value can be gathered.
 fn kind(part: &Expr) -> Option<usize> {
@@ -184,10 +202,10 @@ fn patterns(list: &[Expr]) -> impl Iterator<Item = &Pattern> {
 }
 
 /// The texts of patterns, sorted.
-fn texts(list: &[Expr], shape: impl Fn(&str) -> Box<str>) -> Vec<Box<str>> {
+fn texts(list: &[Expr]) -> Vec<Box<str>> {
     let texts = patterns(list).filter_map(|pattern| match &pattern.shape {
         Shape::Exact(text) | Shape::Prefix(text) | Shape::Suffix(text) | Shape::Contains(text) => {
-            Some(shape(text))
+            Some(text.clone())
         }
         Shape::Present | Shape::Glob(_) => None,
     });
@@ -206,7 +224,7 @@ fn whole(list: &[Expr]) -> Option<Test> {
     let mut numbers: Vec<i128> = numbers.collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let texts = texts(list, |text| text.into()).into();
+    let texts = texts(list).into();
     Some(Test::OneOf(Whole { texts, numbers: numbers.into(), cased }))
 }
 
@@ -220,19 +238,11 @@ fn ends(list: &[Expr]) -> Option<Test> {
 
 fn edge(list: &[Expr], is_end: bool) -> Option<Test> {
     let cased = patterns(list).next()?.cased;
-    let turned = |text: &str| text.chars().rev().collect::<String>().into();
-    let sorted = if is_end { texts(list, turned) } else { texts(list, |text| text.into()) };
-    let mut shortest: Vec<Box<str>> = Vec::new();
-    for text in sorted {
-        if !shortest.last().is_some_and(|last| text.starts_with(&**last)) {
-            shortest.push(text);
-        }
-    }
-    Some(Test::AnyEdge(Edge { texts: shortest.into(), is_end, cased }))
+    Some(Test::AnyEdge(Edge::new(texts(list).into_iter().map(String::from), is_end, cased)))
 }
 
 fn pieces(list: &[Expr]) -> Option<Test> {
-    let texts = texts(list, |text| text.into());
+    let texts = texts(list);
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
     if bytes > PIECES_BYTES_MAX {
         return None;

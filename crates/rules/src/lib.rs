@@ -11,8 +11,8 @@
 //!
 //! In suggested reading order: `yaml` reads a file into nodes with positions; `load` checks a document, after `collection`
 //! has laid those with an `action` over one another; `detection`, `modifier`, `path`, `values` and `condition` turn its
-//! detection into logic over predicates (`test`, `pattern`), `lists` and `gather` for long lists; `program` and `simplify`
-//! make a tree of that logic, `keys`, `index` and `witness` find the rules a record leaves possible; `set` runs them,
+//! detection into logic over predicates (`test`, `pattern`), `lists`, `gather` and `relate` for many values; `program` and `simplify`
+//! make a tree of that logic, `keys`, `index` and `witness` find the rules a record leaves possible; `set` runs them (`strategy` counts, `memo` remembers),
 //! with `fields` and `view` finding a field's values, `derived` working some out, and `evaluate` and `value` testing them.
 //! `explain` and `describe` say what a rule was compiled into and why it matched or did not.
 
@@ -58,7 +58,7 @@ pub use examples::{TestOutcome, demand_tests, run_tests};
 pub use explain::{CostClass, Explanation, Plan};
 pub use filter::Filter;
 pub use lists::Lists;
-pub use load::{Loaded, load, load_with};
+pub use load::{Loaded, load, load_with, text_of_file};
 pub use rule::{Rule, RuleTest, TestEvent};
 pub use set::{MatchScratch, RuleSet};
 pub use strategy::Strategy;

@@ -1,5 +1,6 @@
 //! Lists of values that rules name with `expand`: one value a line in a text file.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Severity, code, quoted};
@@ -9,6 +10,9 @@ const LIST_BYTES_MAX: usize = 1024 * 1024;
 
 /// One value of a rule stands for at most so many.
 const EXPANDED_MAX: usize = 100_000;
+
+/// What the values of one file stand for has no more bytes together.
+pub(crate) const EXPANDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The lists that are there, by name.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +70,11 @@ impl Lists {
     }
 
     /// The texts that a value stands for, its placeholders replaced by each value of their lists.
-    pub(crate) fn expand(&self, text: &str) -> Result<Vec<String>, Missing> {
+    pub(crate) fn expand(
+        &self,
+        text: &str,
+        bytes_left: &Cell<usize>,
+    ) -> Result<Vec<String>, Missing> {
         let mut expanded = vec![String::new()];
         let mut rest = text;
         while let Some((before, name, after)) = placeholder(rest) {
@@ -77,7 +85,13 @@ impl Lists {
                     None => Missing::List { name: name.to_owned() },
                 });
             };
-            if expanded.len() * list.values.len() > EXPANDED_MAX {
+            let (starts, values) = (expanded.len(), list.values.len());
+            let start_bytes: usize = expanded.iter().map(String::len).sum();
+            let value_bytes: usize = list.values.iter().map(String::len).sum();
+            let bytes = (start_bytes + starts * before.len()) * values + value_bytes * starts;
+            let left = bytes_left.get().checked_sub(bytes);
+            bytes_left.set(left.unwrap_or(0));
+            if left.is_none() || starts * values > EXPANDED_MAX {
                 return Err(Missing::Room);
             }
             expanded = expanded
@@ -88,6 +102,8 @@ impl Lists {
                 .collect();
             rest = after;
         }
+        let left = bytes_left.get().checked_sub(expanded.len() * rest.len());
+        bytes_left.set(left.ok_or(Missing::Room)?);
         expanded.iter_mut().for_each(|text| text.push_str(rest));
         Ok(expanded)
     }
@@ -102,7 +118,7 @@ pub(crate) enum Missing {
     Values {
         path: String,
     },
-    /// It would stand for more than [`EXPANDED_MAX`] values.
+    /// It would stand for more than [`EXPANDED_MAX`] values or [`EXPANDED_BYTES_MAX`].
     Room,
 }
 
@@ -121,8 +137,10 @@ impl Missing {
                 "put at least one value into it".to_owned(),
             ),
             Self::Room => (
-                format!("the placeholders stand for more than {EXPANDED_MAX} values together"),
-                "use one placeholder a value".to_owned(),
+                format!(
+                    "the placeholders stand for more than {EXPANDED_MAX} values, or those of the file for more than {EXPANDED_BYTES_MAX} bytes"
+                ),
+                "use one placeholder a value, and name a long list once".to_owned(),
             ),
         }
     }
@@ -156,7 +174,7 @@ mod tests {
         assert_eq!(lists.add("rules/lists/ab.txt", "\u{feff}# two\na\r\n\n  b \n"), None);
         assert_eq!(lists.add("c.txt", "c"), None);
         assert_eq!(lists.add("none.txt", "# nothing\n"), None);
-        let expand = |text: &str| lists.expand(text);
+        let expand = |text: &str| lists.expand(text, &Cell::new(1_000_000));
         assert_eq!(expand("plain 100%").unwrap(), ["plain 100%"]);
         assert_eq!(expand("%ab%").unwrap(), ["a", "b"]);
         assert_eq!(expand("x%ab%-%ab%%c%").unwrap(), ["xa-ac", "xa-bc", "xb-ac", "xb-bc"]);
@@ -164,6 +182,8 @@ mod tests {
         assert_eq!(expand("%no%"), Err(Missing::List { name: "no".to_owned() }));
         assert_eq!(expand("%none%"), Err(Missing::Values { path: "none.txt".to_owned() }));
         assert_eq!(expand(&"%ab%".repeat(17)), Err(Missing::Room));
+        assert_eq!(lists.expand("long before %ab%", &Cell::new(20)), Err(Missing::Room));
+        assert_eq!(lists.expand("%ab% and long after", &Cell::new(20)), Err(Missing::Room));
     }
 
     #[test]

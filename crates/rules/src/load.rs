@@ -6,11 +6,12 @@ use trailloop_finding::{Analytic, Level};
 use uuid::Uuid;
 
 use crate::collection;
+use crate::condition::VALUES_MAX;
 use crate::detection::{self, Context};
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
 use crate::examples;
 use crate::filter::{self, Filter};
-use crate::lists::Lists;
+use crate::lists::{EXPANDED_BYTES_MAX, Lists};
 use crate::modifier::nearest;
 use crate::path::SCOPES_SINCE;
 use crate::rule::Rule;
@@ -73,6 +74,29 @@ const KNOWN_KEYS: &[&str] = &[
     "trailloop",
 ];
 
+/// The text of a file of rules or of a list. Bytes that are not UTF-8 are refused: replaced, they would make a value that
+/// nothing has.
+///
+/// # Errors
+///
+/// If the bytes are not UTF-8, with the place of the first that is not.
+pub fn text_of_file<'b>(path: &str, bytes: &'b [u8]) -> Result<&'b str, Diagnostic> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let place = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+        Diagnostic {
+            path: path.to_owned(),
+            line: place(before.matches('\n').count()),
+            column: place(before[line_start..].chars().count()),
+            severity: Severity::Error,
+            code: code::BAD_ENCODING,
+            message: format!("byte {} of the file is not UTF-8", error.valid_up_to()),
+            help: "save the file as UTF-8".to_owned(),
+        }
+    })
+}
+
 /// Reads one file of rules that name no lists. `path` is used in diagnostics only; the text may hold several documents.
 #[must_use]
 pub fn load(path: &str, text: &str) -> Loaded {
@@ -96,8 +120,17 @@ pub fn load_with(path: &str, text: &str, lists: &Lists) -> Loaded {
     }
     let mut loaded = Loaded::default();
     let regex_bytes_left = Cell::new(REGEXES_BYTES_MAX);
+    let expanded_bytes_left = Cell::new(EXPANDED_BYTES_MAX);
     for document in collection::resolve(documents, &mut reporter) {
-        match read(&document, lists, &regex_bytes_left, &mut reporter) {
+        let context = Context {
+            version: VERSION_ASSUMED,
+            regex_bytes_left: &regex_bytes_left,
+            values_left: &Cell::new(VALUES_MAX),
+            expanded_bytes_left: &expanded_bytes_left,
+            lists,
+            in_scope: false,
+        };
+        match read(&document, context, &mut reporter) {
             Some(Read::Rule(rule)) => loaded.rules.push(*rule),
             Some(Read::Filter(filter)) => loaded.filters.push(filter),
             None => loaded.rejected += 1,
@@ -121,12 +154,7 @@ fn id_of_title(title: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
 }
 
-fn read(
-    document: &Node,
-    lists: &Lists,
-    regex_bytes_left: &Cell<usize>,
-    reporter: &mut Reporter<'_>,
-) -> Option<Read> {
+fn read(document: &Node, context: Context<'_>, reporter: &mut Reporter<'_>) -> Option<Read> {
     let Data::Mapping(entries) = &document.data else {
         reporter.error(
             document.mark,
@@ -149,7 +177,7 @@ fn read(
     let errors = reporter.errors();
     unknown_keys(entries, reporter);
     let version = version(document, reporter).unwrap_or(SCOPES_SINCE);
-    let context = Context { version, regex_bytes_left, lists, in_scope: false };
+    let context = Context { version, ..context };
     let title = title(document, reporter);
     let read = match document.get("filter") {
         Some(section) if document.get("detection").is_some() => {
@@ -212,7 +240,7 @@ fn rule(
 }
 
 /// Refuses a detection that makes too many tests one by one: each is made of every element of an array.
-fn bounded(expr: Expr, detection: &Node, reporter: &mut Reporter<'_>) -> Option<Expr> {
+pub(crate) fn bounded(expr: Expr, detection: &Node, reporter: &mut Reporter<'_>) -> Option<Expr> {
     let tests = expr.tests();
     if tests <= TESTS_MAX {
         return Some(expr);

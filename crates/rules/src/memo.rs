@@ -59,8 +59,8 @@ impl TextMemo {
         }
         let bit = 1_u64 << number;
         if place.known & bit == 0 {
-            place.known |= bit;
             let is_true = test();
+            place.known |= bit;
             place.is_true = if is_true { place.is_true | bit } else { place.is_true & !bit };
         }
         place.is_true & bit != 0

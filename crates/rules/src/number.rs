@@ -61,6 +61,12 @@ impl Num {
         }
     }
 
+    /// The size of a text that JSON would take for a number, for ordering.
+    pub(crate) fn size_of_text(text: &str) -> Option<Self> {
+        Self::parse(text, false)
+            .or_else(|| is_json_number(text).then(|| text.parse().ok().map(Self::Float))?)
+    }
+
     /// Like [`Num::of`], for ordering: a number that keeps only its text still has a size.
     pub(crate) fn size_of(number: Number<'_>) -> Option<Self> {
         Self::of(number).or_else(|| {
@@ -74,8 +80,11 @@ impl Num {
     pub(crate) fn by_value(self) -> String {
         match self {
             Self::Int(value) => value.to_string(),
-            // Written in full, a float without a fraction has the digits of the integer that it is.
-            Self::Float(0.0) => "0".to_owned(),
+            // Digits that a float is printed with stand for it, they are not always those of the integer that it is.
+            #[expect(clippy::cast_possible_truncation, reason = "the bounds are checked")]
+            Self::Float(value) if value.fract() == 0.0 && value.abs() < 1e38 => {
+                (value as i128).to_string()
+            }
             Self::Float(value) => value.to_string(),
         }
     }

@@ -13,6 +13,10 @@ pub(crate) const SCOPES_SINCE: u32 = 3;
 /// A path opens no more scopes.
 const SCOPES_MAX: usize = 8;
 
+/// A path has no more keys, and is no longer: records end at 128 levels, and every key costs a level of recursion.
+const KEYS_MAX: usize = 128;
+const PATH_BYTES_MAX: usize = 2_048;
+
 /// A path from the record, or from an element of an array; an empty one is the element itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Path {
@@ -96,6 +100,11 @@ pub(crate) fn read(
     version: u32,
     reporter: &mut Reporter<'_>,
 ) -> Option<Name> {
+    if name.len() > PATH_BYTES_MAX || name.matches('.').count() >= KEYS_MAX {
+        let message = format!("a path of more than {KEYS_MAX} keys or {PATH_BYTES_MAX} bytes");
+        reporter.error(node.mark, code::TOO_LARGE, message, "name the field by a shorter path");
+        return None;
+    }
     let mut reading = Reading { scopes: Vec::new(), parts: Vec::new(), keys: String::new() };
     if version >= SCOPES_SINCE && name == "." {
         return Some(Name { scopes: Vec::new(), path: reading.path() });
@@ -321,8 +330,12 @@ mod tests {
             name("a[some text]", 2),
             Ok(Name { scopes: Vec::new(), path: Path::of_keys("a[some text]") })
         );
-        for text in ["a[some]", "a[any", "a[]", "[any]", "a..b", "a[any]x"] {
+        for text in ["a[some]", "a[any", "a[]", "[any]", "a[any]x"] {
             assert!(name(text, 3).is_err(), "{text}");
         }
+        for text in ["", ".a", "a.", "a..b", "..", &"a.".repeat(200), &"a".repeat(5_000)] {
+            assert!(name(text, 3).is_err() && name(text, 2).is_err(), "{text}");
+        }
+        assert!(name(".", 2).is_err());
     }
 }

@@ -189,7 +189,8 @@ impl Iterator for Parts<'_> {
 /// What a predicate is for records whose eventSource or eventName is this one string, up to case.
 fn decided(predicate: &Predicate, known: Known<'_>) -> Option<bool> {
     let value = match &predicate.field {
-        Field::Derived(Derived::Api) => derived::api(known.name?),
+        // Without a name there is no API.
+        Field::Derived(Derived::Api) => derived::api(known.name.filter(|name| !name.is_empty())?),
         field => match field.keys()? {
             "eventSource" => known.source?,
             "eventName" => known.name?,

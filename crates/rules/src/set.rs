@@ -71,6 +71,9 @@ struct MemoPlace {
     number: usize,
 }
 
+/// So many fields have a memory of texts, each some eighty kilobytes a worker.
+const MEMOS_MAX: usize = 64;
+
 impl RuleSet {
     /// Compiles rules. Of rules with the same id the first is kept; filters are joined to the rules they speak of. What
     /// is wrong with either is reported to `diagnostics`.
@@ -377,7 +380,10 @@ fn compile(
         _ => None,
     };
     let memo = match source {
-        Source::Node(node) if is_worth_remembering(predicate) => {
+        Source::Node(node)
+            if is_worth_remembering(predicate)
+                && (memos.len() < MEMOS_MAX || memos.contains_key(&node)) =>
+        {
             let next = memos.len();
             let (memo, tests) = memos.entry(node).or_insert((next, 0));
             *tests += 1;

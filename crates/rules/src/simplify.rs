@@ -120,7 +120,9 @@ fn group(parts: Vec<Tree>, junction: Junction) -> Tree {
 fn absorb(parts: &mut Vec<Tree>, junction: Junction) {
     let inner = junction.other();
     let needless = |nth: usize, parts: &[Tree]| {
-        let Some(factors) = inner.parts(&parts[nth]) else { return false };
+        let Some(factors) = inner.parts(&parts[nth]).filter(|f| f.len() <= PAIRED_MAX) else {
+            return false;
+        };
         parts.iter().enumerate().any(|(other, part)| {
             other != nth
                 && match inner.parts(part) {

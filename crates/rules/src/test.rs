@@ -1,5 +1,6 @@
 //! The tests that a rule makes of a value, and the fields they look at.
 
+use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
@@ -201,17 +202,42 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 impl Expr {
-    /// How many tests the expression makes of a record, those of bodies included: a gathered list is one.
+    /// How many tests the expression makes of a record: a predicate that stands in it twice is one, and so is a gathered
+    /// list; those of a body count as often as they stand there.
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "a regular expression's cache takes no part in its equality"
+    )]
     pub(crate) fn tests(&self) -> usize {
+        let mut seen = HashSet::new();
+        self.visit_predicates(&mut |predicate| {
+            seen.insert(predicate);
+        });
+        let tests = seen.into_iter().map(|predicate| match &predicate.test {
+            Test::Scope { body, .. } => 1 + body.tests_of_body(),
+            _ => 1,
+        });
+        tests.sum()
+    }
+
+    fn tests_of_body(&self) -> usize {
+        let mut tests = 0;
+        self.visit_predicates(&mut |predicate| {
+            tests += match &predicate.test {
+                Test::Scope { body, .. } => 1 + body.tests_of_body(),
+                _ => 1,
+            };
+        });
+        tests
+    }
+
+    fn visit_predicates<'e>(&'e self, visit: &mut dyn FnMut(&'e Predicate)) {
         match self {
             Self::All(parts) | Self::Any(parts) | Self::AtLeast(_, parts) => {
-                parts.iter().map(Self::tests).sum()
+                parts.iter().for_each(|part| part.visit_predicates(visit));
             }
-            Self::Not(part) => part.tests(),
-            Self::Test(predicate) => match &predicate.test {
-                Test::Scope { body, .. } => 1 + body.tests(),
-                _ => 1,
-            },
+            Self::Not(part) => part.visit_predicates(visit),
+            Self::Test(predicate) => visit(predicate),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The values of a detection item, each turned into the test it asks for.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 
 use regex::{Regex, RegexBuilder};
@@ -18,8 +19,8 @@ use crate::yaml::{Data, Meaning, Node, Scalar};
 /// A compiled regular expression takes no more memory than this, nor its lazy automaton.
 const REGEX_BYTES_MAX: usize = 1024 * 1024;
 
-/// The sizes that an expression is tried to be compiled within: the first that is enough counts.
-const REGEX_SIZES_BYTES: [usize; 3] = [16 * 1024, 128 * 1024, REGEX_BYTES_MAX];
+/// Smaller sizes that an expression is tried to be compiled within: the first that is enough counts.
+const REGEX_SIZES_BYTES: [usize; 2] = [16 * 1024, 128 * 1024];
 
 /// The expressions of one file take no more together.
 pub(crate) const REGEXES_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -79,19 +80,7 @@ pub(crate) fn value_tests(
             }
             _ => return bad_number(value, scalar, reporter),
         },
-        Kind::Exists => {
-            let Meaning::Bool(expected) = scalar.meaning() else {
-                reporter.error(
-                    value.mark,
-                    code::BAD_VALUE,
-                    format!("`exists` is asked for {}", quoted(&scalar.text)),
-                    "write `true` or `false`, without quotes",
-                );
-                return None;
-            };
-            let expr = Expr::Test(Predicate { field: field.clone(), test: Test::Exists });
-            return Some(if expected { expr } else { Expr::Not(Box::new(expr)) });
-        }
+        Kind::Exists => return exists_test(field, value, scalar, reporter),
         Kind::OtherField => {
             if scalar.meaning() == Meaning::Null || scalar.text.is_empty() {
                 reporter.error(
@@ -115,7 +104,7 @@ fn is_broken_placeholder(text: &str) -> bool {
     let begins_word = text
         .match_indices('%')
         .any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
-    let has_placeholder = Lists::new().expand(text).is_err();
+    let has_placeholder = Lists::new().expand(text, &Cell::new(usize::MAX)).is_err();
     !has_placeholder && (begins_word || text.matches('%').count() > 1)
 }
 
@@ -131,7 +120,7 @@ pub(crate) fn expanded(
             expanded.push(value.clone());
             continue;
         };
-        match context.lists.expand(&scalar.text) {
+        match context.lists.expand(&scalar.text, context.expanded_bytes_left) {
             Ok(_) if is_broken_placeholder(&scalar.text) => {
                 reporter.error(
                     value.mark,
@@ -160,6 +149,25 @@ pub(crate) fn expanded(
         }
     }
     Some(expanded)
+}
+
+fn exists_test(
+    field: &Field,
+    value: &Node,
+    scalar: &Scalar,
+    reporter: &mut Reporter<'_>,
+) -> Option<Expr> {
+    let Meaning::Bool(expected) = scalar.meaning() else {
+        reporter.error(
+            value.mark,
+            code::BAD_VALUE,
+            format!("`exists` is asked for {}", quoted(&scalar.text)),
+            "write `true` or `false`, without quotes",
+        );
+        return None;
+    };
+    let expr = Expr::Test(Predicate { field: field.clone(), test: Test::Exists });
+    Some(if expected { expr } else { Expr::Not(Box::new(expr)) })
 }
 
 fn bad_number(value: &Node, scalar: &Scalar, reporter: &mut Reporter<'_>) -> Option<Expr> {
@@ -377,7 +385,7 @@ fn compiled(flags: &str, pattern: &str) -> (usize, Result<Regex, regex::Error>) 
     };
     for bytes in REGEX_SIZES_BYTES {
         match build(bytes) {
-            Err(regex::Error::CompiledTooBig(_)) if bytes < REGEX_BYTES_MAX => {}
+            Err(regex::Error::CompiledTooBig(_)) => {}
             built => return (bytes, built),
         }
     }

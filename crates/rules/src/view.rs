@@ -11,7 +11,7 @@ use std::cell::Cell;
 use trailloop_cloudtrail::{JsonTexts, Kind, Position, Record, Value};
 
 use crate::derived::{Derived, DerivedTexts};
-use crate::fields::{Fields, NAME, NodeId, ROOT, RootKey, SOURCE};
+use crate::fields::{Fields, NAME, NodeId, Print, ROOT, RootKey, SOURCE};
 use crate::path::{Part, Path};
 
 /// A visitor of what a path leads to, nothing where it breaks off; `true` ends the walk.
@@ -35,12 +35,22 @@ pub(crate) struct ViewScratch {
     looked: Vec<Cell<u64>>,
     /// Which key the record before had at each place: records of one kind have the same keys in the same order.
     order: Vec<Cell<u32>>,
+    /// The same for the members of the nodes with children.
+    seen: Vec<Seen>,
     texts: JsonTexts,
     derived: DerivedTexts,
 }
 
-/// So many keys of a record are guessed by their place.
+/// A key seen at a place, and the child it is, if it is one.
+#[derive(Debug, Default)]
+struct Seen {
+    print: Cell<Print>,
+    child: Cell<Option<NodeId>>,
+}
+
+/// So many keys of a record are guessed by their place, and so many of an object in it.
 const GUESSED_MAX: usize = 40;
+const SEEN_MAX: usize = 16;
 
 /// A record with its own keys found.
 #[derive(Clone, Copy)]
@@ -64,10 +74,11 @@ impl<'a> View<'a> {
         fields: &'a Fields,
         scratch: &'a mut ViewScratch,
     ) -> Self {
-        scratch.texts.clear();
+        scratch.texts.begin(record.raw().len());
         scratch.derived.clear();
         scratch.places.resize_with(fields.len(), || Cell::new(MISSING));
         scratch.order.resize_with(GUESSED_MAX, || Cell::new(0));
+        scratch.seen.resize_with(fields.inner_count() * SEEN_MAX, Seen::default);
         let words = fields.len().div_ceil(64);
         scratch.looked.clear();
         scratch.looked.resize_with(words, || Cell::new(0));
@@ -187,13 +198,18 @@ impl<'a> View<'a> {
         match self.record.value_at(place).kind() {
             Kind::Object(_) => {
                 all(MISSING);
+                let first = self.fields.inner(id) * SEEN_MAX;
+                let mut seen = self.scratch.seen[first..first + SEEN_MAX].iter();
                 for (key, position) in self.record.members_at(place) {
-                    if let Some(child) = self.fields.child(id, key) {
+                    let print = Print::of(key);
+                    let child = match seen.next() {
+                        Some(seen) if seen.print.get() == print && print.is_whole() => {
+                            seen.child.get()
+                        }
+                        seen => self.find_child(id, key, print, seen),
+                    };
+                    if let Some(child) = child {
                         self.put(child, position);
-                    } else if let Some(first) = before_dot(key)
-                        && let Some(child) = self.fields.child(id, first)
-                    {
-                        self.scratch.places[child as usize].set(WALK);
                     }
                 }
             }
@@ -201,6 +217,28 @@ impl<'a> View<'a> {
             Kind::String(text) if JsonTexts::may_hold(text) => all(WALK),
             _ => all(MISSING),
         }
+    }
+
+    /// The child that a key is. One that holds a dot may stand in the way of a child.
+    fn find_child(
+        &self,
+        id: NodeId,
+        key: &str,
+        print: Print,
+        seen: Option<&Seen>,
+    ) -> Option<NodeId> {
+        if let Some(first) = before_dot(key) {
+            if let Some(child) = self.fields.child(id, first) {
+                self.scratch.places[child as usize].set(WALK);
+            }
+            return None;
+        }
+        let child = self.fields.child(id, key);
+        if let Some(seen) = seen {
+            seen.print.set(print);
+            seen.child.set(child);
+        }
+        child
     }
 
     /// Notes where a child lies; a second one of the same key can't be told by one place.

@@ -5,8 +5,8 @@
 //! field looks for in a single pass. User agents and ARNs repeat from record to record, so that a text in which the
 //! automaton found nothing is remembered.
 //!
-//! A field that is missing rules all its rules out. A field that is anything but one string of ASCII rules none out:
-//! the automaton ignores the case of ASCII alone, and arrays and objects are for the rules themselves.
+//! A field that is missing or null rules all its rules out. A field that is anything else but one string of ASCII rules
+//! none out: the automaton ignores the case of ASCII alone, and arrays and objects are for the rules themselves.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
@@ -15,7 +15,7 @@ use aho_corasick::automaton::OverlappingState;
 use aho_corasick::{AhoCorasick, Input};
 
 use crate::evaluate::Source;
-use crate::fields::{Fields, Map};
+use crate::fields::{Fields, Map, NodeId};
 use crate::fold;
 use crate::index::Stand;
 use crate::keys::{Key, weakness};
@@ -45,6 +45,9 @@ const COMMON: [&str; 10] = [
     "1.11",
 ];
 
+/// After so many pieces in one text, every piece counts as found.
+const PIECES_FOUND_MAX: usize = 1_000;
+
 /// What is remembered of a text: whether rules stand under the whole of it, and whether it holds a piece.
 const WHOLE: usize = 0;
 const PIECE: usize = 1;
@@ -68,8 +71,6 @@ struct WitnessField {
 struct Pieces {
     automaton: AhoCorasick,
     rules: Vec<Range<usize>>,
-    /// The rules of all pieces.
-    every_rule: Range<usize>,
 }
 
 /// What a worker keeps: for each field the texts in which no piece was found.
@@ -77,6 +78,8 @@ struct Pieces {
 pub(crate) struct WitnessScratch {
     folded: String,
     memos: Vec<TextMemo>,
+    /// A bit a piece of the keywords: whether its rules were tried on the record.
+    tried: Vec<u64>,
 }
 
 /// The field that a rule had best stand under and the texts it wants there; `None` if it demands none.
@@ -165,10 +168,13 @@ impl Witnesses {
         scratch: &mut WitnessScratch,
         visit: &mut impl FnMut(&Range<usize>),
     ) {
-        let WitnessScratch { folded, memos } = scratch;
+        let WitnessScratch { folded, memos, tried } = scratch;
         memos.resize_with(self.fields.len(), TextMemo::default);
         for (field, memo) in self.fields.iter().zip(memos) {
-            field.visit(view, folded, memo, visit);
+            match field.source {
+                Source::Node(node) => field.visit(node, view, folded, memo, visit),
+                _ => field.visit_leaves(view, tried, visit),
+            }
         }
     }
 }
@@ -203,7 +209,6 @@ impl FieldPlaces<'_> {
             Ok(automaton) => Some(Pieces {
                 automaton,
                 rules: self.pieces.values().map(|rules| write(rules)).collect(),
-                every_rule: every_rule.clone(),
             }),
             Err(_) => {
                 return Some(WitnessField {
@@ -221,15 +226,13 @@ impl FieldPlaces<'_> {
 impl WitnessField {
     fn visit(
         &self,
+        node: NodeId,
         view: View<'_>,
         folded: &mut String,
         memo: &mut TextMemo,
         visit: &mut impl FnMut(&Range<usize>),
     ) {
-        let Source::Node(node) = &self.source else {
-            return self.visit_leaves(view, visit);
-        };
-        let value = match view.at(*node) {
+        let value = match view.at(node) {
             At::Missing => return,
             At::Walk => return visit(&self.every_rule),
             At::Value(value) => value,
@@ -253,37 +256,52 @@ impl WitnessField {
         if let Some(pieces) = &self.pieces
             && memo.get(text, PIECE, || pieces.automaton.is_match(text))
         {
-            pieces.visit(text, visit);
+            pieces.find(text, &mut |piece| visit(&pieces.rules[piece]));
         }
     }
 
-    /// Keywords look at every string and number of the record.
-    fn visit_leaves(&self, view: View<'_>, visit: &mut impl FnMut(&Range<usize>)) {
+    /// Keywords look at every string and number of the record. The rules of a piece are tried once, however many of them
+    /// hold it.
+    fn visit_leaves(
+        &self,
+        view: View<'_>,
+        tried: &mut Vec<u64>,
+        visit: &mut impl FnMut(&Range<usize>),
+    ) {
         let Some(pieces) = &self.pieces else { return visit(&self.every_rule) };
+        tried.clear();
+        tried.resize(pieces.rules.len().div_ceil(64), 0);
         value::leaves(view.root(), &mut |text| {
             if !text.is_ascii() {
                 visit(&self.every_rule);
                 return true;
             }
-            pieces.visit(text, visit);
+            pieces.find(text, &mut |piece| {
+                let (word, bit) = (piece / 64, 1_u64 << (piece % 64));
+                if tried[word] & bit == 0 {
+                    tried[word] |= bit;
+                    visit(&pieces.rules[piece]);
+                }
+            });
             false
         });
     }
 }
 
 impl Pieces {
-    fn visit(&self, text: &str, visit: &mut impl FnMut(&Range<usize>)) {
+    /// Calls `found` with the number of each piece that stands in the text; one that stands there again may come again.
+    fn find(&self, text: &str, found: &mut dyn FnMut(usize)) {
         let mut state = OverlappingState::start();
         let input = Input::new(text);
-        let mut found = 0;
+        let mut left = PIECES_FOUND_MAX.max(self.rules.len());
         loop {
             self.automaton.find_overlapping(input.clone(), &mut state);
             let Some(one) = state.get_match() else { return };
-            visit(&self.rules[one.pattern().as_usize()]);
-            found += 1;
-            // A text that holds pieces over and over is no reason to try rules over and over.
-            if found > self.rules.len() {
-                return visit(&self.every_rule);
+            found(one.pattern().as_usize());
+            left -= 1;
+            // A text that holds pieces over and over is no reason to look at it for ever: then all of them count.
+            if left == 0 {
+                return (0..self.rules.len()).for_each(found);
             }
         }
     }

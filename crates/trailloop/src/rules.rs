@@ -91,7 +91,7 @@ fn write_failure(rule: &Rule, outcome: &TestOutcome, out: &mut impl Write) -> st
         (Ok(_), true) => "should match and does not".to_owned(),
         (Ok(_), false) => "should not match and does".to_owned(),
     };
-    let (path, line, name) = (&rule.path, outcome.line, shown(&outcome.name));
+    let (path, line, name) = (shown(&rule.path), outcome.line, shown(&outcome.name));
     writeln!(out, "{path}:{line}: {}: example {name:?} {wanted}", shown(&rule.analytic.name))?;
     let alone = RuleSet::build(vec![rule.clone()], &[], &mut Vec::new());
     let mut buffer = RecordBuffer::new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trailloop_content::shipped;
-use trailloop_rules::{Diagnostic, Lists, Loaded, RuleSet, Severity, load_with};
+use trailloop_rules::{Diagnostic, Lists, Loaded, RuleSet, Severity, load_with, text_of_file};
 
 use crate::UsageError;
 use crate::cli::{Global, LogFormat};
@@ -96,21 +96,29 @@ pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
     let mut all = Loaded::default();
     let read = |path: &PathBuf| {
         let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-        Ok::<_, UsageError>((
-            path.display().to_string(),
-            String::from_utf8_lossy(&bytes).into_owned(),
-        ))
+        Ok::<_, UsageError>((path.display().to_string(), bytes))
     };
     let (lists, rules): (Vec<PathBuf>, Vec<PathBuf>) =
         files.into_iter().partition(|path| is_list(path));
     let mut by_name = Lists::new();
     for path in &lists {
-        let (name, text) = read(path)?;
-        all.diagnostics.extend(by_name.add(&name, &text));
+        let (name, bytes) = read(path)?;
+        let problem = match text_of_file(&name, &bytes) {
+            Ok(text) => by_name.add(&name, text),
+            Err(problem) => Some(problem),
+        };
+        all.rejected += usize::from(problem.is_some());
+        all.diagnostics.extend(problem);
     }
     for path in &rules {
-        let (name, text) = read(path)?;
-        all.extend(load_with(&name, &text, &by_name));
+        let (name, bytes) = read(path)?;
+        match text_of_file(&name, &bytes) {
+            Ok(text) => all.extend(load_with(&name, text, &by_name)),
+            Err(problem) => {
+                all.rejected += 1;
+                all.diagnostics.push(problem);
+            }
+        }
     }
     Ok(all)
 }

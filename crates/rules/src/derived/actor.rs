@@ -4,6 +4,7 @@ use super::{Get, put, text};
 
 /// What [`write`] looks at.
 pub(super) const MADE_OF: &[&str] = &[
+    "awsRegion",
     "userIdentity.accountId",
     "userIdentity.arn",
     "userIdentity.invokedBy",
@@ -38,9 +39,14 @@ pub(super) fn write(get: Get<'_, '_>, out: &mut String) -> bool {
     if kind == "Root"
         && let Some(account) = text(get, "userIdentity.accountId")
     {
-        out.push_str("arn:aws:iam::");
-        out.push_str(account);
-        out.push_str(":root");
+        let partition = match text(get, "awsRegion") {
+            Some(region) if region.starts_with("cn-") => "aws-cn",
+            Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        for part in ["arn:", partition, ":iam::", account, ":root"] {
+            out.push_str(part);
+        }
         return true;
     }
     // A principal id is `id` or `id:session`.

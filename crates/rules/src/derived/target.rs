@@ -5,7 +5,7 @@ use trailloop_cloudtrail::Kind;
 use super::{Get, text};
 
 /// IAM calls that act on the caller when they name no user.
-const ON_ONESELF: [&str; 18] = [
+const ON_ONESELF: [&str; 20] = [
     "ChangePassword",
     "CreateAccessKey",
     "CreateLoginProfile",
@@ -21,7 +21,9 @@ const ON_ONESELF: [&str; 18] = [
     "ListSSHPublicKeys",
     "ListServiceSpecificCredentials",
     "ListSigningCertificates",
+    "ResetServiceSpecificCredential",
     "UpdateAccessKey",
+    "UpdateServiceSpecificCredential",
     "UpdateSigningCertificate",
     "UploadSigningCertificate",
 ];
@@ -69,7 +71,7 @@ pub(super) fn role<'a>(get: Get<'_, 'a>) -> Option<&'a str> {
 
 pub(super) fn bucket<'a>(get: Get<'_, 'a>) -> Option<&'a str> {
     text(get, "requestParameters.bucketName").or_else(|| {
-        let arn = resource(get, "AWS::S3::Bucket").or_else(|| resource(get, "AWS::S3::Object"))?;
+        let arn = resource(get, &["AWS::S3::Bucket", "AWS::S3::Object"])?;
         let (_, path) = arn.split_once(":::")?;
         path.split('/').next().filter(|name| !name.is_empty())
     })
@@ -81,9 +83,10 @@ pub(super) fn key<'a>(get: Get<'_, 'a>) -> Option<&'a str> {
         "s3.amazonaws.com" => text(get, "requestParameters.key"),
         "kms.amazonaws.com" => {
             let of_arn = |arn: &'a str| arn.split_once(":key/").map(|(_, id)| id);
-            resource(get, "AWS::KMS::Key").and_then(of_arn).or_else(|| {
+            resource(get, &["AWS::KMS::Key"]).and_then(of_arn).or_else(|| {
                 let id = text(get, "requestParameters.keyId")?;
-                Some(of_arn(id).unwrap_or(id))
+                // An alias says which key only to KMS.
+                of_arn(id).or(Some(id).filter(|id| !id.contains("alias/")))
             })
         }
         "iam.amazonaws.com" => text(get, "requestParameters.accessKeyId")
@@ -92,11 +95,11 @@ pub(super) fn key<'a>(get: Get<'_, 'a>) -> Option<&'a str> {
     }
 }
 
-/// The ARN of the first resource of a type that the record names.
-fn resource<'a>(get: Get<'_, 'a>, kind: &str) -> Option<&'a str> {
+/// The ARN of the first resource of these types that has one.
+fn resource<'a>(get: Get<'_, 'a>, kinds: &[&str]) -> Option<&'a str> {
     let Kind::Array(mut resources) = get("resources")?.kind() else { return None };
-    resources
-        .find(|one| one.get("type").and_then(|kind| kind.as_str()) == Some(kind))?
-        .get("ARN")?
-        .as_str()
+    resources.find_map(|one| {
+        let kind = one.get("type")?.as_str()?;
+        if kinds.contains(&kind) { one.get("ARN")?.as_str() } else { None }
+    })
 }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use trailloop_cloudtrail::{Record, RecordBuffer};
-use trailloop_rules::{CODES, Lists, Loaded, MatchScratch, RuleSet, Severity, load, load_with};
+use trailloop_rules::{
+    CODES, Lists, Loaded, MatchScratch, RuleSet, Severity, load, load_with, text_of_file,
+};
 
 use crate::support::{files, repository, rule_of};
 
@@ -53,8 +55,8 @@ fn bad_rules_are_refused_with_place_and_remedy() {
 fn every_code_is_shown_by_a_fixture() {
     let expected =
         std::fs::read_to_string(repository().join("fixtures/rules-bad/expected.txt")).unwrap();
-    // These are said of a file too full of problems to list, of lists, and of shipped rules.
-    let elsewhere = ["too-many-problems", "bad-list", "missing-tests"];
+    // These are said of a file too full of problems to list, of lists, of shipped rules, and of bytes.
+    let elsewhere = ["too-many-problems", "bad-list", "missing-tests", "bad-encoding"];
     for (code, _) in CODES.iter().filter(|(code, _)| !elsewhere.contains(code)) {
         assert!(expected.contains(&format!("[{code}]")), "no fixture shows {code}");
     }
@@ -194,6 +196,13 @@ fn is_refused(text: &str, code: &str) {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_refused_with_their_place() {
+    let problem = text_of_file("rule.yml", b"title: x\n# caf\xe9\n").unwrap_err();
+    assert_eq!((problem.line, problem.column, problem.code), (2, 6, "bad-encoding"));
+    assert_eq!(text_of_file("rule.yml", "é".as_bytes()), Ok("é"));
+}
+
+#[test]
 fn a_long_list_of_values_is_no_hostile_file() {
     let values: String = (0..20_000).map(|n| format!("\n    - value-{n}")).collect();
     let loaded = load("long.yml", &rule_of(&format!("s:\n  a:{values}\ncondition: s")));
@@ -286,6 +295,14 @@ fn hostile_rules_on_hostile_records_are_bounded() {
         ("no other field", many("a|fieldref", 10, |nth| format!("f.g{nth}"))),
         ("nested bodies", scoped(&format!("s:\n  a[any]: {}\ncondition: s", bodies(50)))),
         ("a long path", rule_of(&format!("s:\n  {}a: x\ncondition: s", "a.".repeat(100_000)))),
+        (
+            "a long path of another style",
+            rule_of(&format!("s: {{{}a: x}}\ncondition: s", "a.".repeat(20_000))),
+        ),
+        (
+            "a long path to another field",
+            rule_of(&format!("s:\n  a|fieldref: {}a\ncondition: s", "a.".repeat(20_000))),
+        ),
         (
             "a path into texts",
             scoped("s:\n  a.b.c.d.e: x\n  a.b[any]: t1\n  a[all].b: 3\ncondition: s"),

@@ -136,9 +136,10 @@ fn key(record: &Json) -> Option<String> {
     match text(record, "eventSource")?.as_str() {
         "s3.amazonaws.com" => text(record, "requestParameters.key"),
         "kms.amazonaws.com" => {
-            let id = resource(record, "AWS::KMS::Key")
+            let id = resource(record, &["AWS::KMS::Key"])
                 .filter(|arn| arn.contains(":key/"))
-                .or_else(|| text(record, "requestParameters.keyId"))?;
+                .or_else(|| text(record, "requestParameters.keyId"))
+                .filter(|id| !id.contains("alias/"))?;
             Some(match id.split_once(":key/") {
                 Some((_, id)) => id.to_owned(),
                 None => id,
@@ -152,21 +153,21 @@ fn key(record: &Json) -> Option<String> {
 
 fn bucket(record: &Json) -> Option<String> {
     text(record, "requestParameters.bucketName").or_else(|| {
-        let arn =
-            resource(record, "AWS::S3::Bucket").or_else(|| resource(record, "AWS::S3::Object"))?;
+        let arn = resource(record, &["AWS::S3::Bucket", "AWS::S3::Object"])?;
         let path = arn.split_once(":::")?.1;
         path.split('/').next().filter(|name| !name.is_empty()).map(str::to_owned)
     })
 }
 
-/// The ARN of the first resource of a type.
-fn resource(record: &Json, kind: &str) -> Option<String> {
-    let is_it = |resource: &Json| text(resource, "type").as_deref() == Some(kind);
+/// The ARN of the first resource of these types that has one.
+fn resource(record: &Json, kinds: &[&str]) -> Option<String> {
     let resources = at(record, "resources").into_iter().flat_map(|resources| match resources {
         Json::List(elements) => elements,
         _ => Vec::new(),
     });
-    text(&resources.into_iter().find(is_it)?, "ARN")
+    let is_it =
+        |resource: &Json| text(resource, "type").is_some_and(|kind| kinds.contains(&&*kind));
+    resources.filter(is_it).find_map(|resource| text(&resource, "ARN"))
 }
 
 fn prefix(record: &Json) -> Option<String> {
