@@ -104,6 +104,7 @@ fn keys(keys: &[Key]) -> String {
     let how = match keys.iter().max_by_key(|key| key.weakness()) {
         Some(Key::Prefix(_)) => "beginning with ",
         Some(Key::Contains(_)) => "holding ",
+        Some(Key::Network(_)) => return format!("in one of {} networks", keys.len()),
         Some(Key::Exact(_)) | None => "",
     };
     format!("{how}{}", list(keys.iter().map(Key::text)))

@@ -94,7 +94,7 @@ impl Stand {
         let sources = tree.keys(&Field::of_keys("eventSource"), predicates).and_then(|keys| {
             let exact = keys.into_iter().map(|key| match key {
                 Key::Exact(text) => Some(text),
-                Key::Prefix(_) | Key::Contains(_) => None,
+                Key::Prefix(_) | Key::Contains(_) | Key::Network(_) => None,
             });
             exact.collect::<Option<Vec<_>>>()
         });
@@ -309,7 +309,7 @@ impl Places {
         for key in names {
             let map = match key {
                 Key::Exact(_) => &mut self.names,
-                Key::Prefix(_) | Key::Contains(_) => &mut self.starts,
+                Key::Prefix(_) | Key::Contains(_) | Key::Network(_) => &mut self.starts,
             };
             let mut add = |source: Option<String>| {
                 map.entry((key.text().to_owned(), source)).or_default().push(rule);

@@ -6,7 +6,7 @@ use crate::derived::Derived;
 use crate::fold;
 use crate::pattern::Shape;
 use crate::program::Tree;
-use crate::test::{Field, Predicate, Test};
+use crate::test::{Field, Network, Predicate, Test};
 
 /// A text that stands in the field's folded text in this way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,13 +15,16 @@ pub(crate) enum Key {
     Prefix(String),
     /// Pure ASCII, so that an automaton that ignores ASCII's case finds it.
     Contains(String),
+    /// Not a text but an address: the field's text is one of this network.
+    Network(Network),
 }
 
 impl Key {
-    /// The text itself.
+    /// The text itself; none of a network.
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Exact(text) | Self::Prefix(text) | Self::Contains(text) => text,
+            Self::Network(_) => "",
         }
     }
 
@@ -30,7 +33,7 @@ impl Key {
         match self {
             Self::Exact(_) => 0,
             Self::Prefix(_) => 1,
-            Self::Contains(_) => 2,
+            Self::Contains(_) | Self::Network(_) => 2,
         }
     }
 }
@@ -79,7 +82,7 @@ fn test_keys(predicate: &Predicate, field: &Field) -> Option<Vec<Key>> {
         let keys = own_keys(&predicate.test)?;
         let as_start = |key: Key| match key {
             Key::Exact(text) | Key::Prefix(text) => Key::Prefix(text),
-            key @ Key::Contains(_) => key,
+            key @ (Key::Contains(_) | Key::Network(_)) => key,
         };
         return Some(keys.into_iter().map(as_start).collect());
     }
@@ -113,6 +116,8 @@ fn own_keys(test: &Test) -> Option<Vec<Key>> {
             let keys = pieces.texts.iter().map(|text| contained(text.to_string()));
             Some(keys.collect::<Option<Vec<_>>>()?.concat())
         }
+        Test::Network(network) => Some(vec![Key::Network(*network)]),
+        Test::AnyNetwork(networks) => Some(networks.iter().copied().map(Key::Network).collect()),
         Test::Regex(expression) => {
             let hir = regex_syntax::parse(&expression.source).ok()?;
             contained(required(&hir)?)

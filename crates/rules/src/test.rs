@@ -105,7 +105,7 @@ pub(crate) struct Expression {
 }
 
 /// A network of addresses. A v4 network also holds the v6 addresses that map its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Network {
     pub(crate) address: IpAddr,
     pub(crate) prefix_bits: u8,
@@ -193,7 +193,8 @@ pub(crate) fn any_holds(networks: &[Network], text: &str) -> bool {
     after > 0 && networks[after - 1].holds(address)
 }
 
-fn address(text: &str) -> Option<IpAddr> {
+/// The address that a text is; one of v6 that maps v4 as that of v4.
+pub(crate) fn address(text: &str) -> Option<IpAddr> {
     // The longest address is 45 characters; service names beyond need no parse.
     if text.len() > 45 {
         return None;

@@ -1,9 +1,9 @@
 //! Finding rules that name neither source nor eventName: by a text that another field must hold.
 //!
 //! Such a rule is about who calls, from where, or with which program. It stands under one field that it makes a positive
-//! demand of: under whole texts, which are looked up, or under pieces of text, which one automaton for all rules of that
-//! field looks for in a single pass. User agents and ARNs repeat from record to record, so that a text in which the
-//! automaton found nothing is remembered.
+//! demand of: under whole texts, which are looked up, under networks, or under pieces of text, which one automaton for all
+//! rules of that field looks for in a single pass. Addresses, user agents and ARNs repeat from record to record, so that a
+//! text in which nothing was found is remembered.
 //!
 //! A field that is missing or null rules all its rules out. A field that is anything else but one string of ASCII rules
 //! none out: the automaton ignores the case of ASCII alone, and arrays and objects are for the rules themselves.
@@ -21,7 +21,7 @@ use crate::index::Stand;
 use crate::keys::{Key, weakness};
 use crate::memo::TextMemo;
 use crate::program::Tree;
-use crate::test::{Field, Predicate, Test};
+use crate::test::{Field, Network, Predicate, Test, address};
 use crate::value;
 use crate::view::{At, View};
 
@@ -48,9 +48,11 @@ const COMMON: [&str; 10] = [
 /// After so many pieces in one text, every piece counts as found.
 const PIECES_FOUND_MAX: usize = 1_000;
 
-/// What is remembered of a text: whether rules stand under the whole of it, and whether it holds a piece.
+/// What is remembered of a text: whether rules stand under the whole of it, whether it holds a piece, and whether it is an
+/// address of a network.
 const WHOLE: usize = 0;
 const PIECE: usize = 1;
+const NETWORK: usize = 2;
 
 /// The rules under witnesses, by field.
 #[derive(Debug, Default)]
@@ -63,6 +65,7 @@ struct WitnessField {
     source: Source,
     whole: Map<Box<str>, Range<usize>>,
     pieces: Option<Pieces>,
+    networks: Vec<(Network, Range<usize>)>,
     every_rule: Range<usize>,
 }
 
@@ -95,7 +98,11 @@ pub(crate) fn choose(tree: &Tree, predicates: &[Predicate]) -> Option<(Field, Ve
         .filter(|predicate| {
             let test = &predicate.test;
             let is_gathered = matches!(test, Test::OneOf(_) | Test::AnyEdge(_) | Test::AnyPiece(_));
-            is_gathered || matches!(test, Test::Text(_) | Test::Regex(_))
+            is_gathered
+                || matches!(
+                    test,
+                    Test::Text(_) | Test::Regex(_) | Test::Network(_) | Test::AnyNetwork(_)
+                )
         })
         .map(|predicate| &predicate.field)
         .filter(|field| seen.insert(*field))
@@ -125,7 +132,7 @@ fn are_usable(field: &Field, keys: &[Key]) -> bool {
     let bytes: usize = keys.iter().map(|key| key.text().len()).sum();
     bytes <= KEYS_BYTES_MAX
         && keys.iter().all(|key| match key {
-            Key::Exact(_) => *field != Field::AnyLeaf,
+            Key::Exact(_) | Key::Network(_) => *field != Field::AnyLeaf,
             Key::Prefix(text) | Key::Contains(text) => {
                 text.is_ascii() && text.len() >= PIECE_BYTES_MIN
             }
@@ -146,15 +153,19 @@ impl Witnesses {
                 field,
                 whole: BTreeMap::new(),
                 pieces: BTreeMap::new(),
+                networks: BTreeMap::new(),
                 every_rule: BTreeSet::new(),
             });
             of_field.every_rule.insert(rule);
             for key in keys {
-                let map = match key {
-                    Key::Exact(_) => &mut of_field.whole,
-                    Key::Prefix(_) | Key::Contains(_) => &mut of_field.pieces,
+                let rules = match key {
+                    Key::Exact(text) => of_field.whole.entry(text.as_str()).or_default(),
+                    Key::Network(network) => of_field.networks.entry(*network).or_default(),
+                    Key::Prefix(text) | Key::Contains(text) => {
+                        of_field.pieces.entry(text.as_str()).or_default()
+                    }
                 };
-                map.entry(key.text()).or_default().push(rule);
+                rules.push(rule);
             }
         }
         let compiled = places.into_values().filter_map(|places| places.compile(fields, &mut write));
@@ -184,6 +195,7 @@ struct FieldPlaces<'s> {
     field: &'s Field,
     whole: BTreeMap<&'s str, Vec<u32>>,
     pieces: BTreeMap<&'s str, Vec<u32>>,
+    networks: BTreeMap<Network, Vec<u32>>,
     every_rule: BTreeSet<u32>,
 }
 
@@ -199,6 +211,8 @@ impl FieldPlaces<'_> {
         };
         let every_rule: Vec<u32> = self.every_rule.into_iter().collect();
         let every_rule = write(&every_rule);
+        let networks =
+            self.networks.iter().map(|(network, rules)| (*network, write(rules))).collect();
         let whole = self.whole.iter().map(|(text, rules)| ((*text).into(), write(rules))).collect();
         // Memory for an automaton is bounded by the loader's limits; if it can't be built all the same, every rule of
         // the field is tried.
@@ -215,11 +229,12 @@ impl FieldPlaces<'_> {
                     source,
                     whole: Map::default(),
                     pieces: None,
+                    networks: Vec::new(),
                     every_rule,
                 });
             }
         };
-        Some(WitnessField { source, whole, pieces, every_rule })
+        Some(WitnessField { source, whole, pieces, networks, every_rule })
     }
 }
 
@@ -243,7 +258,8 @@ impl WitnessField {
             }
             return;
         };
-        if self.whole.is_empty() && self.pieces.is_none() || !text.is_ascii() {
+        let is_bare = self.whole.is_empty() && self.pieces.is_none() && self.networks.is_empty();
+        if is_bare || !text.is_ascii() {
             return visit(&self.every_rule);
         }
         let mut is_whole = || {
@@ -257,6 +273,24 @@ impl WitnessField {
             && memo.get(text, PIECE, || pieces.automaton.is_match(text))
         {
             pieces.find(text, &mut |piece| visit(&pieces.rules[piece]));
+        }
+        if !self.networks.is_empty() {
+            self.visit_networks(text, memo, visit);
+        }
+    }
+
+    fn visit_networks(
+        &self,
+        text: &str,
+        memo: &mut TextMemo,
+        visit: &mut impl FnMut(&Range<usize>),
+    ) {
+        let holding = |address| self.networks.iter().filter(move |(one, _)| one.holds(address));
+        let is_in_one = || address(text).is_some_and(|address| holding(address).next().is_some());
+        if memo.get(text, NETWORK, is_in_one)
+            && let Some(address) = address(text)
+        {
+            holding(address).for_each(|(_, rules)| visit(rules));
         }
     }
 
