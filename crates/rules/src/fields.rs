@@ -4,7 +4,6 @@
 //! of `userIdentity` when the first rule asks for one of them, and so on. What nobody asks for is skipped in one step.
 //! The nodes are numbered level by level, so that the children of a node are neighbours.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Range;
 
@@ -27,34 +26,6 @@ pub(crate) const NAME: NodeId = 2;
 /// Children beyond this many are found by hash.
 const SCANNED_MAX: usize = 8;
 
-/// Root keys that nearly every record has. Knowing those that no rule asks for spares a look for dots in them.
-const USUAL_KEYS: &[&str] = &[
-    "additionalEventData",
-    "awsRegion",
-    "errorCode",
-    "errorMessage",
-    "eventCategory",
-    "eventID",
-    "eventTime",
-    "eventType",
-    "eventVersion",
-    "managementEvent",
-    "readOnly",
-    "recipientAccountId",
-    "requestID",
-    "requestParameters",
-    "resources",
-    "responseElements",
-    "serviceEventDetails",
-    "sessionCredentialFromConsole",
-    "sharedEventID",
-    "sourceIPAddress",
-    "tlsDetails",
-    "userAgent",
-    "userIdentity",
-    "vpcEndpointId",
-];
-
 /// A hash map that does the same in every process.
 pub(crate) type Map<K, V> = HashMap<K, V, FixedState>;
 
@@ -68,7 +39,6 @@ pub(crate) struct Fields {
     /// For each node with children its number among such nodes.
     inner: Vec<u32>,
     inner_count: usize,
-    root: RootKeys,
     by_path: Map<Box<str>, NodeId>,
 }
 
@@ -124,14 +94,6 @@ impl Print {
     pub(crate) fn is_whole(self) -> bool {
         self.bytes <= PRINTED_BYTES
     }
-
-    /// A place in a table of a power of two.
-    #[inline]
-    fn place(self, length: usize) -> usize {
-        const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mixed = (self.head ^ self.tail.rotate_left(23) ^ self.bytes as u64).wrapping_mul(MIX);
-        (mixed >> 40) as usize & (length - 1)
-    }
 }
 
 impl Key {
@@ -143,15 +105,6 @@ impl Key {
     fn is(&self, print: Print, text: &str) -> bool {
         self.print == print && (print.bytes <= PRINTED_BYTES || *self.text == *text)
     }
-}
-
-/// What a key of the record is to the rules.
-pub(crate) enum RootKey {
-    /// The node of that key.
-    Node(NodeId),
-    /// A key that no rule asks for and that holds no dot.
-    Unasked,
-    Unknown,
 }
 
 impl Fields {
@@ -186,7 +139,7 @@ impl Fields {
                 keys.push(Key::new(key));
             }
             let range = start..number(nodes.len());
-            if range.len() > SCANNED_MAX && id != ROOT {
+            if range.len() > SCANNED_MAX {
                 let by_key = range.clone().map(|id| (keys[id as usize].text.clone(), id)).collect();
                 nodes[id as usize].by_key = Some(by_key);
             }
@@ -202,10 +155,9 @@ impl Fields {
             })
             .collect();
         let inner_count = inner_count as usize;
-        let root = RootKeys::new(&keys[1..=nodes[ROOT as usize].children.len()]);
         let named = nodes.iter().zip(0..).skip(1);
         let by_path = named.filter_map(|(node, id)| Some((node.path.keys()?.into(), id))).collect();
-        Self { nodes, parents, keys, inner, inner_count, root, by_path }
+        Self { nodes, parents, keys, inner, inner_count, by_path }
     }
 
     /// The node of a dotted path, if some rule asked for it or for something below.
@@ -240,17 +192,6 @@ impl Fields {
         self.nodes[id as usize].children.clone()
     }
 
-    #[inline]
-    pub(crate) fn root_key(&self, key: &str) -> RootKey {
-        self.root.get(key, &Cell::new(0))
-    }
-
-    /// Like [`Fields::root_key`], but looks first at the key that `guess` names; it names the right one afterwards.
-    #[inline]
-    pub(crate) fn root_key_guessed(&self, key: &str, guess: &Cell<u32>) -> RootKey {
-        self.root.get(key, guess)
-    }
-
     /// The child of a node by its key.
     pub(crate) fn child(&self, id: NodeId, key: &str) -> Option<NodeId> {
         let node = &self.nodes[id as usize];
@@ -267,62 +208,6 @@ impl Fields {
 impl Node {
     fn new(path: &str) -> Self {
         Self { path: Path::of_keys(path), children: 0..0, by_key: None }
-    }
-}
-
-/// The keys of the record itself, asked for or usual, in a table that one multiplication finds them in.
-#[derive(Debug)]
-struct RootKeys {
-    /// Places of a power of two, most of them empty; each the number of a key plus one, or 0.
-    table: Box<[u32]>,
-    /// The keys: first the root's children in order, then usual ones that no rule asks for.
-    keys: Vec<Key>,
-    asked: usize,
-}
-
-impl RootKeys {
-    fn new(asked: &[Key]) -> Self {
-        let mut keys = asked.to_vec();
-        for usual in USUAL_KEYS {
-            if !keys.iter().any(|key| *key.text == **usual) {
-                keys.push(Key::new(usual));
-            }
-        }
-        let mut table = vec![0; (keys.len() * 8).next_power_of_two()].into_boxed_slice();
-        for (nth, key) in (0..).zip(&keys) {
-            let mut at = key.print.place(table.len());
-            while table[at] != 0 {
-                at = (at + 1) % table.len();
-            }
-            table[at] = nth + 1;
-        }
-        Self { table, keys, asked: asked.len() }
-    }
-
-    #[inline]
-    fn get(&self, key: &str, guess: &Cell<u32>) -> RootKey {
-        let print = Print::of(key);
-        if self.keys.get(guess.get() as usize).is_some_and(|guessed| guessed.is(print, key)) {
-            return self.known(guess.get());
-        }
-        self.find(key, print, guess)
-    }
-
-    fn find(&self, key: &str, print: Print, guess: &Cell<u32>) -> RootKey {
-        let mut at = print.place(self.table.len());
-        loop {
-            let Some(found) = self.table[at].checked_sub(1) else { return RootKey::Unknown };
-            if self.keys[found as usize].is(print, key) {
-                guess.set(found);
-                return self.known(found);
-            }
-            at = (at + 1) & (self.table.len() - 1);
-        }
-    }
-
-    #[inline]
-    fn known(&self, found: u32) -> RootKey {
-        if (found as usize) < self.asked { RootKey::Node(found + 1) } else { RootKey::Unasked }
     }
 }
 
@@ -345,20 +230,13 @@ mod tests {
         for path in paths.iter().copied().chain(many.iter().map(String::as_str)) {
             let mut at = ROOT;
             for key in path.split('.') {
-                at = match at {
-                    ROOT => match fields.root_key(key) {
-                        RootKey::Node(id) => id,
-                        _ => panic!("{key}"),
-                    },
-                    at => fields.child(at, key).unwrap(),
-                };
+                at = fields.child(at, key).unwrap();
             }
             assert_eq!(fields.node(path), Some(at));
             assert_eq!(fields.path(at).keys(), Some(path));
             assert!(fields.children(fields.parent(at)).contains(&at));
         }
-        assert!(matches!(fields.root_key("awsRegion"), RootKey::Unasked));
-        assert!(matches!(fields.root_key("other"), RootKey::Unknown));
+        assert!(fields.child(ROOT, "awsRegion").is_none());
         assert!(fields.child(fields.node("userIdentity").unwrap(), "arm").is_none());
     }
 }

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use trailloop_cloudtrail::{JsonTexts, Kind, Position, Record, Value};
 
 use crate::derived::{Derived, DerivedTexts};
-use crate::fields::{Fields, NAME, NodeId, Print, ROOT, RootKey, SOURCE};
+use crate::fields::{Fields, NAME, NodeId, Print, ROOT, SOURCE};
 use crate::path::{Part, Path};
 
 /// A visitor of what a path leads to, nothing where it breaks off; `true` ends the walk.
@@ -33,9 +33,8 @@ pub(crate) struct ViewScratch {
     places: Vec<Cell<u32>>,
     /// A bit a node: whether it was looked through.
     looked: Vec<Cell<u64>>,
-    /// Which key the record before had at each place: records of one kind have the same keys in the same order.
-    order: Vec<Cell<u32>>,
-    /// The same for the members of the nodes with children.
+    /// Which key stood at each place of the record before, then of its objects: records of one kind have the same keys in the
+    /// same order.
     seen: Vec<Seen>,
     texts: JsonTexts,
     derived: DerivedTexts,
@@ -48,8 +47,8 @@ struct Seen {
     child: Cell<Option<NodeId>>,
 }
 
-/// So many keys of a record are guessed by their place, and so many of an object in it.
-const GUESSED_MAX: usize = 40;
+/// So many keys of a record are recognised by their place, and so many of an object in it.
+const ROOT_SEEN_MAX: usize = 40;
 const SEEN_MAX: usize = 16;
 
 /// A record with its own keys found.
@@ -77,8 +76,8 @@ impl<'a> View<'a> {
         scratch.texts.begin(record.raw().len());
         scratch.derived.clear();
         scratch.places.resize_with(fields.len(), || Cell::new(MISSING));
-        scratch.order.resize_with(GUESSED_MAX, || Cell::new(0));
-        scratch.seen.resize_with(fields.inner_count() * SEEN_MAX, Seen::default);
+        let places_seen = ROOT_SEEN_MAX + fields.inner_count() * SEEN_MAX;
+        scratch.seen.resize_with(places_seen, Seen::default);
         let words = fields.len().div_ceil(64);
         scratch.looked.clear();
         scratch.looked.resize_with(words, || Cell::new(0));
@@ -166,20 +165,21 @@ impl<'a> View<'a> {
         let children = self.fields.children(ROOT);
         let range = children.start as usize..children.end as usize;
         places[range].iter().for_each(|place| place.set(MISSING));
-        let beyond = Cell::new(0);
-        let mut order = self.scratch.order.iter();
-        for (key, position) in self.record.members_at(Position::of(0)) {
-            let guess = order.next().unwrap_or(&beyond);
-            match self.fields.root_key_guessed(key, guess) {
-                RootKey::Node(id) => self.put(id, position),
-                RootKey::Unasked => {}
-                RootKey::Unknown => {
-                    if let Some(first) = before_dot(key)
-                        && let RootKey::Node(id) = self.fields.root_key(first)
-                    {
-                        places[id as usize].set(WALK);
-                    }
-                }
+        self.look_at_members(ROOT, Position::of(0), &self.scratch.seen[..ROOT_SEEN_MAX]);
+    }
+
+    /// Notes where the members of an object lie that are children of a node.
+    #[inline]
+    fn look_at_members(&self, id: NodeId, object: Position, seen: &[Seen]) {
+        let mut seen = seen.iter();
+        for (key, position) in self.record.members_at(object) {
+            let print = Print::of(key);
+            let child = match seen.next() {
+                Some(seen) if seen.print.get() == print && print.is_whole() => seen.child.get(),
+                seen => self.find_child(id, key, print, seen),
+            };
+            if let Some(child) = child {
+                self.put(child, position);
             }
         }
     }
@@ -198,20 +198,8 @@ impl<'a> View<'a> {
         match self.record.value_at(place).kind() {
             Kind::Object(_) => {
                 all(MISSING);
-                let first = self.fields.inner(id) * SEEN_MAX;
-                let mut seen = self.scratch.seen[first..first + SEEN_MAX].iter();
-                for (key, position) in self.record.members_at(place) {
-                    let print = Print::of(key);
-                    let child = match seen.next() {
-                        Some(seen) if seen.print.get() == print && print.is_whole() => {
-                            seen.child.get()
-                        }
-                        seen => self.find_child(id, key, print, seen),
-                    };
-                    if let Some(child) = child {
-                        self.put(child, position);
-                    }
-                }
+                let first = ROOT_SEEN_MAX + self.fields.inner(id) * SEEN_MAX;
+                self.look_at_members(id, place, &self.scratch.seen[first..first + SEEN_MAX]);
             }
             Kind::Array(_) => all(WALK),
             Kind::String(text) if JsonTexts::may_hold(text) => all(WALK),

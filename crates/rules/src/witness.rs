@@ -258,8 +258,7 @@ impl WitnessField {
             }
             return;
         };
-        let is_bare = self.whole.is_empty() && self.pieces.is_none() && self.networks.is_empty();
-        if is_bare || !text.is_ascii() {
+        if self.whole.is_empty() && self.pieces.is_none() && self.networks.is_empty() {
             return visit(&self.every_rule);
         }
         let mut is_whole = || {
@@ -270,8 +269,11 @@ impl WitnessField {
             visit(&self.whole[folded.as_str()]);
         }
         if let Some(pieces) = &self.pieces
-            && memo.get(text, PIECE, || pieces.automaton.is_match(text))
+            && memo.get(text, PIECE, || !text.is_ascii() || pieces.automaton.is_match(text))
         {
+            if !text.is_ascii() {
+                return visit(&self.every_rule);
+            }
             pieces.find(text, &mut |piece| visit(&pieces.rules[piece]));
         }
         if !self.networks.is_empty() {
