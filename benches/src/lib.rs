@@ -9,3 +9,24 @@ pub mod rules;
 
 pub use records::corpus;
 pub use rules::{compile, synthetic_rules};
+
+#[cfg(test)]
+mod tests {
+    use trailloop_content::files;
+
+    /// What is ours in a rule stands under `trailloop:`, which Sigma lets others ignore.
+    #[test]
+    fn other_engines_take_the_shipped_rules() {
+        let mut refused = Vec::new();
+        for (path, text) in files() {
+            let parsed = rsigma_parser::parse_sigma_yaml(text);
+            if !parsed.is_ok_and(|found| found.errors.is_empty() && found.rules.len() == 1) {
+                refused.push(format!("rsigma: {path}"));
+            }
+            if sigma_rust::rule_from_yaml(text).is_err() {
+                refused.push(format!("sigma-rust: {path}"));
+            }
+        }
+        assert_eq!(refused, Vec::<String>::new());
+    }
+}
