@@ -167,7 +167,9 @@ fn selection(
                     }
                 });
             }
-            parts.into_iter().collect::<Option<Vec<_>>>().map(Expr::Any)
+            // Only keywords are tests by themselves; the mappings among them stay as they are.
+            let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+            Some(Expr::Any(gathered(&Field::AnyLeaf, parts)))
         }
         _ => {
             reporter.error(

@@ -290,6 +290,8 @@ fn hostile_rules_on_hostile_records_are_bounded() {
         ("equality", many("a", 10_000, |nth| format!("v{nth}"))),
         ("numbers", many("a", 10, |nth| (nth + 100_000).to_string())),
         ("networks", many("a|cidr", 10_000, |nth| format!("10.{}.{}.0/24", nth / 250, nth % 250))),
+        ("keywords", rule_of(&format!("k:{}\ncondition: k", "\n  - none of them".repeat(20)))),
+        ("many keywords", rule_of(&format!("k:{}\ncondition: k", keywords(10_000)))),
         ("every word", many("'|all'", 20, |nth| format!("t{nth}"))),
         ("one other field", many("a|fieldref", 1, |_| "a.x".to_owned())),
         ("no other field", many("a|fieldref", 10, |nth| format!("f.g{nth}"))),
@@ -355,6 +357,11 @@ fn the_largest_rules_on_hostile_records_are_bounded() {
     ] {
         println!("{:#?}", is_bounded(name, &text, &records));
     }
+}
+
+/// A list of so many keywords.
+fn keywords(count: usize) -> String {
+    (0..count).map(|nth| format!("\n  - word {nth}")).collect()
 }
 
 /// So many rules, and so many filters that speak of all of them.

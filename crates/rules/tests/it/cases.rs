@@ -37,6 +37,19 @@ pub(crate) fn check(rows: &[(&str, &str, bool)]) {
 }
 
 #[test]
+fn long_lists_of_keywords_are_keywords() {
+    let words: String = (0..50).map(|nth| format!("\n  - word-{nth}")).collect();
+    let mixed = format!("s:{words}\n  - a: 7\ncondition: s");
+    check(&[
+        (&mixed, r#"{"x":{"y":["a WORD-49 more"]}}"#, true),
+        (&mixed, r#"{"word-7":"x"}"#, false),
+        (&mixed, r#"{"a":7}"#, true),
+        (&mixed, r#"{"b":7}"#, false),
+        (&mixed, r#"{"x":"wörd word-3é"}"#, true),
+    ]);
+}
+
+#[test]
 fn null_missing_and_present() {
     let is_null = "s:\n  a.b: null\ncondition: s";
     let exists = "s:\n  a.b|exists: true\ncondition: s";
