@@ -23,8 +23,10 @@ mod tests {
             if !parsed.is_ok_and(|found| found.errors.is_empty() && found.rules.len() == 1) {
                 refused.push(format!("rsigma: {path}"));
             }
-            if sigma_rust::rule_from_yaml(text).is_err() {
-                refused.push(format!("sigma-rust: {path}"));
+            let error = sigma_rust::rule_from_yaml(text).err().map(|error| error.to_string());
+            // Sigma has this modifier, sigma-rust 0.7 has not.
+            if let Some(error) = error.filter(|error| !error.contains("modifier 'neq'")) {
+                refused.push(format!("sigma-rust: {path}: {error}"));
             }
         }
         assert_eq!(refused, Vec::<String>::new());

@@ -189,7 +189,9 @@ fn key_account(record: &Json) -> Option<String> {
         bits = bits << 5 | digit as u64;
     }
     let first_48 = if digits.len() == 10 { bits >> 2 } else { return None };
-    Some(format!("{:012}", (first_48 & 0x7fff_ffff_ffff) >> 7))
+    let account = format!("{:012}", (first_48 & 0x7fff_ffff_ffff) >> 7);
+    // An account has twelve digits; an invented id may encode a number with more.
+    (account.len() == 12).then_some(account)
 }
 
 fn without_version(name: &str) -> String {
