@@ -60,6 +60,9 @@ const SECRET_PARAMETERS: [&str; 2] = ["x-amz-signature=", "x-amz-security-token=
 /// Text inside text is looked into this deep.
 const TEXTS_DEEP_MAX: u32 = 4;
 
+/// A text that still changes after so many more passes is hidden as a whole.
+const PASSES_MAX: u32 = 4;
+
 /// The record's bytes without secrets; borrowed when there were none.
 #[must_use]
 pub fn redact<'a>(record: Record<'a>) -> Cow<'a, [u8]> {
@@ -195,10 +198,26 @@ impl<'t> Redactor<'t> {
         if self.deep == 0 || !value.starts_with(b"\"") || !value.iter().any(worth) {
             return None;
         }
-        let text = raw::unescape(value);
-        let text = match redact_parameters(&text) {
+        let mut redacted = self.redact_string(&raw::unescape(value))?;
+        // What is put into text that only looks like JSON moves its quotes, and so may show more secrets. Texts further
+        // inside are done with the outermost one.
+        if self.deep < TEXTS_DEEP_MAX {
+            return Some(redacted);
+        }
+        for _ in 0..PASSES_MAX {
+            match self.redact_string(&redacted) {
+                Some(again) if again != redacted => redacted = again,
+                _ => return Some(redacted),
+            }
+        }
+        Some(REDACTED.to_owned())
+    }
+
+    /// One pass over a text; none if it held no secret.
+    fn redact_string(&self, text: &str) -> Option<String> {
+        let text = match redact_parameters(text) {
             Some(redacted) => Cow::Owned(redacted),
-            None => Cow::Borrowed(&text),
+            None => Cow::Borrowed(text),
         };
         let changed = matches!(text, Cow::Owned(_));
         if text.contains(['{', '[', '"']) {
@@ -393,6 +412,12 @@ mod tests {
     }
 
     #[test]
+    fn secrets_that_a_replacement_uncovers_are_hidden_too() {
+        let once = redacted(r#"{"x":"{\"apikey\"{apikey\""}"#);
+        assert_eq!(redacted(&once), once);
+    }
+
+    #[test]
     fn names_of_failed_sign_ins_may_be_passwords() {
         let failed = r#"{"eventSource":"signin.amazonaws.com","eventName":"ConsoleLogin","userIdentity":{"userName":"CANARY","arn":"arn:aws:iam::1:user/CANARY","principalId":"CANARY"},"responseElements":{"ConsoleLogin":"Failure"}}"#;
         assert!(!redacted(failed).contains("CANARY"));
@@ -417,6 +442,17 @@ mod tests {
             let json = serde_json::json!({"x": {key: [value, {"password": 1}]}}).to_string();
             let once = redacted(&json);
             proptest::prop_assert!(serde_json::from_str::<IgnoredAny>(&once).is_ok());
+            proptest::prop_assert_eq!(redacted(&once), once);
+        }
+
+        #[test]
+        fn redacting_text_that_only_looks_like_json_again_changes_nothing(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec!["\"", "\\", "{", "[", ",", ":", "\n", "apikey", "x", "}"]), 0..32,
+            ),
+        ) {
+            let json = serde_json::json!({"x": pieces.concat()}).to_string();
+            let once = redacted(&json);
             proptest::prop_assert_eq!(redacted(&once), once);
         }
     }
