@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::diagnostic::is_disguise;
+use crate::diagnostic::on_one_line;
 use crate::index::Stand;
 use crate::keys::Key;
 use crate::pattern::{Glob, Pattern, Shape, Token};
@@ -10,9 +10,6 @@ use crate::test::{Expr, Network, Order, Predicate, Relation, Test};
 
 /// Of a list so many values are named.
 const NAMED_MAX: usize = 6;
-
-/// A text longer than this is cut.
-const TEXT_CHARS_MAX: usize = 80;
 
 /// What a predicate asks.
 pub(crate) fn predicate(predicate: &Predicate) -> String {
@@ -169,26 +166,12 @@ fn list<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> String {
     format!("{}{more}", named.join(", "))
 }
 
-/// A name of the rule's own; what could steer a terminal is escaped.
+/// A name of the rule's own.
 fn escaped(name: &str) -> String {
-    let quoted = in_quotes(name);
-    quoted[1..quoted.len() - 1].to_owned()
+    on_one_line(name, Some('"'))
 }
 
-/// A text in quotes, cut if it is long; what could steer a terminal is escaped.
+/// A text in quotes.
 pub(crate) fn in_quotes(text: &str) -> String {
-    let mut out = String::from("\"");
-    for (nth, c) in text.chars().enumerate() {
-        if nth == TEXT_CHARS_MAX {
-            out.push('…');
-            break;
-        }
-        match c {
-            '"' => out.push_str("\\\""),
-            c if c.is_control() || is_disguise(c) => out.extend(c.escape_default()),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    format!("\"{}\"", on_one_line(text, Some('"')))
 }

@@ -40,15 +40,11 @@ pub(crate) fn read(
     context: Context<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Expr> {
-    let Data::Mapping(entries) = &detection.data else {
-        reporter.error(
-            detection.mark,
-            code::WRONG_TYPE,
-            format!("`detection` is {}", detection.what()),
-            "write a mapping of search identifiers and a condition",
-        );
-        return None;
-    };
+    let entries = reporter.mapping(
+        detection,
+        format!("`detection` is {}", detection.what()),
+        "write a mapping of search identifiers and a condition",
+    )?;
     let errors = reporter.errors();
     let mut identifiers = Vec::new();
     let mut condition = None;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::yaml::{Mark, Node};
+use crate::yaml::{Data, Mark, Node};
 
 /// A problem of a rule file, tied to the place that has to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,6 +186,20 @@ impl<'a> Reporter<'a> {
         Mark { line: node.mark.line + lines, column }
     }
 
+    /// The entries of a mapping; `message` and `help` are for a node that is none.
+    pub(crate) fn mapping<'n>(
+        &mut self,
+        node: &'n Node,
+        message: impl Into<String>,
+        help: &str,
+    ) -> Option<&'n [(Node, Node)]> {
+        if let Data::Mapping(entries) = &node.data {
+            return Some(entries);
+        }
+        self.error(node.mark, code::WRONG_TYPE, message, help);
+        None
+    }
+
     /// The problems in the order of their places; that there are more comes last.
     pub(crate) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by_key(|diagnostic| {
@@ -239,7 +253,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// At most this many characters of a rule's own text are repeated in a message.
+/// At most this many characters of a stranger's text are repeated in a message.
 const QUOTED_CHARS_MAX: usize = 80;
 
 /// Whether a character is not seen, or turns the line around: a message would read as another.
@@ -248,21 +262,26 @@ pub(crate) fn is_disguise(c: char) -> bool {
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Text from a file, fit for a one-line message: control characters escaped, long text cut.
+/// Text from a file, fit for a one-line message.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut quoted = String::from("`");
+    format!("`{}`", on_one_line(text, None))
+}
+
+/// A stranger's text on one line: what could steer a terminal, or `quote`, is escaped; long text is cut.
+pub(crate) fn on_one_line(text: &str, quote: Option<char>) -> String {
+    let mut line = String::new();
     for (nth, c) in text.chars().enumerate() {
         if nth == QUOTED_CHARS_MAX {
-            quoted.push('…');
+            line.push('…');
             break;
         }
         match c {
-            c if c.is_control() || is_disguise(c) => quoted.extend(c.escape_default()),
-            c => quoted.push(c),
+            c if quote == Some(c) => line.extend(['\\', c]),
+            c if c.is_control() || is_disguise(c) => line.extend(c.escape_default()),
+            c => line.push(c),
         }
     }
-    quoted.push('`');
-    quoted
+    line
 }
 
 #[cfg(test)]

@@ -110,13 +110,11 @@ pub(crate) fn read(document: &Node, reporter: &mut Reporter<'_>) -> Vec<RuleTest
     let Some(block) = document.get("trailloop").filter(|node| !node.is_null()) else {
         return Vec::new();
     };
-    let Data::Mapping(entries) = &block.data else {
-        reporter.error(
-            block.mark,
-            code::WRONG_TYPE,
-            format!("`trailloop` is {}", block.kind()),
-            "write a mapping with `tests:`",
-        );
+    let Some(entries) = reporter.mapping(
+        block,
+        format!("`trailloop` is {}", block.kind()),
+        "write a mapping with `tests:`",
+    ) else {
         return Vec::new();
     };
     let mut tests = Vec::new();

@@ -9,6 +9,7 @@ use trailloop_cloudtrail::{Kind, Record, RecordBuffer, Value};
 use trailloop_finding::redact;
 
 use crate::describe;
+use crate::diagnostic::on_one_line;
 use crate::evaluate::Source;
 use crate::program::Tree;
 use crate::set::{MatchScratch, RuleSet};
@@ -211,8 +212,7 @@ fn value(value: Value<'_>) -> String {
         _ => {
             let mut text = String::new();
             value.write_compact(&mut text);
-            let quoted = describe::in_quotes(&text);
-            quoted[1..quoted.len() - 1].replace("\\\"", "\"")
+            on_one_line(&text, None)
         }
     }
 }

@@ -35,15 +35,11 @@ pub(crate) fn read(
     context: Context<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Filter> {
-    let Data::Mapping(entries) = &section.data else {
-        reporter.error(
-            section.mark,
-            code::WRONG_TYPE,
-            format!("`filter` is {}", section.kind()),
-            "write a mapping of `rules`, search identifiers and a condition",
-        );
-        return None;
-    };
+    let entries = reporter.mapping(
+        section,
+        format!("`filter` is {}", section.kind()),
+        "write a mapping of `rules`, search identifiers and a condition",
+    )?;
     let rules = match section.get("rules") {
         Some(node) => rules(node, reporter)?,
         None => None,

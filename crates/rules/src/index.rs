@@ -60,7 +60,7 @@ pub(crate) struct Index {
     /// The lengths of `starts`, each once.
     start_bytes: Vec<usize>,
     sources: Map<Box<str>, Range<usize>>,
-    pub(crate) witnesses: Witnesses,
+    witnesses: Witnesses,
     residue: Range<usize>,
     every_rule: Range<usize>,
     candidates: Vec<Candidate>,

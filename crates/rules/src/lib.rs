@@ -10,11 +10,13 @@
 //! as text, and a path may go on into JSON that a string holds.
 //!
 //! In suggested reading order: `yaml` reads a file into nodes with positions; `load` checks a document, after `collection`
-//! has laid those with an `action` over one another; `detection`, `modifier`, `path`, `values` and `condition` turn its
-//! detection into logic over predicates (`test`, `pattern`), `lists`, `gather` and `relate` for many values; `program` and `simplify`
-//! make a tree of that logic, `keys`, `index` and `witness` find the rules a record leaves possible; `set` runs them (`strategy` counts, `memo` remembers),
-//! with `fields` and `view` finding a field's values, `derived` working some out, and `evaluate` and `value` testing them.
-//! `explain` and `describe` say what a rule was compiled into and why it matched or did not.
+//! has laid those with an `action` over one another, and gives a `rule` or a `filter`. `detection`, `modifier`, `path`,
+//! `values` and `condition` turn a detection into logic over predicates (`test`, `pattern`, `number`, `time`, `encode`),
+//! with `lists`, `gather` and `relate` for many values. `program` and `simplify` make a tree of that logic; `keys`, `index`
+//! and `witness` find the rules that a record leaves possible; `set` runs them (`strategy` counts, `memo` remembers), with
+//! `fields` and `view` finding a field's values, `derived` working some out, and `evaluate`, `value` and `fold` testing
+//! them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
+//! wrong with it, and `examples` runs the ones it carries.
 
 mod collection;
 mod condition;

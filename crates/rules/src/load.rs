@@ -155,15 +155,11 @@ fn id_of_title(title: &str) -> String {
 }
 
 fn read(document: &Node, context: Context<'_>, reporter: &mut Reporter<'_>) -> Option<Read> {
-    let Data::Mapping(entries) = &document.data else {
-        reporter.error(
-            document.mark,
-            code::WRONG_TYPE,
-            format!("a rule is {}", document.kind()),
-            "write a mapping with `title`, `logsource` and `detection`",
-        );
-        return None;
-    };
+    let entries = reporter.mapping(
+        document,
+        format!("a rule is {}", document.kind()),
+        "write a mapping with `title`, `logsource` and `detection`",
+    )?;
     if let Some((key, _)) = entries.iter().find(|(key, _)| key.text() == "correlation") {
         let help = "remove it, or write a rule over single events";
         reporter.error(
@@ -379,13 +375,11 @@ fn logsource(document: &Node, reporter: &mut Reporter<'_>) {
         );
         return;
     };
-    let Data::Mapping(entries) = &node.data else {
-        reporter.error(
-            node.mark,
-            code::WRONG_TYPE,
-            format!("`logsource` is {}", node.what()),
-            "write a mapping with `product: aws` and `service: cloudtrail`",
-        );
+    let Some(entries) = reporter.mapping(
+        node,
+        format!("`logsource` is {}", node.what()),
+        "write a mapping with `product: aws` and `service: cloudtrail`",
+    ) else {
         return;
     };
     for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {

@@ -96,13 +96,16 @@ pub(crate) fn choose(tree: &Tree, predicates: &[Predicate]) -> Option<(Field, Ve
         .iter()
         .map(|number| &predicates[*number as usize])
         .filter(|predicate| {
-            let test = &predicate.test;
-            let is_gathered = matches!(test, Test::OneOf(_) | Test::AnyEdge(_) | Test::AnyPiece(_));
-            is_gathered
-                || matches!(
-                    test,
-                    Test::Text(_) | Test::Regex(_) | Test::Network(_) | Test::AnyNetwork(_)
-                )
+            matches!(
+                predicate.test,
+                Test::Text(_)
+                    | Test::Regex(_)
+                    | Test::OneOf(_)
+                    | Test::AnyEdge(_)
+                    | Test::AnyPiece(_)
+                    | Test::Network(_)
+                    | Test::AnyNetwork(_)
+            )
         })
         .map(|predicate| &predicate.field)
         .filter(|field| seen.insert(*field))
