@@ -4,44 +4,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::support::{lines, root, run, say, shared, status, stderr, text};
 
 /// A rule that matches every good record of the hostile fixtures.
 const STOP_LOGGING: &str = "title: Logging stopped\nid: 0a4c1c9e-55c2-4a53-8b4e-3d9d36d2f4b7\nlevel: high\n\
     logsource:\n  product: aws\n  service: cloudtrail\n\
     detection:\n  selection:\n    eventName: StopLogging\n  condition: selection\n";
-
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
-
-pub(crate) fn trailloop() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trailloop"));
-    command.current_dir(root());
-    command
-}
-
-pub(crate) fn run(arguments: &[&str]) -> Output {
-    trailloop().args(arguments).output().unwrap()
-}
-
-pub(crate) fn status(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-pub(crate) fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-pub(crate) fn lines(text: &[u8]) -> Vec<Value> {
-    text.split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice(line).unwrap())
-        .collect()
-}
 
 /// The (rule, eventID) pairs of findings.
 fn pairs(findings: &[Value]) -> BTreeSet<(String, String)> {
@@ -57,26 +30,6 @@ fn pairs(findings: &[Value]) -> BTreeSet<(String, String)> {
             )
         })
         .collect()
-}
-
-pub(crate) fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
-
-/// Says something that a passing test would otherwise keep to itself.
-pub(crate) fn say(text: &str) {
-    // Not by a print macro: what they write is captured.
-    std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
-}
-
-/// Data kept beside the repository. Says so when it is absent.
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = root().join("../shared/data").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    say(&format!("skipped: {} is not there", path.display()));
-    None
 }
 
 fn rule_file(folder: &TempDir) -> PathBuf {

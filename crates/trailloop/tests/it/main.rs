@@ -5,4 +5,5 @@
 mod binary;
 mod rules;
 mod service;
+mod support;
 mod tidy;

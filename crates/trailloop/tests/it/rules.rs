@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::binary::{lines, root, run, status, stderr, text};
+use crate::support::{lines, root, run, status, stderr, text};
 
 const HEAD: &str = "level: high\nlogsource: {product: aws, service: cloudtrail}\n";
 

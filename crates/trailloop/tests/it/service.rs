@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trailloop_cloud::{Aws, AwsOptions, Message, Queue, connect, provision};
 
-use crate::binary::{lines, say, trailloop};
+use crate::support::{lines, say, trailloop};
 
 /// How long anything may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(180);
