@@ -96,4 +96,6 @@ pub struct Analytic {
     pub status: Option<String>,
     /// The rule's licence, if the file names one.
     pub license: Option<String>,
+    /// What a responder does first, and how it is undone.
+    pub runbook: Option<String>,
 }

@@ -149,6 +149,7 @@ impl About<'_> {
                 "attacks": self.attacks(),
                 "related_events": [{"uid": clip(self.event_uid), "type": "AWS CloudTrail"}],
             },
+            "remediation": {"desc": self.analytic.runbook.as_deref().map(clip)},
             "resources": self.resources(),
             "observables": self.observables(),
             "evidences": [self.evidence()],
@@ -409,6 +410,7 @@ mod tests {
             falsepositives: Vec::new(),
             status: Some("test".to_owned()),
             license: None,
+            runbook: Some("Start the trail again.".to_owned()),
         }
     }
 

@@ -105,40 +105,21 @@ pub fn demand_tests(loaded: Loaded) -> Loaded {
     Loaded { rules: tested, filters, diagnostics, rejected }
 }
 
-/// Reads the rule's `trailloop:` block.
-pub(crate) fn read(document: &Node, reporter: &mut Reporter<'_>) -> Vec<RuleTest> {
-    let Some(block) = document.get("trailloop").filter(|node| !node.is_null()) else {
-        return Vec::new();
-    };
-    let Some(entries) = reporter.mapping(
-        block,
-        format!("`trailloop` is {}", block.kind()),
-        "write a mapping with `tests:`",
-    ) else {
-        return Vec::new();
-    };
-    let mut tests = Vec::new();
-    for (key, value) in entries {
-        match (key.text(), &value.data) {
-            ("tests", Data::Sequence(nodes)) => {
-                tests.extend(nodes.iter().filter_map(|node| test(node, reporter)));
-            }
-            ("tests", _) if value.is_null() => {}
-            ("tests", _) => reporter.error(
-                value.mark,
+/// Reads the examples under `tests:`.
+pub(crate) fn read(node: &Node, reporter: &mut Reporter<'_>) -> Vec<RuleTest> {
+    match &node.data {
+        Data::Sequence(nodes) => nodes.iter().filter_map(|node| test(node, reporter)).collect(),
+        _ if node.is_null() => Vec::new(),
+        _ => {
+            reporter.error(
+                node.mark,
                 code::BAD_TEST,
-                format!("`tests` is {}", value.kind()),
+                format!("`tests` is {}", node.kind()),
                 "write a list of examples with `name`, `event` and `expect`",
-            ),
-            (other, _) => reporter.error(
-                key.mark,
-                code::UNKNOWN_KEY,
-                format!("`trailloop` has no key {}", quoted(other)),
-                "write `tests`, or remove it",
-            ),
+            );
+            Vec::new()
         }
     }
-    tests
 }
 
 fn test(node: &Node, reporter: &mut Reporter<'_>) -> Option<RuleTest> {

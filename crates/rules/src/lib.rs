@@ -16,7 +16,7 @@
 //! and `witness` find the rules that a record leaves possible; `set` runs them (`strategy` counts, `memo` remembers), with
 //! `fields` and `view` finding a field's values, `derived` working some out, and `evaluate`, `value` and `fold` testing
 //! them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
-//! wrong with it, and `examples` runs the ones it carries.
+//! wrong with it; `ours` reads what we add under `trailloop:`, and `examples` runs the records a rule carries.
 
 mod collection;
 mod condition;
@@ -39,6 +39,7 @@ mod load;
 mod memo;
 mod modifier;
 mod number;
+mod ours;
 mod path;
 mod pattern;
 mod program;

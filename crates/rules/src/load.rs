@@ -9,10 +9,10 @@ use crate::collection;
 use crate::condition::VALUES_MAX;
 use crate::detection::{self, Context};
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
-use crate::examples;
 use crate::filter::{self, Filter};
 use crate::lists::{EXPANDED_BYTES_MAX, Lists};
 use crate::modifier::nearest;
+use crate::ours::{self, Ours};
 use crate::path::SCOPES_SINCE;
 use crate::rule::Rule;
 use crate::test::Expr;
@@ -214,6 +214,7 @@ fn rule(
             None
         }
     };
+    let Ours { level_reason, pack, runbook, tests } = ours::read(document, reporter);
     let analytic = Analytic {
         uid,
         name: title.unwrap_or_default(),
@@ -225,14 +226,25 @@ fn rule(
         falsepositives: texts_of(document, "falsepositives", reporter),
         status: text_of(document, "status", reporter),
         license: text_of(document, "license", reporter),
+        runbook,
     };
     let name = text_of(document, "name", reporter);
-    let tests = examples::read(document, reporter);
     let path = reporter.path().to_owned();
     let line = document.mark.line;
     let exceptions = Vec::new();
     let detection = detection?;
-    Some(Rule { analytic, name, path, line, tests, detection, exceptions, id_mark })
+    Some(Rule {
+        analytic,
+        name,
+        level_reason,
+        pack,
+        path,
+        line,
+        tests,
+        detection,
+        exceptions,
+        id_mark,
+    })
 }
 
 /// Refuses a detection that makes too many tests one by one: each is made of every element of an array.

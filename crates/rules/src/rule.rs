@@ -14,6 +14,10 @@ pub struct Rule {
     pub analytic: Analytic,
     /// Its `name`, by which filters and correlations may call it.
     pub name: Option<String>,
+    /// Why it has its level and no other, for who installs it.
+    pub level_reason: Option<String>,
+    /// The pack it belongs to, such as `compliance`; without one it is about attacks.
+    pub pack: Option<String>,
     /// The file it came from, as the caller named it.
     pub path: String,
     /// The line its document begins on, from 1.
