@@ -18,8 +18,10 @@
 //! them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
 //! wrong with it; `ours` reads what we add under `trailloop:`, and `examples` runs the records a rule carries.
 
+pub mod catalogue;
 mod collection;
 mod condition;
+mod coverage;
 mod derived;
 mod describe;
 mod detection;
@@ -34,6 +36,7 @@ mod fold;
 mod gather;
 mod index;
 mod keys;
+mod lint;
 mod lists;
 mod load;
 mod memo;
@@ -56,6 +59,7 @@ mod view;
 mod witness;
 mod yaml;
 
+pub use coverage::{Call, CallName};
 pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use examples::{TestOutcome, demand_tests, run_tests};
 pub use explain::{CostClass, Explanation, Plan};
