@@ -16,7 +16,8 @@
 //! and `witness` find the rules that a record leaves possible; `set` runs them (`strategy` counts, `memo` remembers), with
 //! `fields` and `view` finding a field's values, `derived` working some out, and `evaluate`, `value` and `fold` testing
 //! them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
-//! wrong with it; `ours` reads what we add under `trailloop:`, and `examples` runs the records a rule carries.
+//! wrong with it. `lint` looks for rules that run and are not what was meant, by what `catalogue` knows of CloudTrail, and
+//! `coverage` tells the calls that a rule can fire on. `ours` reads what we add under `trailloop:`, and `examples` runs the records a rule carries.
 
 pub mod catalogue;
 mod collection;

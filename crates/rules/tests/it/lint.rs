@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::Value;
 use trailloop_rules::catalogue::{self, Category};
-use trailloop_rules::{Call, CallName, Diagnostic, Loaded, RuleSet, load};
+use trailloop_rules::{CODES, Call, CallName, Diagnostic, Loaded, RuleSet, Severity, load};
 
 use crate::support::{files, repository, shared};
 
@@ -62,6 +62,28 @@ fn planted_faults_are_found_with_place_and_remedy() {
         said == expected,
         "fixtures/rules-lint/README.md says how to accept a change\nnew: {new:#?}\ngone: {gone:#?}"
     );
+}
+
+#[test]
+fn every_check_is_explained_and_shown() {
+    let docs = std::fs::read_to_string(repository().join("docs/lint.md")).unwrap();
+    let shown = std::fs::read_to_string(repository().join("fixtures/rules-lint/expected.txt"));
+    let shown = shown.unwrap();
+    let as_found = |code| Diagnostic {
+        path: String::new(),
+        line: 1,
+        column: 1,
+        severity: Severity::Note,
+        code,
+        message: String::new(),
+        help: String::new(),
+    };
+    let lints: Vec<_> = CODES.iter().filter(|(code, _)| as_found(code).is_lint()).collect();
+    assert!(lints.len() >= 18, "{lints:?}");
+    for (code, _) in lints {
+        assert!(docs.contains(&format!("`{code}`")), "docs/lint.md does not explain {code}");
+        assert!(shown.contains(&format!("[{code}]")), "no fixture shows {code}");
+    }
 }
 
 #[test]
