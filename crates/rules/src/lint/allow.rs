@@ -169,3 +169,75 @@ impl Allows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::load::load;
+
+    /// The codes of what is said of a rule with these lines in its selection, metadata aside.
+    fn said(lines: &str) -> Vec<&'static str> {
+        let text = format!(
+            "title: x\nid: 3f0a2d1e-5a35-4ad9-9d6c-5d2a6f2f7a01\nlevel: low\nauthor: a\ntags: [attack.t1078]\n\
+             logsource: {{product: aws, service: cloudtrail}}\ndetection:\n  s:\n{lines}  condition: s\ndescription: d\n"
+        );
+        load("r.yml", &text).diagnostics.iter().map(|one| one.code).collect()
+    }
+
+    #[test]
+    fn a_comment_speaks_of_its_line_or_the_next() {
+        for (lines, codes) in [
+            ("    status: x\n", vec!["dead-field"]),
+            ("    status: x # lint: allow(dead-field): ours\n", vec![]),
+            ("    status: x #lint:allow(dead-field): ours\n", vec![]),
+            ("    # lint: allow(dead-field): ours\n    status: x\n", vec![]),
+            ("    # lint: allow(dead-field): ours\r\n    status: x\r\n", vec![]),
+            ("    # lint: allow(dead-field): ours\n\n    # it is added\n    status: x\n", vec![]),
+            (
+                "    errorCode: x # lint: allow(dead-field): ours\n    status: x\n",
+                vec!["unused-allow", "dead-field"],
+            ),
+            (
+                "    # lint: allow(dead-field): one\n    status: x\n    region: y\n",
+                vec!["dead-field"],
+            ),
+            (
+                "    status: [' x', y, y] # lint: allow(dead-field, padded-value,duplicate-value): ours\n",
+                vec![],
+            ),
+        ] {
+            assert_eq!(said(lines), codes, "{lines}");
+        }
+    }
+
+    #[test]
+    fn texts_are_no_comments() {
+        for lines in [
+            "    errorCode: 'x # lint: allow(dead-field)'\n",
+            "    errorCode: x#lint:nothing\n",
+            "    errorCode: |-\n      x\n      # lint: allow(dead-field)\n",
+            "    errorCode: >-\n      x\n\n      y # lint: nothing\n",
+            "    errorCode: \"x\n      # lint: nothing\"\n",
+        ] {
+            assert_eq!(said(lines), Vec::<&str>::new(), "{lines}");
+        }
+        let after =
+            "    errorCode: |-\n      x\n    # lint: allow(dead-field): ours\n    status: x\n";
+        assert_eq!(said(after), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_template_is_allowed_for_all_its_rules() {
+        let rule = |title: &str, id: u8| {
+            format!("---\ntitle: {title}\nid: 3f0a2d1e-5a35-4ad9-9d6c-5d2a6f2f7a0{id}\n")
+        };
+        let text = format!(
+            "action: global\nlevel: low\nauthor: a\ndescription: d\ntags: [attack.t1078]\nlogsource: {{product: aws}}\n\
+             detection:\n  # lint: allow(dead-field): ours\n  s: {{status: x}}\n  condition: s\n{}{}",
+            rule("one", 1),
+            rule("two", 2)
+        );
+        let loaded = load("r.yml", &text);
+        assert_eq!(loaded.rules.len(), 2);
+        assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
+    }
+}

@@ -29,6 +29,8 @@ fn check_item(item: &Item<'_>, reporter: &mut Reporter<'_>) {
         let text = value.text();
         if is_within && !text.is_empty() && text.bytes().all(|byte| byte == b'*') {
             bare_wildcard(item, value, reporter);
+        } else if text.ends_with('\n') {
+            line_end(value, reporter);
         } else if !is_within {
             padded(value, reporter);
         }
@@ -56,6 +58,16 @@ fn bare_wildcard(item: &Item<'_>, value: &Node, reporter: &mut Reporter<'_>) {
             item.modifiers.join("|")
         ),
         format!("write `{field}: '*'`, which says so"),
+    );
+}
+
+/// A block of text ends with a line's end unless told otherwise, and no text of CloudTrail's does.
+fn line_end(value: &Node, reporter: &mut Reporter<'_>) {
+    reporter.warning(
+        value.mark,
+        code::PADDED_VALUE,
+        format!("{} ends with the end of a line, and must be met with it", quoted(value.text())),
+        "write `|-` or `>-` where the block begins, which leave it out",
     );
 }
 

@@ -171,13 +171,26 @@ fn real_records_hold_nothing_that_the_catalogue_does_not_know() {
     }
 }
 
-/// The words that [`rule`] is made of.
+/// The words that [`rule`] is made of: few, so that they meet.
 const FIELDS: &[&str] =
-    &["eventName", "eventSource", "errorCode", "userIdentity.type", "requestParameters.a"];
-const MODIFIERS: &[&str] =
-    &["", "", "", "|startswith", "|endswith", "|contains", "|neq", "|cased", "|all"];
+    &["eventName", "eventName", "errorCode", "requestParameters.a", "requestParameters.a"];
+const MODIFIERS: &[&str] = &[
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "|startswith",
+    "|endswith",
+    "|contains",
+    "|neq",
+    "|cased",
+    "|all",
+];
 const VALUES: &[&str] =
-    &["A", "b", "AB", "ba", "'*b'", "a*", "null", "''", "[A, b]", "[ab, ba, null]", "[]"];
+    &["A", "A", "b", "b", "AB", "'*b'", "a*", "null", "[A, b]", "[ab, ba, null]"];
 const CONDITIONS: &[&str] = &[
     "s",
     "s and t",
@@ -206,7 +219,7 @@ fn item() -> impl Strategy<Value = String> {
 /// One selection: a mapping, or a list of two.
 fn selection() -> impl Strategy<Value = String> {
     let mapping = || {
-        proptest::collection::vec(item(), 1..3).prop_map(|mut items| {
+        proptest::collection::vec(item(), 1..=2).prop_map(|mut items| {
             items.sort();
             items.dedup_by(|a, b| a.split(':').next() == b.split(':').next());
             format!("{{{}}}", items.join(", "))
@@ -227,12 +240,12 @@ fn rule() -> impl Strategy<Value = String> {
 
 /// Every record over a few values of the fields; `None` leaves a field out.
 fn records() -> Vec<String> {
-    let values = [None, Some("null"), Some("\"\""), Some("\"a\""), Some("\"AB\""), Some("\"ba\"")];
+    let values = [None, Some("\"\""), Some("\"a\""), Some("\"AB\"")];
     let mut records = Vec::new();
     for name in values {
-        for source in [None, Some("\"b\""), Some("\"ab\"")] {
-            for code in values {
-                for kind in [None, Some("\"A\""), Some("\"b\"")] {
+        for source in [None, Some("\"b\"")] {
+            for code in [None, Some("\"ba\"")] {
+                for kind in [None, Some("\"A\"")] {
                     let named = [("eventName", name), ("eventSource", source), ("errorCode", code)];
                     let mut members: Vec<String> = named
                         .iter()
@@ -256,7 +269,7 @@ fn text_of(record: &Value, field: &str) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     /// What is said of a condition holds on every record, and a record that a rule matches is of one of its calls.
     #[test]
