@@ -12,5 +12,6 @@ mod redact;
 mod text;
 
 pub use analytic::{Analytic, Level};
-pub use ocsf::{FINDING_BYTES_MAX, Finding, Place};
+pub use identity::{event_uid, sha256};
+pub use ocsf::{FINDING_BYTES_MAX, Finding, Origin, Place};
 pub use redact::redact;

@@ -16,7 +16,7 @@
 //! and `witness` find the rules that a record leaves possible; `set` runs them (`strategy` counts, `memo` remembers), with
 //! `fields` and `view` finding a field's values, `derived` working some out, and `evaluate`, `value` and `fold` testing
 //! them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
-//! wrong with it; `ours` reads what we add under `trailloop:`, and `examples` runs the records a rule carries.
+//! wrong with it; `ours` reads what we add under `trailloop:`, `examples` runs the records a rule carries, and `digest` makes the hash that a set is known by.
 
 mod collection;
 mod condition;
@@ -24,6 +24,7 @@ mod derived;
 mod describe;
 mod detection;
 mod diagnostic;
+mod digest;
 mod encode;
 mod evaluate;
 mod examples;

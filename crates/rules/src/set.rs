@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use trailloop_cloudtrail::Record;
 
+use crate::digest;
 use crate::diagnostic::{Diagnostic, Severity, code, quoted};
 use crate::evaluate::{self, Room, Source};
 use crate::fields::{Fields, NodeId};
@@ -36,6 +37,7 @@ pub struct RuleSet {
     fields: Fields,
     index: Index,
     strategy: Strategy,
+    hash: String,
     /// Tells this set from others, also from one that takes its place in memory.
     identity: Arc<()>,
 }
@@ -80,6 +82,7 @@ impl RuleSet {
     #[must_use]
     pub fn build(rules: Vec<Rule>, filters: &[Filter], diagnostics: &mut Vec<Diagnostic>) -> Self {
         let mut rules = distinct(rules, diagnostics);
+        let hash = digest::of_set(&rules, filters);
         filter::join(&mut rules, filters, diagnostics);
         let mut interner = Interner::default();
         let trees: Vec<Tree> = rules
@@ -111,6 +114,7 @@ impl RuleSet {
             fields,
             index,
             strategy,
+            hash,
             identity,
         }
     }
@@ -137,6 +141,12 @@ impl RuleSet {
     #[must_use]
     pub fn rule(&self, number: u32) -> &Rule {
         &self.rules[number as usize]
+    }
+
+    /// What the set is known by: a hash of all that its rules and filters say.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// What was compiled into which strategy.

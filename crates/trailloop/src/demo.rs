@@ -18,6 +18,7 @@ use trailloop_cloud::{Clock, FolderStore, LocalQueues, Outgoing, Queue};
 use trailloop_cloudtrail::Limits;
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::{Counters, Pipeline, Seats, Service, ServiceLimits};
 
 use crate::cli::{DemoArgs, Global, SynthArgs};
@@ -112,7 +113,7 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
 
     let rule_count = rules.set.len();
     let engine = Arc::new(Engine {
-        rules: rules.set,
+        rules: LiveRules::new(rules.set),
         limits: Limits::default(),
         filter: RecordFilter::default(),
     });

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use trailloop_cloudtrail::{Limits, ReadSummary};
 use trailloop_finding::{Finding, Level};
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::replay::{Replayed, replay as replay_objects};
 
 use crate::cli::{Global, ReplayArgs};
@@ -90,7 +91,7 @@ pub(crate) fn replay(arguments: &ReplayArgs, global: &Global) -> anyhow::Result<
 
     let of = fingerprint(arguments, &rules);
     let Start { items, mut output, mut collector } = start(arguments, &rules, &listing, of)?;
-    let engine = Engine { rules: rules.set.clone(), limits: Limits::default(), filter };
+    let engine = Engine { rules: LiveRules::new(rules.set.clone()), limits: Limits::default(), filter };
     collector.run(arguments, global, &engine, &sources, items, &mut output)?;
     output.finish()?;
 

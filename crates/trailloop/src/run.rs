@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{AwsOptions, Clock, Queue, connect};
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::{Counters, Pipeline, Seats, Service, Totals};
 
 use crate::cli::{Global, RunArgs};
@@ -79,7 +80,7 @@ async fn build(config: &Config, rules: RuleFiles) -> anyhow::Result<Pipeline> {
     .await;
     let queue = |url: &str| -> Arc<dyn Queue> { Arc::new(aws.queue(url)) };
     let engine = Arc::new(Engine {
-        rules: rules.set,
+        rules: LiveRules::new(rules.set),
         limits: config.limits,
         filter: RecordFilter::default(),
     });
