@@ -1,0 +1,1 @@
+//! Tables: what is read, and what is said of what is not.
