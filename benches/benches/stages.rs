@@ -40,8 +40,11 @@ fn stages(criterion: &mut Criterion) {
         });
     });
     for count in [0, 50, 800] {
-        let engine =
-            Engine { rules: LiveRules::new(synthetic_rules(count)), limits, filter: RecordFilter::default() };
+        let engine = Engine {
+            rules: LiveRules::new(synthetic_rules(count)),
+            limits,
+            filter: RecordFilter::default(),
+        };
         group.bench_function(format!("gunzip, parse and match {count} rules"), |bencher| {
             let mut worker = Worker::default();
             let take = |finding| {

@@ -3,8 +3,14 @@
 //! Every file lies under `rules/`, by ATT&CK tactic, and carries at least one record that it matches and one that it
 //! does not; the tests of this crate hold that.
 
+mod rates;
+mod version;
+
 use include_dir::{Dir, include_dir};
 use trailloop_rules::{Loaded, demand_tests, load};
+
+pub use rates::{RATES, Rates, rates};
+pub use version::VERSION;
 
 static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use trailloop_cloudtrail::{Kind, Record, RecordBuffer, Value};
 
 use crate::analytic::{Analytic, Level};
+use crate::attack::{tactic_of, technique_of};
 use crate::identity::{event_uid, finding_uid, sha256};
 use crate::redact::redact;
 use crate::text::{clip, escape_for_queues};
@@ -221,20 +222,21 @@ impl About<'_> {
 
     /// Techniques and tactics of the rule's tags. A technique belongs to the tactic when the rule names just one.
     fn attacks(&self) -> Json {
-        let tags = || self.analytic.tags.iter().filter_map(|tag| tag.strip_prefix("attack."));
-        let tactics: Vec<Json> = tags()
-            .filter_map(|tag| TACTICS.iter().find(|(_, name)| slug(name) == tag.replace('_', "-")))
+        let tags = &self.analytic.tags;
+        let tactics: Vec<Json> = tags
+            .iter()
+            .filter_map(|tag| tactic_of(tag))
             .map(|(uid, name)| json!({"uid": uid, "name": name}))
             .collect();
-        let techniques = tags().filter(|tag| is_technique(tag)).take(LIST_MAX).map(|tag| {
-            let uid = tag.to_ascii_uppercase();
-            let technique = uid.split('.').next().unwrap_or_default();
-            let mut attack = json!({"technique": {"uid": technique}});
-            if uid.contains('.') {
-                attack["sub_technique"] = json!({"uid": uid});
-            }
-            attack
-        });
+        let techniques =
+            tags.iter().filter_map(|tag| technique_of(tag)).take(LIST_MAX).map(|uid| {
+                let technique = uid.split('.').next().unwrap_or_default();
+                let mut attack = json!({"technique": {"uid": technique}});
+                if uid.contains('.') {
+                    attack["sub_technique"] = json!({"uid": uid});
+                }
+                attack
+            });
         let mut attacks: Vec<Json> = techniques.collect();
         match (tactics.as_slice(), attacks.is_empty()) {
             ([tactic], false) => {
@@ -399,38 +401,6 @@ const ENRICHED_ADDRESS: [&str; 7] = [
 const ENRICHED_ACCOUNT: [&str; 3] = ["account.name", "account.ou", "account.environment"];
 const ENRICHED_ACTOR: [&str; 3] = ["actor.owner", "actor.criticality", "actor.standing"];
 
-/// ATT&CK's enterprise tactics, as of version 19, which split Defense Evasion into Stealth and Defense Impairment;
-/// the old name is still on many rules.
-const TACTICS: [(&str, &str); 16] = [
-    ("TA0043", "Reconnaissance"),
-    ("TA0042", "Resource Development"),
-    ("TA0001", "Initial Access"),
-    ("TA0002", "Execution"),
-    ("TA0003", "Persistence"),
-    ("TA0004", "Privilege Escalation"),
-    ("TA0005", "Stealth"),
-    ("TA0005", "Defense Evasion"),
-    ("TA0112", "Defense Impairment"),
-    ("TA0006", "Credential Access"),
-    ("TA0007", "Discovery"),
-    ("TA0008", "Lateral Movement"),
-    ("TA0009", "Collection"),
-    ("TA0011", "Command and Control"),
-    ("TA0010", "Exfiltration"),
-    ("TA0040", "Impact"),
-];
-
-fn slug(name: &str) -> String {
-    name.to_ascii_lowercase().replace(' ', "-")
-}
-
-/// Whether a tag, without `attack.`, names a technique: `t1098` or `t1098.001`.
-fn is_technique(tag: &str) -> bool {
-    tag.strip_prefix(['t', 'T']).is_some_and(|digits| {
-        digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-    })
-}
-
 fn clipped(list: &[String]) -> Vec<String> {
     list.iter().take(LIST_MAX).map(|text| clip(text)).collect()
 }
@@ -481,8 +451,11 @@ mod tests {
         let mut buffer = RecordBuffer::new();
         let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
         let place = Place { source: "trail/AWSLogs/x.json.gz", version: Some("v1") };
-        let enrichment =
-            [("ip.country", "NL".to_owned()), ("ip.asn", "64496".to_owned()), ("account.name", "prod".to_owned())];
+        let enrichment = [
+            ("ip.country", "NL".to_owned()),
+            ("ip.asn", "64496".to_owned()),
+            ("account.name", "prod".to_owned()),
+        ];
         let origin = Origin { place, rule_set: "5e7", enrichment: &enrichment };
         let finding = Finding::new(&analytic(), record, origin);
         let body = serde_json::from_str(&finding.json).unwrap();

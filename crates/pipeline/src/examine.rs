@@ -74,6 +74,8 @@ pub struct Worker {
     /// The same for rules on trial.
     trial: Matching,
     tally: Tally,
+    /// What the operator's files say of a record.
+    enrichment: Vec<(&'static str, String)>,
 }
 
 /// What matching keeps from record to record.
@@ -93,7 +95,7 @@ impl Worker {
         place: Place<'_>,
         mut take: impl FnMut(Finding) -> ControlFlow<()>,
     ) -> Examined {
-        let Self { scratch, matching, trial: trying, tally } = self;
+        let Self { scratch, matching, trial: trying, tally, enrichment } = self;
         let mut examined = Examined::default();
         // Taken once, so that all records of an object are evaluated by the same rules.
         let in_force = engine.rules.now();
@@ -107,9 +109,13 @@ impl Worker {
                 None => rules.matches_into(&record, &mut matching.scratch, &mut matching.hits),
                 Some(trial) => compare(&record, (rules, matching), (trial, trying), tally),
             }
-            for hit in &matching.hits {
+            let Matching { scratch, hits } = matching;
+            if !hits.is_empty() {
+                rules.enrichment_into(&record, scratch, enrichment);
+            }
+            for hit in hits.iter() {
                 let rule = rules.rule(*hit);
-                let origin = Origin { place, rule_set: rules.hash(), enrichment: &[] };
+                let origin = Origin { place, rule_set: rules.hash(), enrichment };
                 take(Finding::new(&rule.analytic, record, origin))?;
             }
             ControlFlow::Continue(())

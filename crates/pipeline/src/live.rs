@@ -121,7 +121,8 @@ impl Tally {
         self.records += 1;
         let (mut olds, mut news) = (old_hits.iter().peekable(), new_hits.iter().peekable());
         loop {
-            let (one, other) = (olds.peek().map(|n| old.rule(**n)), news.peek().map(|n| new.rule(**n)));
+            let (one, other) =
+                (olds.peek().map(|n| old.rule(**n)), news.peek().map(|n| new.rule(**n)));
             let order = match (one, other) {
                 (None, None) => return,
                 (Some(_), None) => std::cmp::Ordering::Less,

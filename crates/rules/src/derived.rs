@@ -163,7 +163,7 @@ fn put(value: Option<&str>, out: &mut String) -> bool {
 }
 
 /// The text at a path, unless it is empty.
-fn text<'a>(get: Get<'_, 'a>, path: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(get: Get<'_, 'a>, path: &str) -> Option<&'a str> {
     get(path).and_then(|value| value.as_str()).filter(|text| !text.is_empty())
 }
 

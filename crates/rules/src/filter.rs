@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::detection::{self, Context};
-use crate::digest;
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
+use crate::digest;
 use crate::load::bounded;
 use crate::rule::Rule;
 use crate::test::Expr;

@@ -54,7 +54,7 @@ pub(crate) fn demo(arguments: &DemoArgs, global: &Global) -> anyhow::Result<Exit
             .keep(),
     };
     let keys = fill_bucket(&dir)?;
-    let rules = RuleFiles::load(&[])?;
+    let rules = RuleFiles::load(&[], &Arc::default())?;
     rules.report(global);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
