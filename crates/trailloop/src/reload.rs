@@ -162,3 +162,189 @@ pub(crate) fn differences(tally: &Tally) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use trailloop_cloud::{MemoryStore, Store};
+    use trailloop_cloudtrail::Limits;
+    use trailloop_finding::Place;
+    use trailloop_pipeline::examine::{RecordFilter, Worker};
+    use trailloop_pipeline::live::LiveRules;
+
+    use super::*;
+    use crate::rulefiles::RulePlace;
+
+    fn rule(name: &str, expect: bool) -> String {
+        format!(
+            "title: {name}\nlogsource: {{product: aws, service: cloudtrail}}\n\
+             detection: {{a: {{eventName: {name}}}, condition: a}}\nlevel: low\n\
+             trailloop: {{tests: [{{name: n, expect: {expect}, event: {{eventName: {name}}}}}]}}\n"
+        )
+    }
+
+    async fn reloader(
+        rules: RulePlace,
+        enrichment: Option<&Path>,
+        store: &MemoryStore,
+    ) -> Reloader {
+        let store: Arc<dyn Store> = Arc::new(store.clone());
+        let enrichment = enrichment.map(Path::to_owned);
+        let inputs = Inputs { rules: vec![rules], enrichment, store, denies_lints: false };
+        let seen = inputs.stamps().await.unwrap();
+        let rules = LiveRules::new(inputs.load().await.unwrap().set);
+        let (limits, filter) = (Limits::default(), RecordFilter::default());
+        let engine = Arc::new(Engine { rules, limits, filter });
+        let every = Duration::from_secs(1);
+        Reloader { inputs, engine, every, trial_records: 0, seen, watch: Watch::default() }
+    }
+
+    fn titles(reloader: &Reloader) -> Vec<String> {
+        let now = reloader.engine.rules.now();
+        now.rules.rules().iter().map(|rule| rule.analytic.name.clone()).collect()
+    }
+
+    /// Two looks: a change counts when it has settled.
+    async fn settle(reloader: &mut Reloader) {
+        let before = titles(reloader);
+        reloader.look().await;
+        assert_eq!(titles(reloader), before, "a change that was seen once may be half a change");
+        reloader.look().await;
+    }
+
+    #[tokio::test]
+    async fn a_good_change_runs_and_a_bad_one_is_refused_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        put("a.yml", &rule("StopLogging", true));
+        let place = RulePlace::Path(folder.path().to_owned());
+        let mut reloader = reloader(place, None, &MemoryStore::new()).await;
+        put("b.yml", &rule("DeleteTrail", true));
+        settle(&mut reloader).await;
+        let mut both = titles(&reloader);
+        both.sort();
+        assert_eq!(both, ["DeleteTrail", "StopLogging"]);
+
+        let hash = reloader.engine.rules.now().rules.hash().to_owned();
+        for bad in [
+            rule("UpdateTrail", false),
+            "title: [".to_owned(),
+            rule("X", true).replace("eventName:", "eventName|no:"),
+        ] {
+            put("a.yml", &rule("PutEventSelectors", true));
+            put("c.yml", &bad);
+            settle(&mut reloader).await;
+            assert_eq!(reloader.engine.rules.now().rules.hash(), hash, "{bad}");
+        }
+        // A refused change is not tried again until it changes.
+        reloader.look().await;
+        assert!(reloader.watch.settling.is_none());
+        fs::remove_file(folder.path().join("c.yml")).unwrap();
+        settle(&mut reloader).await;
+        assert!(titles(&reloader).contains(&"PutEventSelectors".to_owned()));
+
+        fs::remove_file(folder.path().join("a.yml")).unwrap();
+        fs::remove_file(folder.path().join("b.yml")).unwrap();
+        settle(&mut reloader).await;
+        assert_eq!(titles(&reloader).len(), 2, "an empty folder is no rule set");
+    }
+
+    #[tokio::test]
+    async fn rules_under_a_prefix_are_told_by_their_etags() {
+        let store = MemoryStore::new();
+        store.put("config", "rules/a.yml", rule("StopLogging", true));
+        store.put("config", "rules/notes.txt", "no rule");
+        store.put("config", "other/b.yml", "title: [");
+        let place = RulePlace::parse("s3://config/rules/").unwrap();
+        let mut reloader = reloader(place, None, &store).await;
+        assert_eq!(titles(&reloader), ["StopLogging"]);
+        store.put("config", "rules/a.yml", rule("DeleteTrail", true));
+        settle(&mut reloader).await;
+        assert_eq!(titles(&reloader), ["DeleteTrail"]);
+        store.put("config", "rules/a.yml", "title: [");
+        settle(&mut reloader).await;
+        assert_eq!(titles(&reloader), ["DeleteTrail"]);
+        assert!(RulePlace::parse("s3:///rules").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_trial_ends_with_its_report_and_the_new_rules_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yml");
+        fs::write(&path, rule("StopLogging", true)).unwrap();
+        let mut reloader = reloader(RulePlace::Path(path.clone()), None, &MemoryStore::new()).await;
+        reloader.trial_records = 3;
+        fs::write(&path, rule("DeleteTrail", true)).unwrap();
+        settle(&mut reloader).await;
+        assert_eq!(titles(&reloader), ["StopLogging"], "the old rules are in force");
+        let log = br#"{"Records":[{"eventName":"StopLogging","eventID":"e1"},{"eventName":"DeleteTrail","eventID":"e2"}]}"#;
+        let place = Place { source: "b/k", version: None };
+        let mut worker = Worker::default();
+        for records_before in [0, 2] {
+            let trial = reloader.watch.on_trial.clone().unwrap();
+            assert_eq!(trial.so_far().records, records_before);
+            reloader.look().await;
+            assert_eq!(titles(&reloader), ["StopLogging"]);
+            worker.examine(&reloader.engine, log, place, |_| std::ops::ControlFlow::Continue(()));
+        }
+        let lines = differences(&reloader.watch.on_trial.clone().unwrap().so_far());
+        assert_eq!(lines.len(), 2);
+        assert!(
+            lines.iter().any(|line| line.starts_with("    +2     +0")
+                && line.contains("DeleteTrail")
+                && line.contains("e2")),
+            "{lines:?}"
+        );
+        assert!(
+            lines.iter().any(|line| line.starts_with("    +0     -2")
+                && line.contains("StopLogging")
+                && line.contains("e1")),
+            "{lines:?}"
+        );
+        reloader.look().await;
+        assert_eq!(titles(&reloader), ["DeleteTrail"]);
+        assert!(reloader.watch.on_trial.is_none());
+    }
+
+    #[tokio::test]
+    async fn enrichment_is_swapped_and_a_damaged_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("rules.yml");
+        fs::write(
+            &rules,
+            rule("StopLogging", true)
+                .replace("a: {", "a: {environment.region: unexpected, ")
+                .replace("tests:", "level_reason: x, tests:")
+                .replace("event: {", "enrichment: {environment.region: unexpected}, event: {"),
+        )
+        .unwrap();
+        let facts = folder.path().join("facts");
+        fs::create_dir(&facts).unwrap();
+        let put = |text: &str| fs::write(facts.join("environment.toml"), text).unwrap();
+        let mut reloader =
+            reloader(RulePlace::Path(rules), Some(&facts), &MemoryStore::new()).await;
+        let findings = |reloader: &Reloader| {
+            let log = br#"{"Records":[{"eventName":"StopLogging","awsRegion":"eu-north-1"}]}"#;
+            let place = Place { source: "b/k", version: None };
+            let mut found = 0;
+            Worker::default().examine(&reloader.engine, log, place, |_| {
+                found += 1;
+                std::ops::ControlFlow::Continue(())
+            });
+            found
+        };
+        let unanswered = |reloader: &Reloader| reloader.engine.rules.now().rules.unanswered().len();
+        assert_eq!((findings(&reloader), unanswered(&reloader)), (0, 1), "without the file");
+        put("regions = [\"eu-central-1\"]\n");
+        settle(&mut reloader).await;
+        assert_eq!((findings(&reloader), unanswered(&reloader)), (1, 0), "with it");
+        put("regions = [\"eu-central-1\"\n");
+        settle(&mut reloader).await;
+        assert_eq!(findings(&reloader), 1, "damaged: what ran goes on");
+        put("regions = [\"eu-central-1\", \"eu-north-1\"]\n");
+        settle(&mut reloader).await;
+        assert_eq!(findings(&reloader), 0, "swapped");
+    }
+}
