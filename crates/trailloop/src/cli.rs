@@ -60,8 +60,38 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Check, list, test, explain, compare and write rules.
     Rules(RulesArgs),
+    /// Read accounts, units and tags from AWS Organizations into the account table.
+    Org(OrgArgs),
     /// Write the logs of a synthetic organization, from a seed.
     Synth(SynthArgs),
+}
+
+/// Arguments of `org`.
+#[derive(Debug, Args)]
+pub(crate) struct OrgArgs {
+    #[command(subcommand)]
+    pub(crate) command: OrgCommand,
+}
+
+/// What can be done with the organization.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrgCommand {
+    /// Write the table of accounts; only lists and tags are read, nothing in AWS is changed.
+    Sync(OrgSyncArgs),
+}
+
+/// Arguments of `org sync`.
+#[derive(Debug, Args)]
+pub(crate) struct OrgSyncArgs {
+    /// Where the table goes, such as accounts.csv in the enrichment folder; `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) output: String,
+    /// The tag of accounts whose value becomes their environment; costs a request an account.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) environment_tag: Option<String>,
+    /// Another endpoint for AWS calls, such as an emulator's.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
 }
 
 /// Arguments of `demo`.

@@ -10,6 +10,7 @@ mod enrichment;
 mod explain;
 mod inputs;
 mod logging;
+mod org;
 mod progress;
 mod reload;
 mod replay;
@@ -86,6 +87,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
                 Command::Demo(arguments) => demo::demo(&arguments, &cli.global),
                 Command::Replay(arguments) => replay::replay(&arguments, &cli.global),
                 Command::Rules(arguments) => rules::rules(&arguments, &cli.global),
+                Command::Org(arguments) => org::org(&arguments),
                 Command::Synth(arguments) => synth::command(&arguments),
                 Command::Run(_) => unreachable!("handled above"),
             }
