@@ -50,7 +50,7 @@ impl Accounts {
         let mut reporter = Reporter::new(path, text);
         let table = read(&mut reporter, text, &COLUMNS);
         let accounts = collect(&mut reporter, text, &table);
-        if accounts.is_empty() {
+        if accounts.is_empty() && reporter.is_good() {
             let message = "the table has no account, and is taken as none at all";
             reporter.warning(0, code::EMPTY_FILE, message, "write a row for each account");
         }
@@ -159,6 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::problem::Severity;
 
     fn problems(text: &str) -> String {
         match Accounts::parse("a", text.as_bytes()) {
@@ -215,7 +216,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Accounts::parse("a", &bytes);
+            if let Err(problems) = Accounts::parse("a", &bytes) {
+                prop_assert!(problems.0.iter().any(|problem| problem.severity == Severity::Error));
+            }
         }
     }
 }

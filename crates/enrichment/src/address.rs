@@ -159,7 +159,10 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "[0-9a-f:./]{0,30}|.{0,20}") {
-            let _ = (parse(&text), Network::parse(&text));
+            if let Ok(network) = Network::parse(&text) {
+                prop_assert_eq!(Network::of(network.address, network.prefix_bits), network);
+            }
+            prop_assert!(parse(&text).is_none_or(|address| address == address.to_canonical()));
         }
     }
 }

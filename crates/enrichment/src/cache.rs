@@ -99,3 +99,77 @@ impl Slot {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Places;
+
+    const PLACES: &[u8] = include_bytes!("../../../fixtures/enrichment/places.mmdb");
+
+    fn fixtures() -> Enrichment {
+        let places = Places::from_bytes([("places.mmdb".to_owned(), PLACES.to_vec())]).unwrap();
+        Enrichment { places: Some(Arc::new(places)), ..Enrichment::default() }
+    }
+
+    #[test]
+    fn an_address_is_looked_up_once_also_if_nothing_is_known() {
+        let enrichment = fixtures();
+        let mut cache = PlaceCache::default();
+        let addresses = [
+            "203.0.113.77",
+            "198.51.100.20",
+            "203.0.113.200",
+            "8.8.8.8",
+            "10.0.0.1",
+            "x.amazonaws.com",
+        ];
+        for _ in 0..3 {
+            for address in addresses {
+                assert_eq!(
+                    cache.place(&enrichment, address),
+                    enrichment.place(address),
+                    "{address}"
+                );
+            }
+        }
+        assert_eq!(cache.lookups(), addresses.len() as u64);
+        for text in ["", &"1".repeat(ADDRESS_BYTES_MAX + 1)] {
+            assert_eq!(cache.place(&enrichment, text), None);
+        }
+        assert_eq!(cache.lookups(), addresses.len() as u64, "what is no address is not looked up");
+    }
+
+    #[test]
+    fn the_longest_address_is_remembered() {
+        let longest = "0000:0000:0000:0000:0000:ffff:203.000.113.077".len();
+        assert_eq!(longest, ADDRESS_BYTES_MAX);
+    }
+
+    #[test]
+    fn other_databases_clear_it_and_none_leave_it() {
+        let enrichment = fixtures();
+        let mut cache = PlaceCache::default();
+        assert!(cache.place(&enrichment, "203.0.113.77").is_some());
+        let none = crate::Enrichment { places: None, ..enrichment.clone() };
+        assert_eq!(cache.place(&none, "203.0.113.77"), None);
+        let nowhere = Places::from_bytes([]).unwrap();
+        let nowhere = crate::Enrichment { places: Some(Arc::new(nowhere)), ..enrichment.clone() };
+        assert_eq!(cache.place(&nowhere, "203.0.113.77"), None);
+        assert!(cache.place(&enrichment, "203.0.113.77").is_some());
+        assert_eq!(cache.lookups(), 3);
+    }
+
+    #[test]
+    fn it_stays_right_when_it_overflows() {
+        let enrichment = fixtures();
+        let mut cache = PlaceCache::default();
+        for nth in 0..20_000_u32 {
+            let address = format!("203.0.{}.{}", 112 + nth / 256 % 3, nth % 256);
+            assert_eq!(cache.place(&enrichment, &address), enrichment.place(&address), "{address}");
+        }
+        assert_eq!(cache.slots.len(), PLACES_CACHED_MAX);
+    }
+}

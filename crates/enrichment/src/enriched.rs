@@ -140,3 +140,68 @@ impl fmt::Display for Enriched {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{Accounts, Environment, Places, Principals};
+
+    const PLACES: &[u8] = include_bytes!("../../../fixtures/enrichment/places.mmdb");
+
+    fn available(enrichment: &Enrichment) -> Vec<&'static str> {
+        let is_available = |field: &&Enriched| field.is_available(enrichment);
+        Enriched::ALL.iter().filter(is_available).map(|field| field.as_str()).collect()
+    }
+
+    #[test]
+    fn names_lead_there_and_back() {
+        assert_eq!(FIELDS.len(), 14);
+        for (field, (name, doc, needs)) in Enriched::ALL.iter().zip(FIELDS) {
+            assert_eq!(Enriched::parse(name), Some(*field));
+            assert_eq!((field.as_str(), field.doc(), field.needs()), (*name, *doc, *needs));
+            assert_eq!(field.to_string(), *name);
+            assert!(needs.contains("(enrichment."), "{needs}");
+        }
+        assert_eq!(FIELDS.iter().map(|field| field.0).collect::<BTreeSet<_>>().len(), 14);
+        assert_eq!(Enriched::parse("IP.country"), None);
+    }
+
+    #[test]
+    fn a_field_is_there_if_its_files_say_something_of_it() {
+        assert_eq!(available(&Enrichment::default()), [""; 0]);
+        let environment = |text: &str| Enrichment {
+            environment: Some(Arc::new(Environment::parse("e", text.as_bytes()).unwrap())),
+            ..Enrichment::default()
+        };
+        assert_eq!(available(&environment("")), [""; 0]);
+        assert_eq!(available(&environment("regions = [\"eu-west-1\"]")), ["environment.region"]);
+        assert_eq!(available(&environment("break_glass = [\"x\"]")), ["actor.standing"]);
+        let networks = environment("[networks]\na = [\"::1\"]");
+        assert_eq!(available(&networks), ["ip.network", "environment.network"]);
+        let mut countries = environment("countries = [\"DE\"]");
+        assert_eq!(available(&countries), [""; 0], "without a database no country is known");
+        let files = [("p".to_owned(), PLACES.to_vec())];
+        countries.places = Some(Arc::new(Places::from_bytes(files).unwrap()));
+        let placed = ["ip.country", "ip.city", "ip.asn", "ip.organization"];
+        assert_eq!(available(&countries), [&placed[..], &["environment.country"]].concat());
+    }
+
+    #[test]
+    fn a_table_answers_for_the_columns_that_it_fills() {
+        let accounts = |text: &str| Enrichment {
+            accounts: Some(Arc::new(Accounts::parse("a", text.as_bytes()).unwrap())),
+            ..Enrichment::default()
+        };
+        assert_eq!(available(&accounts("account\n111122223333\n")), ["actor.standing"]);
+        let named = accounts("account,name,ou\n111122223333,x,\n");
+        assert_eq!(available(&named), ["account.name", "actor.standing"]);
+        assert_eq!(available(&accounts("account,name\n")), [""; 0]);
+        let principals = Principals::parse("p", b"arn,owner\nx,me\n").unwrap();
+        let principals =
+            Enrichment { principals: Some(Arc::new(principals)), ..Enrichment::default() };
+        assert_eq!(available(&principals), ["actor.owner"]);
+    }
+}

@@ -191,3 +191,232 @@ fn sample(database: &Reader<Vec<u8>>) -> Holds {
     holds.city |= holds.country && kind.contains("City");
     holds
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FIXTURE: &[u8] = include_bytes!("../../../fixtures/enrichment/places.mmdb");
+
+    fn load_one(bytes: &[u8]) -> Result<Places, Problems> {
+        Places::from_bytes([("p.mmdb".to_owned(), bytes.to_vec())])
+    }
+
+    fn shown(places: &Places, address: &str) -> String {
+        let Some(place) = places.get(address) else { return "-".to_owned() };
+        let Place { country, city, asn, organization } = place;
+        let (country, city) = (country.unwrap_or("-"), city.unwrap_or("-"));
+        let asn = asn.map_or("-".to_owned(), |asn| asn.to_string());
+        format!("{country} {city} {asn} {}", organization.unwrap_or("-"))
+    }
+
+    #[test]
+    fn the_fixture_knows_its_addresses() {
+        let places = load_one(FIXTURE).unwrap();
+        let all = Holds { country: true, city: true, asn: true, organization: true };
+        assert_eq!(places.holds(), all);
+        assert_eq!(places.types().collect::<Vec<_>>(), ["Trailloop-Example-City"]);
+        for (address, expected) in [
+            ("192.0.2.51", "DE Frankfurt am Main 64497 Example Cloud"),
+            ("198.51.100.20", "DE Berlin 64496 Example Access"),
+            ("198.51.100.64", "DE Hamburg 64496 Example Access"),
+            ("198.51.100.255", "FR Paris 64496 Example Access"),
+            ("203.0.113.77", "NL Amsterdam 64511 Example Hosting"),
+            ("::ffff:203.0.113.77", "NL Amsterdam 64511 Example Hosting"),
+            ("203.0.113.128", "US - - -"),
+            ("2001:db8::1", "DE Berlin 64496 Example Access"),
+            ("2001:db8:1::1", "NL Amsterdam 64511 Example Hosting"),
+            ("2001:db8:2::1", "US - - -"),
+            ("2001:db8:3::1", "- - 64511 Example Hosting"),
+            ("8.8.8.8", "-"),
+            ("2001:4860::1", "-"),
+            ("10.20.3.17", "-"),
+            ("cloudformation.amazonaws.com", "-"),
+            ("AWS Internal", "-"),
+            ("", "-"),
+        ] {
+            assert_eq!(shown(&places, address), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn several_databases_complete_each_other() {
+        let system = map(&[
+            ("asn", text("AS15169")),
+            ("as_name", text("Example")),
+            ("country", text("Germany")),
+        ]);
+        let country = map(&[("country_code", text("SE")), ("country", text("Sweden"))]);
+        let old = map(&[("country", text("FR")), ("asn", number(7))]);
+        let files = [database("a", &system), database("b", &country), database("c", &old)];
+        let places = Places::from_bytes(files.map(|bytes| ("p".to_owned(), bytes))).unwrap();
+        assert_eq!(shown(&places, "8.8.8.8"), "SE - 15169 Example");
+        assert_eq!(shown(&places, "2001:4860::1"), "SE - 15169 Example");
+        let alone = load_one(&database("c", &old)).unwrap();
+        assert_eq!(shown(&alone, "8.8.8.8"), "FR - 7 -");
+        assert_ne!(alone.digest(), places.digest());
+    }
+
+    #[test]
+    fn what_has_another_kind_says_nothing() {
+        for (record, expected) in [
+            (map(&[("asn", text("AS15169x")), ("country_code", text("SE"))]), "SE - - -"),
+            (map(&[("asn", text("")), ("country_code", text("SE"))]), "SE - - -"),
+            (
+                map(&[("country_code", text("SE")), ("country", map(&[("iso_code", number(1))]))]),
+                "SE - - -",
+            ),
+            (map(&[("country", map(&[("iso_code", text("<>"))])), ("asn", number(1))]), "- - 1 -"),
+            (map(&[("city", text("")), ("asn", number(1))]), "- - 1 -"),
+            (map(&[("city", map(&[("names", number(1))])), ("asn", number(1))]), "- - 1 -"),
+            (
+                map(&[
+                    ("city", map(&[("names", map(&[("de", text("Köln"))]))])),
+                    ("asn", number(1)),
+                ]),
+                "- - 1 -",
+            ),
+        ] {
+            assert_eq!(shown(&load_one(&database("x", &record)).unwrap(), "8.8.8.8"), expected);
+        }
+        let long = map(&[("as_name", text(&"ä".repeat(300))), ("asn", number(1))]);
+        let places = load_one(&database("x", &long)).unwrap();
+        assert_eq!(places.get("8.8.8.8").unwrap().organization.unwrap().len(), 256);
+    }
+
+    #[test]
+    fn files_that_are_no_database_are_refused_with_what_to_do() {
+        let other = database("Anonymous\n-IP", &map(&[("is_hosting", number(1))]));
+        let mut separator = FIXTURE.to_vec();
+        let tree_bytes = separator.windows(16).position(|window| window == [0; 16]).unwrap();
+        separator[tree_bytes + 3] = 1;
+        for (bytes, expected) in [
+            (&b""[..], "the file is empty"),
+            (b"country,name", "could not find MaxMind DB metadata"),
+            (b"\x1f\x8bxxxxxxx", "archive"),
+            (b"PK\x03\x04xxxxx", "archive"),
+            (&FIXTURE[..FIXTURE.len() - 7], "not a sound MaxMind DB"),
+            (&FIXTURE[6..], "not a sound MaxMind DB"),
+            (&separator, "separator"),
+            (&other, "`Anonymous\\n-IP` holds no country"),
+        ] {
+            let problems = load_one(bytes).unwrap_err().to_string();
+            assert!(
+                problems.starts_with("p.mmdb: error[") && problems.contains(expected),
+                "{problems}"
+            );
+            assert!(problems.contains("; help: ") && !problems.contains('\n'), "{problems}");
+        }
+        let two = [("a".to_owned(), b"x".to_vec()), ("b".to_owned(), b"y".to_vec())];
+        assert_eq!(Places::from_bytes(two).unwrap_err().0.len(), 2, "all files are reported");
+    }
+
+    // A writer of the smallest database: one node, both of whose sides lead to the same record.
+
+    fn header(kind: u8, size: usize, out: &mut Vec<u8>) {
+        let (low, rest) = if size < 29 {
+            (size, None)
+        } else if size < 285 {
+            (29, Some(vec![size - 29]))
+        } else {
+            (30, Some(vec![(size - 285) >> 8, (size - 285) & 255]))
+        };
+        let low = u8::try_from(low).unwrap();
+        if kind > 7 {
+            out.extend([low, kind - 7]);
+        } else {
+            out.push(kind << 5 | low);
+        }
+        out.extend(rest.into_iter().flatten().map(|byte| u8::try_from(byte).unwrap()));
+    }
+
+    fn text(text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        header(2, text.len(), &mut out);
+        out.extend(text.as_bytes());
+        out
+    }
+
+    fn number(number: u32) -> Vec<u8> {
+        let mut out = Vec::new();
+        header(6, 4, &mut out);
+        out.extend(number.to_be_bytes());
+        out
+    }
+
+    fn short(number: u8) -> Vec<u8> {
+        vec![5 << 5 | 1, number]
+    }
+
+    fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        header(7, entries.len(), &mut out);
+        for (key, value) in entries {
+            out.extend(text(key));
+            out.extend(value);
+        }
+        out
+    }
+
+    fn database(kind: &str, record: &[u8]) -> Vec<u8> {
+        let mut out = vec![0, 0, 17, 0, 0, 17];
+        out.extend([0; 16]);
+        out.extend(record);
+        out.extend(b"\xab\xcd\xefMaxMind.com");
+        out.extend(map(&[
+            ("binary_format_major_version", short(2)),
+            ("binary_format_minor_version", short(0)),
+            ("build_epoch", vec![1, 2, 1]),
+            ("database_type", text(kind)),
+            ("description", map(&[("en", text("x"))])),
+            ("ip_version", short(6)),
+            ("languages", vec![0, 4]),
+            ("node_count", number(1)),
+            ("record_size", short(24)),
+        ]));
+        out
+    }
+
+    const ADDRESSES: [&str; 5] =
+        ["203.0.113.77", "198.51.100.255", "2001:db8:1::1", "255.255.255.255", "ffff::1"];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn no_damage_panics(
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+        ) {
+            let mut bytes = FIXTURE.to_vec();
+            for (at, value) in flips {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            // Past the check at loading, too: a lookup must stand on its own.
+            if let Ok(database) = Reader::from_source(bytes.clone()) {
+                for address in ADDRESSES {
+                    let address = address.parse().unwrap();
+                    prop_assert!(look_up(&database, address).is_none_or(|place| place.city.is_none_or(|city| city.len() <= 256)));
+                }
+            }
+            if let Ok(places) = load_one(&bytes) {
+                for address in ADDRESSES {
+                    shown(&places, address);
+                }
+            }
+        }
+
+        #[test]
+        fn no_record_panics(record in prop::collection::vec(any::<u8>(), 0..60)) {
+            if let Ok(places) = load_one(&database("x", &record)) {
+                shown(&places, "8.8.8.8");
+            }
+        }
+    }
+}

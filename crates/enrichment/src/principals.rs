@@ -55,7 +55,7 @@ impl Principals {
         let has = |part: fn(&Principal) -> bool| principals.values().any(part);
         let has_owner = has(|principal| principal.owner.is_some());
         let has_criticality = has(|principal| principal.criticality.is_some());
-        if !has_owner && !has_criticality {
+        if !has_owner && !has_criticality && reporter.is_good() {
             let message = "no row names an owner or a criticality";
             let help = "write the columns owner and criticality beside arn";
             reporter.warning(0, code::MISSING_COLUMN, message, help);
@@ -213,7 +213,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "(arn|owner|,|\"|\n|\\*|[a-c]){0,40}", arn in ".{0,20}") {
             if let Ok(principals) = Principals::parse("p", text.as_bytes()) {
-                let _ = principals.get(&arn);
+                prop_assert!(principals.get(&arn).is_none() || !principals.is_empty());
             }
         }
     }

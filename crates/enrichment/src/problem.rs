@@ -141,13 +141,21 @@ impl<'t> Reporter<'t> {
         self.add(None, Severity::Error, code, message.into(), help.into());
     }
 
-    /// The value with the warnings, or all problems if there was an error.
-    pub(crate) fn finish<T>(self, value: T) -> Result<(T, Vec<Problem>), Problems> {
-        if self.errors == 0 { Ok((value, self.problems)) } else { Err(Problems(self.problems)) }
+    /// Whether there was no error so far.
+    pub(crate) fn is_good(&self) -> bool {
+        self.errors == 0
     }
 
-    /// All problems, for a file of which no value could be made.
-    pub(crate) fn into_problems(self) -> Problems {
+    /// The value with the warnings, or all problems if there was an error.
+    pub(crate) fn finish<T>(self, value: T) -> Result<(T, Vec<Problem>), Problems> {
+        let is_good = self.is_good();
+        let problems = self.into_problems();
+        if is_good { Ok((value, problems.0)) } else { Err(problems) }
+    }
+
+    /// All problems in the order of their places, for a file of which no value could be made.
+    pub(crate) fn into_problems(mut self) -> Problems {
+        self.problems.sort_by_key(|problem| (problem.place.is_none(), problem.place));
         Problems(self.problems)
     }
 
@@ -187,6 +195,7 @@ impl<'t> Reporter<'t> {
         let path = self.path.clone();
         let mut problem = Problem { path, place, severity, code, message, help };
         if count == PROBLEMS_SHOWN_MAX + 1 {
+            problem.place = None;
             problem.code = code::TOO_MANY_PROBLEMS;
             problem.message = format!("the file has more {severity}s than {PROBLEMS_SHOWN_MAX}");
             problem.help = "repair those above first".to_owned();

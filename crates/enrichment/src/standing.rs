@@ -110,3 +110,42 @@ impl ActorPattern {
 pub(crate) fn account_of(arn: &str) -> Option<&str> {
     arn.strip_prefix("arn:")?.split(':').nth(3).filter(|account| !account.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_tell_actors() {
+        const ROLE: &str = "arn:aws:iam::111122223333:role/ci/deploy-web";
+        const USER: &str = "arn:aws:iam::111122223333:user/deploy-web";
+        for (pattern, users_too, actor, ours, anywhere) in [
+            ("arn:aws:iam::111122223333:role/*", false, ROLE, true, true),
+            ("arn:aws:iam::*:role/*deploy-*", false, ROLE, true, false),
+            ("arn:aws:iam::*:role/deploy-*", false, ROLE, false, false),
+            ("arn:*:iam::1111*:role/*", false, ROLE, true, false),
+            ("deploy-*", false, ROLE, true, false),
+            ("deploy-*", false, USER, false, false),
+            ("deploy-*", true, USER, true, false),
+            ("deploy-web", true, ROLE, true, false),
+            ("ci", true, ROLE, false, false),
+            ("*root", true, "arn:aws:iam::111122223333:root", false, false),
+            ("arn:aws:iam::111122223333:root", true, "arn:aws:iam::111122223333:root", true, true),
+            ("*", true, "cloudformation.amazonaws.com", false, false),
+        ] {
+            let Ok(parsed) = ActorPattern::parse(pattern, users_too) else {
+                assert_eq!(pattern, "*");
+                continue;
+            };
+            assert_eq!(parsed.matches(actor, true), ours, "{pattern} {actor}");
+            assert_eq!(parsed.matches(actor, false), anywhere, "{pattern} {actor}, not ours");
+        }
+    }
+
+    #[test]
+    fn an_arn_names_its_account() {
+        assert_eq!(account_of("arn:aws:iam::111122223333:root"), Some("111122223333"));
+        assert_eq!(account_of("arn:aws:s3:::bucket"), None);
+        assert_eq!(account_of("cloudformation.amazonaws.com"), None);
+    }
+}

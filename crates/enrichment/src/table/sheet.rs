@@ -94,8 +94,11 @@ fn read_header(
             is_good = false;
         }
     }
+    if !is_good {
+        return None;
+    }
     unknown.report(reporter, start, columns);
-    is_good.then_some(positions)
+    Some(positions)
 }
 
 /// The cells that were asked for; nothing if the row can't be read.
