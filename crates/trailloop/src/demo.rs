@@ -25,10 +25,14 @@ use crate::cli::{DemoArgs, Global, SynthArgs};
 use crate::config::cores;
 use crate::ruleset::RuleFiles;
 use crate::story::Story;
-use crate::{Exit, synth};
+use crate::{Exit, enrichment, synth};
 
 /// The shipped logs, laid out like a bucket.
 static LOGS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../fixtures/logs");
+
+/// What the organization of those logs knows of itself: a tiny address database, its accounts and principals, and what it
+/// expects.
+static FACTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../fixtures/enrichment");
 
 /// The demo's bucket.
 const BUCKET: &str = "example-org-trail";
@@ -54,7 +58,11 @@ pub(crate) fn demo(arguments: &DemoArgs, global: &Global) -> anyhow::Result<Exit
             .keep(),
     };
     let keys = fill_bucket(&dir)?;
-    let rules = RuleFiles::load(&[], &Arc::default())?;
+    let facts = dir.join("enrichment");
+    for file in FACTS.files() {
+        write(&facts.join(file.path()), file.contents())?;
+    }
+    let rules = RuleFiles::load(&[], &enrichment::load(Some(&facts))?)?;
     rules.report(global);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
