@@ -50,6 +50,11 @@ const NAMES: [(Derived, &str); COUNT] = [
 
 const COUNT: usize = 13;
 
+/// The names of the derived fields.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(_, name)| *name)
+}
+
 /// The parts of a record that CloudTrail leaves out when they are too large.
 const OMITTABLE: [&str; 4] =
     ["requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"];

@@ -9,6 +9,7 @@ use crate::condition::{self, Identifier};
 use crate::derived::Derived;
 use crate::diagnostic::{Reporter, code, quoted};
 use crate::gather::gathered;
+use crate::lint;
 use crate::lists::Lists;
 use crate::modifier::{self, Kind, Modifiers, nearest};
 use crate::path::{self, Name, Part, Path, Quantifier};
@@ -94,7 +95,11 @@ pub(crate) fn read(
     if reporter.errors() > errors {
         return None;
     }
-    conditions(condition, &mut identifiers, context, reporter)
+    let expr = conditions(condition, &mut identifiers, context, reporter)?;
+    if !context.in_scope {
+        lint::detection(detection, &identifiers, condition, reporter);
+    }
+    Some(expr)
 }
 
 /// One condition, or a list of which any may be true.

@@ -26,10 +26,20 @@ pub struct Diagnostic {
 /// Whether a [`Diagnostic`] rejects its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// The rule loads and does what it says; something about it could be better, or is unusual.
+    Note,
     /// The rule loads; something about it deserves a second look.
     Warning,
     /// The rule is rejected; the others load.
     Error,
+}
+
+impl Diagnostic {
+    /// Whether this is a linter's finding: the rule is well formed and runs, but is not likely to be what was meant.
+    #[must_use]
+    pub fn is_lint(&self) -> bool {
+        crate::lint::CODES.contains(&self.code)
+    }
 }
 
 impl fmt::Display for Diagnostic {
@@ -42,6 +52,7 @@ impl fmt::Display for Diagnostic {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Note => "note",
             Self::Warning => "warning",
             Self::Error => "error",
         })
@@ -62,7 +73,10 @@ macro_rules! codes {
 }
 
 codes! {
+    ALWAYS_TRUE = "always-true": "a condition that every record satisfies",
     BAD_ACTION = "bad-action": "an `action` that Sigma does not define, or that has nothing to act on",
+    BAD_ALLOW = "bad-allow": "a comment `# lint: allow(…)` without a reason, or of what can't be allowed",
+    BAD_ATTACK_TAG = "bad-attack-tag": "a tag of ATT&CK that is none",
     BAD_CIDR = "bad-cidr": "a `cidr` value is not a network",
     BAD_CONDITION = "bad-condition": "the condition is not a sentence of Sigma's condition language",
     BAD_ENCODING = "bad-encoding": "the file is not UTF-8",
@@ -76,31 +90,46 @@ codes! {
     BAD_TEST = "bad-test": "an example under `trailloop: tests:` is not a name, an event and an expectation",
     BAD_VALUE = "bad-value": "a value that this modifier can't take",
     BAD_VERSION = "bad-version": "a `sigma-version` that this engine does not read",
+    BARE_WILDCARD = "bare-wildcard": "`contains` and its like over nothing but a wildcard",
     CONFLICTING_MODIFIERS = "conflicting-modifiers": "modifiers that can't stand together",
+    DEAD_FIELD = "dead-field": "a field that no record of CloudTrail has",
+    DUPLICATE_DETECTION = "duplicate-detection": "another rule finds the same records",
     DUPLICATE_ID = "duplicate-id": "another rule has the same id",
     DUPLICATE_KEY = "duplicate-key": "a key stands twice in one mapping",
+    DUPLICATE_VALUE = "duplicate-value": "a value that stands twice in its list",
     EMPTY_FILE = "empty-file": "the file holds no document",
     EMPTY_SELECTION = "empty-selection": "a search identifier without anything to search for",
+    FIELD_AS_VALUE = "field-as-value": "a value that looks like the name of a field",
     FILTER_POLARITY = "filter-polarity": "a filter that keeps what it describes instead of taking it away",
     FOREIGN_LOGSOURCE = "foreign-logsource": "the rule is written for logs that are not CloudTrail",
+    KEEPING_FILTER = "keeping-filter": "a filter that the condition demands instead of excluding",
     LEGACY_AGGREGATION = "legacy-aggregation": "an aggregation after `|`, from before Sigma had correlations",
+    MISSING_ATTACK = "missing-attack": "the rule names no technique of ATT&CK",
+    MISSING_AUTHOR = "missing-author": "the rule does not say who wrote it",
     MISSING_CONDITION = "missing-condition": "the detection has no condition",
+    MISSING_DESCRIPTION = "missing-description": "the rule does not say what it finds",
     MISSING_DETECTION = "missing-detection": "the rule has no detection",
     MISSING_ID = "missing-id": "the rule has no id, so its title stands for it",
     MISSING_LEVEL = "missing-level": "the rule has no level, so it counts as medium",
     MISSING_LOGSOURCE = "missing-logsource": "the rule does not say which logs it is for",
     MISSING_TESTS = "missing-tests": "a shipped rule without an event that it matches and one that it does not",
     MISSING_TITLE = "missing-title": "the rule has no title",
+    NEEDLESS_BRANCH = "needless-branch": "a branch of the condition that another one covers",
+    NEVER_TRUE = "never-true": "a branch that no record can satisfy",
     NULL_IN_LIST = "null-in-list": "null among other values, which other engines refuse",
+    OR_FOR_AND = "or-for-and": "a filter of alternatives that were probably meant together",
+    PADDED_VALUE = "padded-value": "a value with white space at an end",
     SINGLE_ALL = "single-all": "`all` over a single value changes nothing",
     TOO_LARGE = "too-large": "a limit on files, rules or values is passed",
     TOO_MANY_PROBLEMS = "too-many-problems": "the rest of the file's problems are not shown",
     UNDEFINED_IDENTIFIER = "undefined-identifier": "the condition names a search identifier that does not exist",
+    UNKNOWN_EVENT = "unknown-event": "an eventSource or eventName that CloudTrail does not write",
     UNKNOWN_KEY = "unknown-key": "a key that Sigma does not define",
     UNKNOWN_LIST = "unknown-list": "`expand` names a list that is not there",
     UNKNOWN_MODIFIER = "unknown-modifier": "a modifier that Sigma does not define",
     UNKNOWN_RULE = "unknown-rule": "a filter speaks of a rule that is not loaded",
     UNSUPPORTED = "unsupported": "Sigma that this engine does not run",
+    UNUSED_ALLOW = "unused-allow": "a comment `# lint: allow(…)` under which nothing is found",
     UNUSED_IDENTIFIER = "unused-identifier": "a search identifier that no condition uses",
     UPPERCASE_OPERATOR = "uppercase-operator": "an operator in capitals, which other engines refuse",
     WRONG_TYPE = "wrong-type": "a list, mapping or scalar where another of them belongs",
@@ -108,7 +137,8 @@ codes! {
     YAML_SYNTAX = "yaml-syntax": "the text is not YAML",
 }
 
-/// At most this many errors of one file are kept, and as many warnings; one more of each says that there are more.
+/// At most this many errors of one file are kept, as many warnings and as many notes; one more of each says that there are
+/// more.
 const PROBLEMS_SHOWN_MAX: usize = 100;
 
 /// Collects the problems of one file. It counts errors even past the limit of what is kept.
@@ -118,11 +148,12 @@ pub(crate) struct Reporter<'a> {
     diagnostics: Vec<Diagnostic>,
     errors: usize,
     warnings: usize,
+    notes: usize,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(path: &'a str, text: &'a str) -> Self {
-        Self { path, text, diagnostics: Vec::new(), errors: 0, warnings: 0 }
+        Self { path, text, diagnostics: Vec::new(), errors: 0, warnings: 0, notes: 0 }
     }
 
     pub(crate) fn path(&self) -> &'a str {
@@ -137,6 +168,7 @@ impl<'a> Reporter<'a> {
     /// Whether further problems of this severity would only be counted.
     pub(crate) fn is_full(&self, severity: Severity) -> bool {
         let count = match severity {
+            Severity::Note => self.notes,
             Severity::Warning => self.warnings,
             Severity::Error => self.errors,
         };
@@ -161,6 +193,26 @@ impl<'a> Reporter<'a> {
         help: impl Into<String>,
     ) {
         self.push(mark, Severity::Warning, code, message.into(), help.into());
+    }
+
+    pub(crate) fn note(
+        &mut self,
+        mark: Mark,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(mark, Severity::Note, code, message.into(), help.into());
+    }
+
+    /// The text of the file.
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Takes back every problem that `is_allowed` says is meant.
+    pub(crate) fn take_back(&mut self, mut is_allowed: impl FnMut(&Diagnostic) -> bool) {
+        self.diagnostics.retain(|diagnostic| !is_allowed(diagnostic));
     }
 
     /// The place in the file of `word`, which stands at `offset` of the node's text.
@@ -228,6 +280,7 @@ impl<'a> Reporter<'a> {
         help: String,
     ) {
         let count = match severity {
+            Severity::Note => &mut self.notes,
             Severity::Warning => &mut self.warnings,
             Severity::Error => &mut self.errors,
         };

@@ -18,8 +18,10 @@
 //! them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
 //! wrong with it; `ours` reads what we add under `trailloop:`, `examples` runs the records a rule carries, and `digest` makes the hash that a set is known by.
 
+pub mod catalogue;
 mod collection;
 mod condition;
+mod coverage;
 mod derived;
 mod describe;
 mod detection;
@@ -36,6 +38,7 @@ mod fold;
 mod gather;
 mod index;
 mod keys;
+mod lint;
 mod lists;
 mod load;
 mod memo;
@@ -58,6 +61,7 @@ mod view;
 mod witness;
 mod yaml;
 
+pub use coverage::{Call, CallName};
 pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use examples::{TestOutcome, demand_tests, for_example, run_tests};
 pub use explain::{CostClass, Explanation, Plan};

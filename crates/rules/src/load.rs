@@ -11,6 +11,7 @@ use crate::detection::{self, Context};
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
 use crate::digest;
 use crate::filter::{self, Filter};
+use crate::lint;
 use crate::lists::{EXPANDED_BYTES_MAX, Lists};
 use crate::modifier::nearest;
 use crate::ours::{self, Ours};
@@ -119,6 +120,7 @@ pub fn load_with(path: &str, text: &str, lists: &Lists) -> Loaded {
             "write a Sigma rule, or remove the file",
         );
     }
+    let mut allows = lint::allows(&documents, &mut reporter);
     let mut loaded = Loaded::default();
     let regex_bytes_left = Cell::new(REGEXES_BYTES_MAX);
     let expanded_bytes_left = Cell::new(EXPANDED_BYTES_MAX);
@@ -132,11 +134,15 @@ pub fn load_with(path: &str, text: &str, lists: &Lists) -> Loaded {
             in_scope: false,
         };
         match read(&document, context, &mut reporter) {
-            Some(Read::Rule(rule)) => loaded.rules.push(*rule),
+            Some(Read::Rule(mut rule)) => {
+                rule.twin_is_meant = allows.twin(rule.line);
+                loaded.rules.push(*rule);
+            }
             Some(Read::Filter(filter)) => loaded.filters.push(filter),
             None => loaded.rejected += 1,
         }
     }
+    allows.apply(&mut reporter);
     // A document that is not YAML did not even become one.
     loaded.rejected = loaded.rejected.max(usize::from(reporter.errors() > 0));
     loaded.diagnostics = reporter.into_diagnostics();
@@ -216,6 +222,7 @@ fn rule(
         }
     };
     let Ours { level_reason, pack, runbook, tests } = ours::read(document, reporter);
+    lint::about(document, pack.as_deref(), reporter);
     let analytic = Analytic {
         uid,
         name: title.unwrap_or_default(),
@@ -246,6 +253,7 @@ fn rule(
         detection,
         exceptions,
         id_mark,
+        twin_is_meant: false,
     })
 }
 

@@ -32,6 +32,8 @@ pub struct Rule {
     pub(crate) exceptions: Vec<Arc<Expr>>,
     /// Where its id stands, for the message of a second rule with the same one.
     pub(crate) id_mark: Mark,
+    /// Whether a comment allows it to find what another rule finds.
+    pub(crate) twin_is_meant: bool,
 }
 
 /// An example and whether the rule must match it.

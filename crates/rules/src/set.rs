@@ -18,6 +18,7 @@ use crate::evaluate::{self, Room, Source};
 use crate::fields::{Fields, NodeId};
 use crate::filter::{self, Filter};
 use crate::index::{Candidate, Index, IndexScratch, Stand};
+use crate::lint;
 use crate::memo::{TESTS_MAX, TextMemo};
 use crate::pattern::Shape;
 use crate::program::{self, Tree};
@@ -118,6 +119,7 @@ impl RuleSet {
                 Tree::all(parts.map(|part| Tree::new(part, false, &mut number)).collect())
             })
             .collect();
+        report_twins(&rules, &trees, diagnostics);
         let Interner { predicates, asked, .. } = interner;
         let stands: Vec<Stand> = trees.iter().map(|tree| Stand::of(tree, &predicates)).collect();
         let fields = fields_of(&predicates);
@@ -398,6 +400,23 @@ fn distinct(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
         }
     }
     by_id.into_values().collect()
+}
+
+/// Reports each rule that another one makes needless.
+fn report_twins(rules: &[Rule], trees: &[Tree], diagnostics: &mut Vec<Diagnostic>) {
+    let mut first_of: HashMap<&Tree, &Rule> = HashMap::new();
+    for (rule, tree) in rules.iter().zip(trees) {
+        if matches!(tree, Tree::Constant(_)) || rule.twin_is_meant {
+            continue;
+        }
+        match first_of.get(tree) {
+            None => drop(first_of.insert(tree, rule)),
+            Some(first) => diagnostics.push(lint::duplicate_detection(
+                (&rule.path, rule.line),
+                (&first.analytic.name, &first.path, first.line),
+            )),
+        }
+    }
 }
 
 fn duplicate(rule: &Rule, first: &Rule) -> Diagnostic {

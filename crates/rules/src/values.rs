@@ -251,7 +251,7 @@ fn has_inner_wildcard(tokens: &[Token]) -> bool {
 }
 
 /// Adds the stars that `contains`, `startswith` and `endswith` stand for.
-fn related(mut tokens: Vec<Token>, relation: Option<Relation>) -> Vec<Token> {
+pub(crate) fn related(mut tokens: Vec<Token>, relation: Option<Relation>) -> Vec<Token> {
     if matches!(relation, Some(Relation::Contains | Relation::EndsWith)) {
         tokens.insert(0, Token::Star);
     }

@@ -24,7 +24,7 @@ const NODE_TEXT_BYTES: usize = 32;
 const DEPTH_MAX: usize = 64;
 
 /// A place in a file: line and column in characters, both from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
     pub(crate) line: u32,
     pub(crate) column: u32,

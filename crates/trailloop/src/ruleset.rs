@@ -90,7 +90,7 @@ impl RuleFiles {
         for one in self.diagnostics.iter().filter(|one| is_serious(one)) {
             match one.severity {
                 Severity::Error => tracing::error!("rejected a rule: {one}"),
-                Severity::Warning => tracing::warn!("{one}"),
+                Severity::Warning | Severity::Note => tracing::warn!("{one}"),
             }
         }
         for need in self.needs() {
