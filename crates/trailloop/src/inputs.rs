@@ -90,7 +90,9 @@ fn examine(files: &RuleFiles, denies_lints: bool) -> Result<Prepared, Vec<String
     let mut reasons: Vec<String> = files
         .diagnostics
         .iter()
-        .filter(|one| one.severity == Severity::Error || denies_lints)
+        .filter(|one| {
+            one.severity == Severity::Error || denies_lints && one.severity == Severity::Warning
+        })
         .map(ToString::to_string)
         .collect();
     let mut unread = 0;
