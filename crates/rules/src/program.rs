@@ -82,6 +82,21 @@ impl Tree {
         }
     }
 
+    /// The tree with the parts of each group in one order, to be compared with others.
+    pub(crate) fn sorted(&self) -> Self {
+        let sorted = |parts: &[Self]| {
+            let mut parts: Vec<Self> = parts.iter().map(Self::sorted).collect();
+            parts.sort();
+            parts
+        };
+        match self {
+            Self::Constant(_) | Self::Test { .. } => self.clone(),
+            Self::All(parts) => Self::All(sorted(parts)),
+            Self::Any(parts) => Self::Any(sorted(parts)),
+            Self::AtLeast(count, parts) => Self::AtLeast(*count, sorted(parts)),
+        }
+    }
+
     /// Whether the tree asks for a predicate.
     pub(crate) fn asks(&self, number: u32) -> bool {
         match self {

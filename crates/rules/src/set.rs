@@ -404,12 +404,16 @@ fn distinct(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
 
 /// Reports each rule that another one makes needless.
 fn report_twins(rules: &[Rule], trees: &[Tree], diagnostics: &mut Vec<Diagnostic>) {
-    let mut first_of: HashMap<&Tree, &Rule> = HashMap::new();
-    for (rule, tree) in rules.iter().zip(trees) {
+    let mut first_of: HashMap<Tree, &Rule> = HashMap::new();
+    // In the order of their places: ids say nothing to a reader.
+    let mut placed: Vec<(&Rule, &Tree)> = rules.iter().zip(trees).collect();
+    placed.sort_by_key(|(rule, _)| (&rule.path, rule.line));
+    for (rule, tree) in placed {
         if matches!(tree, Tree::Constant(_)) || rule.twin_is_meant {
             continue;
         }
-        match first_of.get(tree) {
+        let tree = tree.sorted();
+        match first_of.get(&tree) {
             None => drop(first_of.insert(tree, rule)),
             Some(first) => diagnostics.push(lint::duplicate_detection(
                 (&rule.path, rule.line),

@@ -41,8 +41,9 @@ fn check(paths: &PathArgs) -> anyhow::Result<Exit> {
     for one in &diagnostics {
         writeln!(out, "{one}").context("write diagnostics")?;
     }
-    let warnings = diagnostics.iter().filter(|one| one.severity == Severity::Warning).count();
-    writeln!(out, "{}; {rejected} rejected, {warnings} warnings", set.strategy())
+    let count = |severity| diagnostics.iter().filter(|one| one.severity == severity).count();
+    let (warnings, notes) = (count(Severity::Warning), count(Severity::Note));
+    writeln!(out, "{}; {rejected} rejected, {warnings} warnings, {notes} notes", set.strategy())
         .context("write the result")?;
     Ok(if rejected > 0 { Exit::Failed } else { Exit::Done })
 }

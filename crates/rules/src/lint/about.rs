@@ -80,10 +80,16 @@ fn attack_tag(tag: &Node, rest: &str, reporter: &mut Reporter<'_>) {
         return;
     }
     let plain = rest.to_ascii_lowercase().replace(['_', ' '], "-");
+    if plain == "defense-evasion" {
+        reporter.note(
+            tag.mark,
+            code::BAD_ATTACK_TAG,
+            format!("{} is a tactic of ATT&CK before version 19", quoted(tag.text())),
+            "write `attack.stealth` or `attack.defense-impairment`, which took its place",
+        );
+        return;
+    }
     let help = match plain.as_str() {
-        "defense-evasion" => {
-            "write `attack.stealth` or `attack.defense-impairment`, which took its place in ATT&CK 19".to_owned()
-        }
         plain if TACTICS.contains(&plain) || is_numbered(plain, "t") => {
             format!("write `attack.{plain}`")
         }

@@ -99,8 +99,14 @@ fn keeping_filter(part: &Part<'_>, sentence: &Node, reporter: &mut Reporter<'_>)
         return;
     }
     let text = sentence.text();
-    let mark = match text.find(name.as_str()) {
-        Some(at) => reporter.mark_within(sentence, text, at, name),
+    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '*');
+    let is_word = |at: usize| {
+        let (before, from) = text.split_at(at);
+        let after = from.get(name.len()..).unwrap_or_default();
+        !before.ends_with(is_of_name) && !after.starts_with(is_of_name)
+    };
+    let mark = match text.match_indices(name.as_str()).find(|(at, _)| is_word(*at)) {
+        Some((at, _)) => reporter.mark_within(sentence, text, at, name),
         None => sentence.mark,
     };
     reporter.warning(
@@ -128,17 +134,16 @@ fn or_for_and(part: &Part<'_>, reporter: &mut Reporter<'_>) {
         .collect();
     let Some(items) = items else { return };
     let fields: BTreeSet<&str> = items.iter().map(|item| item.field).collect();
-    let call = items.iter().find(|item| matches!(item.field, "eventSource" | "eventName" | "api"));
-    let Some(call) = call.filter(|_| items.len() > 1 && fields.len() == items.len()) else {
-        return;
-    };
+    // Alternatives are common. That a source and a name, which belong together, are two of them is not.
+    let source = items.iter().find(|item| item.field == "eventSource");
+    let is_mixed = fields.contains("eventName") || fields.contains("api");
+    let Some(source) = source.filter(|_| is_mixed && fields.len() == items.len()) else { return };
     reporter.warning(
-        call.key.mark,
+        source.key.mark,
         code::OR_FOR_AND,
         format!(
-            "{} is a list, so that `{}` alone is enough to leave an event out",
-            quoted(&part.identifier.name),
-            call.field
+            "{} is a list, so that its `eventSource` alone is enough to leave an event out",
+            quoted(&part.identifier.name)
         ),
         "write the items as one mapping, without dashes, if they have to hold together",
     );

@@ -18,6 +18,34 @@ use crate::yaml::{Meaning, Node};
 /// Sources that append the version of their API to names.
 const VERSIONED: &[&str] = &["cloudfront", "lambda"];
 
+/// Sources that most accounts have records of.
+const COMMON: &[&str] =
+    &["ec2", "iam", "kms", "lambda", "organizations", "rds", "s3", "signin", "ssm", "sts"];
+
+/// What services are called elsewhere, and the name of their source.
+const CALLED: &[(&str, &str)] = &[
+    ("cloudwatch", "monitoring"),
+    ("cloudwatchlogs", "logs"),
+    ("cloudwatch-logs", "logs"),
+    ("directory-service", "ds"),
+    ("efs", "elasticfilesystem"),
+    ("elb", "elasticloadbalancing"),
+    ("elbv2", "elasticloadbalancing"),
+    ("email", "ses"),
+    ("emr", "elasticmapreduce"),
+    ("eventbridge", "events"),
+    ("firehose-delivery", "firehose"),
+    ("identitycenter", "sso"),
+    ("iam-identity-center", "sso"),
+    ("macie", "macie2"),
+    ("msk", "kafka"),
+    ("opensearch", "es"),
+    ("sesv2", "ses"),
+    ("sfn", "states"),
+    ("sso-admin", "sso"),
+    ("stepfunctions", "states"),
+];
+
 pub(super) fn check(parts: &[Part<'_>], reporter: &mut Reporter<'_>) {
     let mut said = BTreeSet::new();
     for part in parts {
@@ -150,7 +178,10 @@ fn unknown_source(value: &Node, said: &mut BTreeSet<String>, reporter: &mut Repo
     let bare = lower.strip_suffix(HOST).unwrap_or(&lower);
     let names: Vec<&str> = catalogue::sources().iter().map(|source| source.name).collect();
     let first = bare.split('.').next().unwrap_or(bare);
-    let near = nearest(bare, &names).or_else(|| names.iter().find(|name| **name == first).copied());
+    let called = CALLED.iter().find(|(word, _)| *word == bare).map(|(_, name)| *name);
+    let near = called
+        .or_else(|| nearest(bare, &names))
+        .or_else(|| names.iter().find(|name| **name == first).copied());
     let help = match near {
         Some(near) => format!("write `{near}{HOST}` if that is meant"),
         None => "look at the eventSource of a record of this service; it often is not the service's name".to_owned(),
@@ -272,15 +303,22 @@ fn of_renamed(name: &str, recorded: &[&str]) -> (String, String) {
 
 /// What to write instead of a name that none of its sources has.
 fn remedy(name: &str, near: Option<&str>, is_open: bool) -> String {
-    let others: Vec<&Source> =
-        catalogue::sources().iter().filter(|source| source.has(name)).take(3).collect();
-    if !others.is_empty() && !is_open {
-        let shown: Vec<String> =
-            others.iter().map(|source| format!("`{}{HOST}`", source.name)).collect();
-        return format!("write `eventSource` {}, which has it", shown.join(" or "));
+    let mut others: Vec<&Source> =
+        catalogue::sources().iter().filter(|source| source.has(name)).collect();
+    // Of many services the one that everybody has is likely meant.
+    others.sort_by_key(|source| !COMMON.contains(&source.name));
+    let shown: Vec<String> =
+        others.iter().take(3).map(|source| format!("`{}{HOST}`", source.name)).collect();
+    match shown.as_slice() {
+        _ if is_open => {}
+        [] => {}
+        [one] => return format!("write {one} as `eventSource`, which has it"),
+        several => {
+            return format!("write one of {} as `eventSource`, which have it", several.join(", "));
+        }
     }
     if let Some(near) = near {
-        return format!("write `{near}`");
+        return format!("write `{near}` if that is meant");
     }
     let lower = name.to_ascii_lowercase();
     let longer = catalogue::sources().iter().find_map(|source| {

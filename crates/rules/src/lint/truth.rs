@@ -48,6 +48,9 @@ const BRANCHES_MAX: usize = 16;
 /// Larger expressions are not compared with one another.
 const TESTS_MAX: usize = 60;
 
+/// Nothing is claimed of a detection of more values: its lists would be gone through again and again.
+const VALUES_MAX: usize = 2_000;
+
 /// A way to satisfy a detection or a part of it.
 struct Branch {
     mark: Mark,
@@ -56,6 +59,10 @@ struct Branch {
 }
 
 pub(super) fn check(parts: &[Part<'_>], sentence: &Node, reporter: &mut Reporter<'_>) {
+    let weight: usize = parts.iter().map(|part| part.identifier.expr.weight()).sum();
+    if weight > VALUES_MAX {
+        return;
+    }
     let mut steps = STEPS_MAX;
     let mut is_bad = vec![false; parts.len()];
     for (part, is_bad) in parts.iter().zip(&mut is_bad) {
@@ -67,6 +74,9 @@ pub(super) fn check(parts: &[Part<'_>], sentence: &Node, reporter: &mut Reporter
         }
     }
     let Some(shape) = shape(parts, sentence) else { return };
+    if shape.weight().saturating_mul(weight) > VALUES_MAX * BRANCHES_MAX {
+        return;
+    }
     let of_condition = match &shape {
         Expr::Any(parts) => parts.as_slice(),
         whole => std::slice::from_ref(whole),

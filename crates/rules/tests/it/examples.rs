@@ -1,8 +1,8 @@
 //! The examples that a rule carries.
 
-use trailloop_rules::{Loaded, Severity, TestEvent, demand_tests, load, run_tests};
+use trailloop_rules::{Loaded, Severity, TestEvent, demand_tests, run_tests};
 
-use crate::support::rule_of;
+use crate::support::{load, rule_of};
 
 const DETECTION: &str = "s:\n  userIdentity.accountId: '111122223333'\n  n: 7\n  flag: true\n  gone: null\ncondition: s";
 

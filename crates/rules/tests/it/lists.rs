@@ -1,8 +1,8 @@
 //! Lists for `expand`: values of a rule that stand in files of their own.
 
-use trailloop_rules::{Lists, Loaded, RuleSet, load_with};
+use trailloop_rules::{Lists, Loaded, RuleSet};
 
-use crate::support::{matches, rule_of};
+use crate::support::{load_with, matches, rule_of};
 
 fn lists() -> Lists {
     let mut lists = Lists::new();

@@ -11,6 +11,7 @@ mod collections;
 mod derived;
 mod examples;
 mod filters;
+mod lint;
 mod lists;
 mod naive;
 mod property;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use trailloop_cloudtrail::{Record, RecordBuffer};
-use trailloop_rules::{Diagnostic, Loaded, MatchScratch, RuleSet, Severity, load};
+use trailloop_rules::{Diagnostic, Lists, Loaded, MatchScratch, RuleSet, Severity};
 
 /// The root of the repository.
 pub(crate) fn repository() -> PathBuf {
@@ -28,6 +28,18 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
+}
+
+/// Loads a file without what the linter says of it: these tests invent fields and events.
+pub(crate) fn load(path: &str, text: &str) -> Loaded {
+    load_with(path, text, &Lists::new())
+}
+
+/// The same with lists.
+pub(crate) fn load_with(path: &str, text: &str, lists: &Lists) -> Loaded {
+    let mut loaded = trailloop_rules::load_with(path, text, lists);
+    loaded.diagnostics.retain(|one| !one.is_lint());
+    loaded
 }
 
 /// A whole rule around a `detection:` section given without indentation.
