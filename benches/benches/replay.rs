@@ -17,6 +17,7 @@ use trailloop_benches::{compile, corpus, synthetic_rules};
 use trailloop_cloudtrail::Limits;
 use trailloop_content::shipped;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::replay::{Fetched, Replayed, replay};
 use trailloop_rules::RuleSet;
 
@@ -148,7 +149,7 @@ fn plain_loop(files: &Files, threads: usize) {
 
 fn run_replay(files: &Files, rules: &Arc<RuleSet>, jobs: usize) {
     let engine = Engine {
-        rules: Arc::clone(rules),
+        rules: LiveRules::new(Arc::clone(rules)),
         limits: Limits::default(),
         filter: RecordFilter::default(),
     };

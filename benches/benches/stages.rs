@@ -12,6 +12,7 @@ use trailloop_benches::{corpus, synthetic_rules};
 use trailloop_cloudtrail::{Limits, Scratch, read_records};
 use trailloop_finding::Place;
 use trailloop_pipeline::examine::{Engine, RecordFilter, Worker};
+use trailloop_pipeline::live::LiveRules;
 
 const PLACE: Place<'static> = Place { source: "bucket/key", version: None };
 
@@ -39,8 +40,11 @@ fn stages(criterion: &mut Criterion) {
         });
     });
     for count in [0, 50, 800] {
-        let engine =
-            Engine { rules: synthetic_rules(count), limits, filter: RecordFilter::default() };
+        let engine = Engine {
+            rules: LiveRules::new(synthetic_rules(count)),
+            limits,
+            filter: RecordFilter::default(),
+        };
         group.bench_function(format!("gunzip, parse and match {count} rules"), |bencher| {
             let mut worker = Worker::default();
             let take = |finding| {

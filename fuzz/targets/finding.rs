@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use trailloop_cloudtrail::{Record, RecordBuffer};
-use trailloop_finding::{Analytic, FINDING_BYTES_MAX, Finding, Level, Place, redact};
+use trailloop_finding::{Analytic, FINDING_BYTES_MAX, Finding, Level, Origin, Place, redact};
 
 fuzz_target!(|json: &[u8]| {
     let mut buffer = RecordBuffer::new();
@@ -24,8 +24,12 @@ fuzz_target!(|json: &[u8]| {
         falsepositives: Vec::new(),
         status: None,
         license: None,
+        runbook: None,
+        hash: String::new(),
     };
-    let finding = Finding::new(&analytic, record, Place { source: "bucket/key", version: None });
+    let place = Place { source: "bucket/key", version: None };
+    let origin = Origin { place, rule_set: "", enrichment: &[] };
+    let finding = Finding::new(&analytic, record, origin);
     assert!(finding.json.len() <= FINDING_BYTES_MAX);
     assert!(!finding.json.contains(['\u{fffe}', '\u{ffff}', '\n']));
 });

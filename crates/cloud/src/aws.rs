@@ -1,4 +1,4 @@
-//! The AWS kinds: SQS and S3 through the official SDK, or an emulator that speaks like them.
+//! The AWS kinds: SQS, S3 and Organizations through the official SDK, or an emulator that speaks like them.
 //!
 //! The SDK does what it does well: signing, the credential chain, retries with backoff, checksums.
 //! What is ours: limits on time (a long poll and a 50 MB body must fit, a server that falls silent
@@ -6,6 +6,7 @@
 //! [`crate::CloudError`] with everything the answer told.
 
 mod failure;
+mod organization;
 mod queue;
 mod store;
 
@@ -18,6 +19,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
 pub(crate) use self::failure::from_sdk;
+pub use self::organization::{MemberAccount, Organization};
 pub use self::queue::AwsQueue;
 pub use self::store::AwsStore;
 
@@ -45,7 +47,7 @@ pub struct AwsOptions {
     pub path_style: bool,
 }
 
-/// Clients for SQS and S3 that share credentials, settings and connections.
+/// Clients for SQS, S3 and Organizations that share credentials, settings and connections.
 #[derive(Clone, Debug)]
 pub struct Aws {
     config: SdkConfig,
@@ -91,6 +93,11 @@ impl Aws {
         AwsStore::new(self.s3(), self.stall)
     }
 
+    /// The organization that the credentials' account may look at.
+    pub fn organization(&self) -> Organization {
+        Organization::new(self.organizations())
+    }
+
     /// Signs with these keys instead of those of the credential chain. For emulators, which take
     /// any, and for tests; a service has its role.
     #[must_use]
@@ -107,6 +114,10 @@ impl Aws {
     /// The region that requests are signed for, if one is known.
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn organizations(&self) -> aws_sdk_organizations::Client {
+        aws_sdk_organizations::Client::new(&self.config)
     }
 
     pub(crate) fn s3(&self) -> aws_sdk_s3::Client {

@@ -188,7 +188,8 @@ impl Walk {
             }
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_file() => {
-                    self.objects.push(Listed { key, bytes: metadata.len() });
+                    // Its etag is made of its bytes, and a listing does not read them.
+                    self.objects.push(Listed { key, bytes: metadata.len(), etag: None });
                 }
                 Ok(_) => tracing::warn!(?path, "not listed: neither a file nor a folder"),
                 Err(failure) if failure.kind() == ErrorKind::NotFound => {}

@@ -24,7 +24,7 @@ pub mod provision;
 mod queue;
 mod store;
 
-pub use aws::{Aws, AwsOptions, AwsQueue, AwsStore, connect};
+pub use aws::{Aws, AwsOptions, AwsQueue, AwsStore, MemberAccount, Organization, connect};
 pub use clock::{Clock, ManualClock};
 pub use error::{CloudError, CloudErrorKind};
 pub use faulty::{Fault, FaultPlan, FaultRate, FaultyQueue, FaultyStore, Operation, ScriptedFault};

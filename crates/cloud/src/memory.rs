@@ -397,7 +397,11 @@ impl Store for MemoryStore {
         let mut found = objects
             .range::<str, _>((start, Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
-            .map(|(key, bytes)| Listed { key: key.clone(), bytes: bytes.len() as u64 });
+            .map(|(key, bytes)| Listed {
+                key: key.clone(),
+                bytes: bytes.len() as u64,
+                etag: Some(content_etag(bytes)),
+            });
         let objects: Vec<Listed> = found.by_ref().take(LIST_PAGE_MAX).collect();
         let more = found.next().is_some();
         let next = objects.last().filter(|_| more).map(|last| last.key.clone());

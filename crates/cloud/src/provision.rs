@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_organizations::types::Tag;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, CreateBucketConfiguration, Event, NotificationConfiguration,
@@ -141,4 +142,45 @@ fn unanswered(operation: &'static str, resource: &str) -> CloudError {
         resource,
         "the answer does not hold what was asked for",
     )
+}
+
+/// Makes an organization of the configured account, with a unit below the root of this name and in it an account with
+/// this name and tag; gives the account's id. `Ok`: they exist.
+pub async fn create_organization(
+    aws: &Aws,
+    unit: &str,
+    account: &str,
+    (key, value): (&str, &str),
+) -> Result<String, CloudError> {
+    let client = aws.organizations();
+    let failed = |what: &'static str| {
+        move || {
+            CloudError::new(CloudErrorKind::Invalid, "create", what, "the answer does not name it")
+        }
+    };
+    client
+        .create_organization()
+        .send()
+        .await
+        .map_err(|failure| from_sdk("create", "organization", &failure))?;
+    let roots = client.list_roots().send().await;
+    let roots = roots.map_err(|failure| from_sdk("list", "roots", &failure))?;
+    let root = roots.roots().first().and_then(|root| root.id()).ok_or_else(failed("root"))?;
+    let made = client.create_organizational_unit().parent_id(root).name(unit).send().await;
+    let made = made.map_err(|failure| from_sdk("create", unit, &failure))?;
+    let unit_id =
+        made.organizational_unit().and_then(|unit| unit.id()).ok_or_else(failed("unit"))?;
+    let tag = Tag::builder().key(key).value(value).build();
+    let tag = tag.map_err(|error| {
+        CloudError::new(CloudErrorKind::Invalid, "create", key, error.to_string())
+    })?;
+    let request = client.create_account().email("account@example.com").account_name(account);
+    let made = request.tags(tag).send().await;
+    let made = made.map_err(|failure| from_sdk("create", account, &failure))?;
+    let status = made.create_account_status();
+    let id = status.and_then(|status| status.account_id()).ok_or_else(failed("account"))?;
+    let moved = client.move_account().account_id(id).source_parent_id(root);
+    let moved = moved.destination_parent_id(unit_id).send().await;
+    moved.map_err(|failure| from_sdk("move", account, &failure))?;
+    Ok(id.to_owned())
 }

@@ -58,6 +58,8 @@ pub struct Listed {
     pub key: String,
     /// The size of the body as it is stored.
     pub bytes: u64,
+    /// The etag that [`Store::get`] gives, if the store lists it: another body has another.
+    pub etag: Option<String>,
 }
 
 /// One page of a listing.

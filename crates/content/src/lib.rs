@@ -3,8 +3,14 @@
 //! Every file lies under `rules/`, by ATT&CK tactic, and carries at least one record that it matches and one that it
 //! does not; the tests of this crate hold that.
 
+mod rates;
+mod version;
+
 use include_dir::{Dir, include_dir};
 use trailloop_rules::{Loaded, demand_tests, load};
+
+pub use rates::{RATES, Rates, rates};
+pub use version::VERSION;
 
 static RULES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 
@@ -57,13 +63,17 @@ mod tests {
 
     use super::*;
 
+    /// The folders of rules that are not about attacks.
+    const PACKS: [&str; 3] = ["compliance", "cost", "change"];
+
     #[test]
     fn every_file_is_one_rule_without_a_complaint() {
         let shipped = shipped();
         let complaints: Vec<String> = shipped.diagnostics.iter().map(ToString::to_string).collect();
         assert_eq!(complaints, Vec::<String>::new());
         assert_eq!(shipped.rules.len(), files().len());
-        assert!(shipped.rules.len() >= 25);
+        let of_attacks = shipped.rules.iter().filter(|rule| rule.pack.is_none()).count();
+        assert!(of_attacks >= 110, "{of_attacks} rules of attacks");
         let mut diagnostics = Vec::new();
         let set = RuleSet::build(shipped.rules, &[], &mut diagnostics);
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
@@ -93,7 +103,29 @@ mod tests {
             assert!(about.author.is_some(), "{}", rule.path);
             assert!(!about.references.is_empty(), "{}", rule.path);
             assert!(!about.falsepositives.is_empty(), "{}", rule.path);
-            assert!(about.tags.iter().any(|tag| tag.starts_with("attack.t")), "{}", rule.path);
+            assert!(about.runbook.as_ref().is_some_and(|text| text.len() > 30), "{}", rule.path);
+            assert!(
+                rule.level_reason.as_ref().is_some_and(|text| text.len() > 30),
+                "{}",
+                rule.path
+            );
+            let folder = rule.path.split('/').next().unwrap();
+            let is_pack = PACKS.contains(&folder);
+            assert_eq!(rule.pack.as_deref(), is_pack.then_some(folder), "{}", rule.path);
+            let names_technique = about.tags.iter().any(|tag| tag.starts_with("attack.t"));
+            assert!(names_technique || is_pack, "{}", rule.path);
+        }
+    }
+
+    #[test]
+    fn titles_are_told_apart() {
+        let mut titles = BTreeSet::new();
+        for rule in shipped().rules {
+            assert!(
+                titles.insert(rule.analytic.name.clone()),
+                "{} stands twice",
+                rule.analytic.name
+            );
         }
     }
 }

@@ -98,4 +98,6 @@ pub struct Analytic {
     pub license: Option<String>,
     /// What a responder does first, and how it is undone.
     pub runbook: Option<String>,
+    /// The SHA-256 of all that the rule says, in hex.
+    pub hash: String,
 }

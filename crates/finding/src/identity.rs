@@ -4,7 +4,8 @@ use sha2::{Digest as _, Sha256};
 use trailloop_cloudtrail::Record;
 
 /// How a record is known: its eventID, or the SHA-256 of its bytes when it has none (before eventVersion 1.01).
-pub(crate) fn event_uid(record: Record<'_>) -> String {
+#[must_use]
+pub fn event_uid(record: Record<'_>) -> String {
     // Aggregated events spell it eventId.
     let id = record.text(&["eventID"]).or_else(|| record.text(&["eventId"]));
     match id.filter(|id| !id.is_empty()) {
@@ -25,7 +26,8 @@ pub(crate) fn finding_uid(rule_uid: &str, event_uid: &str) -> String {
 }
 
 /// The SHA-256 of bytes, in hex.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

@@ -6,11 +6,14 @@
 //! any day.
 
 mod analytic;
+mod attack;
 mod identity;
 mod ocsf;
 mod redact;
 mod text;
 
 pub use analytic::{Analytic, Level};
-pub use ocsf::{FINDING_BYTES_MAX, Finding, Place};
+pub use attack::{tactic_of, technique_of};
+pub use identity::{event_uid, sha256};
+pub use ocsf::{FINDING_BYTES_MAX, Finding, Origin, Place};
 pub use redact::redact;

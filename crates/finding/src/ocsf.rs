@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use trailloop_cloudtrail::{Kind, Record, RecordBuffer, Value};
 
 use crate::analytic::{Analytic, Level};
+use crate::attack::{tactic_of, technique_of};
 use crate::identity::{event_uid, finding_uid, sha256};
 use crate::redact::redact;
 use crate::text::{clip, escape_for_queues};
@@ -29,6 +30,17 @@ pub struct Place<'a> {
     pub version: Option<&'a str>,
 }
 
+/// How a finding came about: where its record lies, which rules were asked, and what the user's own files say of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Where the record's object lies.
+    pub place: Place<'a>,
+    /// The hash of the rule set.
+    pub rule_set: &'a str,
+    /// What enrichment says of the record: a field, such as `ip.country`, and its value.
+    pub enrichment: &'a [(&'static str, String)],
+}
+
 /// A finding, ready to be sent or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -45,7 +57,7 @@ pub struct Finding {
 impl Finding {
     /// What this rule says of this record.
     #[must_use]
-    pub fn new(analytic: &Analytic, record: Record<'_>, place: Place<'_>) -> Self {
+    pub fn new(analytic: &Analytic, record: Record<'_>, origin: Origin<'_>) -> Self {
         let event_uid = event_uid(record);
         let uid = finding_uid(&analytic.uid, &event_uid);
         let raw = redact(record);
@@ -55,12 +67,12 @@ impl Finding {
             // Redaction keeps the text valid; a record of nothing but its raw text is the safe way out.
             Cow::Owned(redacted) => match Record::parse(redacted, &mut buffer) {
                 Ok(shown) => shown,
-                Err(_) => return Self::new_bare(analytic, &uid, &event_uid),
+                Err(_) => return Self::new_bare(analytic, &uid, &event_uid, origin),
             },
         };
-        let about = About { analytic, uid: &uid, event_uid: &event_uid, record: shown };
+        let about = About { analytic, uid: &uid, event_uid: &event_uid, record: shown, origin };
         let account = about.account();
-        let location = location(place, record.index());
+        let location = location(origin.place, record.index());
         let mut body = about.body(&location);
         let text = String::from_utf8_lossy(&raw);
         body["raw_data_size"] = json!(record.raw().len());
@@ -74,11 +86,11 @@ impl Finding {
         Self { uid, level: analytic.level, account, json }
     }
 
-    fn new_bare(analytic: &Analytic, uid: &str, event_uid: &str) -> Self {
+    fn new_bare(analytic: &Analytic, uid: &str, event_uid: &str, origin: Origin<'_>) -> Self {
         let mut buffer = RecordBuffer::new();
         let empty = Record::parse(b"{}", &mut buffer).ok();
         let body = empty.map_or(Json::Null, |record| {
-            About { analytic, uid, event_uid, record }.body(&Json::Null)
+            About { analytic, uid, event_uid, record, origin }.body(&Json::Null)
         });
         let json = escape_for_queues(body.to_string());
         Self { uid: uid.to_owned(), level: analytic.level, account: None, json }
@@ -105,6 +117,7 @@ struct About<'a> {
     uid: &'a str,
     event_uid: &'a str,
     record: Record<'a>,
+    origin: Origin<'a>,
 }
 
 impl About<'_> {
@@ -153,9 +166,12 @@ impl About<'_> {
             "resources": self.resources(),
             "observables": self.observables(),
             "evidences": [self.evidence()],
+            "enrichments": self.enrichments(),
             "unmapped": {"trailloop": {
                 "location": location,
+                "rule_set": self.origin.rule_set,
                 "rule": {
+                    "hash": self.analytic.hash,
                     "author": self.analytic.author.as_deref().map(clip),
                     "status": self.analytic.status.as_deref().map(clip),
                     "license": self.analytic.license.as_deref().map(clip),
@@ -206,20 +222,21 @@ impl About<'_> {
 
     /// Techniques and tactics of the rule's tags. A technique belongs to the tactic when the rule names just one.
     fn attacks(&self) -> Json {
-        let tags = || self.analytic.tags.iter().filter_map(|tag| tag.strip_prefix("attack."));
-        let tactics: Vec<Json> = tags()
-            .filter_map(|tag| TACTICS.iter().find(|(_, name)| slug(name) == tag.replace('_', "-")))
+        let tags = &self.analytic.tags;
+        let tactics: Vec<Json> = tags
+            .iter()
+            .filter_map(|tag| tactic_of(tag))
             .map(|(uid, name)| json!({"uid": uid, "name": name}))
             .collect();
-        let techniques = tags().filter(|tag| is_technique(tag)).take(LIST_MAX).map(|tag| {
-            let uid = tag.to_ascii_uppercase();
-            let technique = uid.split('.').next().unwrap_or_default();
-            let mut attack = json!({"technique": {"uid": technique}});
-            if uid.contains('.') {
-                attack["sub_technique"] = json!({"uid": uid});
-            }
-            attack
-        });
+        let techniques =
+            tags.iter().filter_map(|tag| technique_of(tag)).take(LIST_MAX).map(|uid| {
+                let technique = uid.split('.').next().unwrap_or_default();
+                let mut attack = json!({"technique": {"uid": technique}});
+                if uid.contains('.') {
+                    attack["sub_technique"] = json!({"uid": uid});
+                }
+                attack
+            });
         let mut attacks: Vec<Json> = techniques.collect();
         match (tactics.as_slice(), attacks.is_empty()) {
             ([tactic], false) => {
@@ -274,6 +291,32 @@ impl About<'_> {
         found.collect()
     }
 
+    /// What enrichment says in this field.
+    fn enriched(&self, field: &str) -> Option<String> {
+        let known = self.origin.enrichment.iter().find(|(name, _)| *name == field);
+        known.map(|(_, value)| clip(value))
+    }
+
+    /// What enrichment says of the caller's address, of the account, of the caller, and of the region.
+    fn enrichments(&self) -> Json {
+        let of = |name: &str, value: Option<String>, kind: &str, fields: &[&str]| {
+            let known = fields.iter().filter_map(|field| Some((*field, self.enriched(field)?)));
+            let data: Map<String, Json> =
+                known.map(|(field, value)| (field.to_owned(), json!(value))).collect();
+            let is_known = !data.is_empty();
+            is_known.then(|| json!({"name": name, "value": value, "type": kind, "data": data}))
+        };
+        let address = self.clipped(&["sourceIPAddress"]);
+        let region = self.clipped(&["awsRegion"]);
+        let groups = [
+            of("evidences[0].src_endpoint.ip", address, "location", &ENRICHED_ADDRESS),
+            of("cloud.account.uid", self.account(), "account", &ENRICHED_ACCOUNT),
+            of("evidences[0].actor", Some(self.actor_name()), "principal", &ENRICHED_ACTOR),
+            of("cloud.region", region, "environment", &["environment.region"]),
+        ];
+        groups.into_iter().flatten().collect()
+    }
+
     /// The caller's address; the field also holds service names and `AWS Internal`.
     fn address(&self) -> Option<String> {
         self.clipped(&["sourceIPAddress"]).filter(|text| text.parse::<std::net::IpAddr>().is_ok())
@@ -325,7 +368,15 @@ impl About<'_> {
                     "error_message": self.clipped(&["errorMessage"]),
                 },
             },
-            "src_endpoint": {"ip": address, "svc_name": service},
+            "src_endpoint": {
+                "ip": address,
+                "svc_name": service,
+                "location": {"country": self.enriched("ip.country"), "city": self.enriched("ip.city")},
+                "autonomous_system": {
+                    "number": self.enriched("ip.asn").and_then(|number| number.parse::<u32>().ok()),
+                    "name": self.enriched("ip.organization"),
+                },
+            },
             "data": {
                 "user_agent": self.clipped(&["userAgent"]),
                 "event_type": self.clipped(&["eventType"]),
@@ -337,37 +388,18 @@ impl About<'_> {
     }
 }
 
-/// ATT&CK's enterprise tactics, as of version 19, which split Defense Evasion into Stealth and Defense Impairment;
-/// the old name is still on many rules.
-const TACTICS: [(&str, &str); 16] = [
-    ("TA0043", "Reconnaissance"),
-    ("TA0042", "Resource Development"),
-    ("TA0001", "Initial Access"),
-    ("TA0002", "Execution"),
-    ("TA0003", "Persistence"),
-    ("TA0004", "Privilege Escalation"),
-    ("TA0005", "Stealth"),
-    ("TA0005", "Defense Evasion"),
-    ("TA0112", "Defense Impairment"),
-    ("TA0006", "Credential Access"),
-    ("TA0007", "Discovery"),
-    ("TA0008", "Lateral Movement"),
-    ("TA0009", "Collection"),
-    ("TA0011", "Command and Control"),
-    ("TA0010", "Exfiltration"),
-    ("TA0040", "Impact"),
+/// The fields of enrichment, by what of the record they speak of.
+const ENRICHED_ADDRESS: [&str; 7] = [
+    "ip.country",
+    "ip.city",
+    "ip.asn",
+    "ip.organization",
+    "ip.network",
+    "environment.country",
+    "environment.network",
 ];
-
-fn slug(name: &str) -> String {
-    name.to_ascii_lowercase().replace(' ', "-")
-}
-
-/// Whether a tag, without `attack.`, names a technique: `t1098` or `t1098.001`.
-fn is_technique(tag: &str) -> bool {
-    tag.strip_prefix(['t', 'T']).is_some_and(|digits| {
-        digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-    })
-}
+const ENRICHED_ACCOUNT: [&str; 3] = ["account.name", "account.ou", "account.environment"];
+const ENRICHED_ACTOR: [&str; 3] = ["actor.owner", "actor.criticality", "actor.standing"];
 
 fn clipped(list: &[String]) -> Vec<String> {
     list.iter().take(LIST_MAX).map(|text| clip(text)).collect()
@@ -411,6 +443,7 @@ mod tests {
             status: Some("test".to_owned()),
             license: None,
             runbook: Some("Start the trail again.".to_owned()),
+            hash: "0b".repeat(32),
         }
     }
 
@@ -418,7 +451,13 @@ mod tests {
         let mut buffer = RecordBuffer::new();
         let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
         let place = Place { source: "trail/AWSLogs/x.json.gz", version: Some("v1") };
-        let finding = Finding::new(&analytic(), record, place);
+        let enrichment = [
+            ("ip.country", "NL".to_owned()),
+            ("ip.asn", "64496".to_owned()),
+            ("account.name", "prod".to_owned()),
+        ];
+        let origin = Origin { place, rule_set: "5e7", enrichment: &enrichment };
+        let finding = Finding::new(&analytic(), record, origin);
         let body = serde_json::from_str(&finding.json).unwrap();
         (finding, body)
     }

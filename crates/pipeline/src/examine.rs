@@ -2,17 +2,19 @@
 //! the simulation.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use trailloop_cloudtrail::{Limits, ReadSummary, Record, Scratch, read_records};
-use trailloop_finding::{Finding, Place};
+use trailloop_finding::{Finding, Origin, Place, event_uid};
 use trailloop_rules::{MatchScratch, RuleSet};
+
+use crate::live::{InForce, LiveRules, Tally, Trial};
 
 /// What all workers share: the rules, the limits, and which records count.
 pub struct Engine {
-    /// The compiled rules.
-    pub rules: Arc<RuleSet>,
+    /// The compiled rules, which may change between objects.
+    pub rules: LiveRules,
     /// What one object may cost.
     pub limits: Limits,
     /// Which records are evaluated.
@@ -68,7 +70,18 @@ pub struct Examined {
 #[derive(Default)]
 pub struct Worker {
     scratch: Scratch,
-    matching: MatchScratch,
+    matching: Matching,
+    /// The same for rules on trial.
+    trial: Matching,
+    tally: Tally,
+    /// What the operator's files say of a record.
+    enrichment: Vec<(&'static str, String)>,
+}
+
+/// What matching keeps from record to record.
+#[derive(Default)]
+struct Matching {
+    scratch: MatchScratch,
     hits: Vec<u32>,
 }
 
@@ -82,20 +95,51 @@ impl Worker {
         place: Place<'_>,
         mut take: impl FnMut(Finding) -> ControlFlow<()>,
     ) -> Examined {
-        let Self { scratch, matching, hits } = self;
+        let Self { scratch, matching, trial: trying, tally, enrichment } = self;
         let mut examined = Examined::default();
+        // Taken once, so that all records of an object are evaluated by the same rules.
+        let in_force = engine.rules.now();
+        let InForce { rules, trial } = &*in_force;
         examined.read = read_records(object, &engine.limits, scratch, |record| {
             if !engine.filter.passes(record) {
                 return ControlFlow::Continue(());
             }
             examined.records_evaluated += 1;
-            engine.rules.matches_into(&record, matching, hits);
+            match trial {
+                None => rules.matches_into(&record, &mut matching.scratch, &mut matching.hits),
+                Some(trial) => compare(&record, (rules, matching), (trial, trying), tally),
+            }
+            let Matching { scratch, hits } = matching;
+            if !hits.is_empty() {
+                rules.enrichment_into(&record, scratch, enrichment);
+            }
             for hit in hits.iter() {
-                let rule = engine.rules.rule(*hit);
-                take(Finding::new(&rule.analytic, record, place))?;
+                let rule = rules.rule(*hit);
+                let origin = Origin { place, rule_set: rules.hash(), enrichment };
+                take(Finding::new(&rule.analytic, record, origin))?;
             }
             ControlFlow::Continue(())
         });
+        if let Some(trial) = trial {
+            trial.add(tally);
+        }
         examined
     }
+}
+
+/// Asks the rules in force and those on trial, and counts how they differ and what each cost.
+fn compare(
+    record: &Record<'_>,
+    (rules, matching): (&RuleSet, &mut Matching),
+    (trial, trying): (&Trial, &mut Matching),
+    tally: &mut Tally,
+) {
+    let begun = Instant::now();
+    rules.matches_into(record, &mut matching.scratch, &mut matching.hits);
+    let between = Instant::now();
+    trial.rules.matches_into(record, &mut trying.scratch, &mut trying.hits);
+    tally.new_took += between.elapsed();
+    tally.old_took += between - begun;
+    let event = || event_uid(*record);
+    tally.count((rules, &matching.hits), (&trial.rules, &trying.hits), event);
 }

@@ -14,6 +14,7 @@ pub mod bridge;
 mod counters;
 pub mod examine;
 mod lease;
+pub mod live;
 mod park;
 pub mod replay;
 mod service;

@@ -6,6 +6,7 @@
 mod actor;
 mod agent;
 mod key;
+mod kind;
 mod target;
 
 use std::cell::{Cell, RefCell};
@@ -19,6 +20,7 @@ pub(crate) enum Derived {
     Outcome,
     Actor,
     ActorAccount,
+    ActorKind,
     TargetUser,
     TargetRole,
     TargetBucket,
@@ -36,6 +38,7 @@ const NAMES: [(Derived, &str); COUNT] = [
     (Derived::Outcome, "outcome"),
     (Derived::Actor, "actor"),
     (Derived::ActorAccount, "actor.account"),
+    (Derived::ActorKind, "actor.kind"),
     (Derived::TargetUser, "target.user"),
     (Derived::TargetRole, "target.role"),
     (Derived::TargetBucket, "target.bucket"),
@@ -48,7 +51,7 @@ const NAMES: [(Derived, &str); COUNT] = [
     (Derived::Omitted, "omitted"),
 ];
 
-const COUNT: usize = 13;
+const COUNT: usize = 14;
 
 /// The names of the derived fields.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
@@ -84,6 +87,7 @@ impl Derived {
             ],
             Self::Actor => actor::MADE_OF,
             Self::ActorAccount => actor::ACCOUNT_MADE_OF,
+            Self::ActorKind => kind::MADE_OF,
             Self::TargetUser => target::USER_MADE_OF,
             Self::TargetRole => &["requestParameters.roleName", "requestParameters.roleArn"],
             Self::TargetBucket => &["requestParameters.bucketName", "resources"],
@@ -102,6 +106,7 @@ impl Derived {
             Self::Outcome => put(Some(outcome(get)), out),
             Self::Actor => actor::write(get, out),
             Self::ActorAccount => put(actor::account(get), out),
+            Self::ActorKind => put(kind::kind(get), out),
             Self::TargetUser => put(target::user(get), out),
             Self::TargetRole => put(target::role(get), out),
             Self::TargetBucket => put(target::bucket(get), out),
@@ -168,7 +173,7 @@ fn put(value: Option<&str>, out: &mut String) -> bool {
 }
 
 /// The text at a path, unless it is empty.
-fn text<'a>(get: Get<'_, 'a>, path: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(get: Get<'_, 'a>, path: &str) -> Option<&'a str> {
     get(path).and_then(|value| value.as_str()).filter(|text| !text.is_empty())
 }
 

@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 
+use trailloop_enrichment::Enriched;
+
 use crate::condition::{self, Identifier};
 use crate::derived::Derived;
 use crate::diagnostic::{Reporter, code, quoted};
@@ -270,8 +272,10 @@ fn field(
         );
         return None;
     }
-    let derived = path.keys().filter(|_| of_record).and_then(Derived::of_name);
-    Some(derived.map_or(Field::Path(path), Field::Derived))
+    let name = path.keys().filter(|_| of_record);
+    let derived = name.and_then(Derived::of_name).map(Field::Derived);
+    let enriched = || name.and_then(Enriched::parse).map(Field::Enriched);
+    Some(derived.or_else(enriched).unwrap_or(Field::Path(path)))
 }
 
 /// The scopes that a key opens, and the body that its mapping is.

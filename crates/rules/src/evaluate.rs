@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use trailloop_cloudtrail::Value;
+use trailloop_enrichment::Enriched;
 
 use crate::derived::Derived;
 use crate::fields::NodeId;
@@ -24,6 +25,7 @@ pub(crate) enum Source {
     /// A path with positions in arrays.
     Path(Path),
     Derived(Derived),
+    Enriched(Enriched),
 }
 
 /// Visits the other field of a `fieldref`: each scalar as text, and as a number if it is one.
@@ -41,11 +43,17 @@ pub(crate) fn holds(
         Some(Source::Node(id)) => view.visit(*id, &mut |end| scalars_at(end, visit)),
         Some(Source::Path(path)) => view.walk(path, &mut |end| scalars_at(end, visit)),
         Some(Source::Derived(derived)) => view.derived(*derived, &mut |text| visit(text, None)),
+        Some(Source::Enriched(field)) => view.enriched(*field, &mut |text| visit(text, None)),
         Some(Source::AnyLeaf) | None => false,
     };
     match source {
         Source::AnyLeaf => value::leaf_passes(test, view.root()),
-        Source::Derived(derived) => derived_holds(*derived, test, &others, view),
+        Source::Derived(derived) => {
+            worked_out_holds(test, &others, &|visit| view.derived(*derived, visit))
+        }
+        Source::Enriched(field) => {
+            worked_out_holds(test, &others, &|visit| view.enriched(*field, visit))
+        }
         Source::Node(id) => match (view.at(*id), test) {
             (At::Missing, Test::Null) => true,
             (At::Missing, Test::Exists | Test::Text(_) | Test::OneOf(_)) => false,
@@ -63,17 +71,21 @@ fn scalars_at(end: Option<Value<'_>>, visit: &mut dyn FnMut(&str, Option<Num>) -
     end.is_some_and(|end| value::scalars(end, visit))
 }
 
-fn derived_holds(derived: Derived, test: &Test, others: Others<'_>, view: View<'_>) -> bool {
+/// Visits the texts of a field that is worked out from the record.
+type Texts<'t> = &'t dyn Fn(&mut dyn FnMut(&str) -> bool) -> bool;
+
+/// Whether the texts of a field pass that is worked out from the record.
+fn worked_out_holds(test: &Test, others: Others<'_>, texts: Texts<'_>) -> bool {
     match test {
-        Test::Null => !view.derived(derived, &mut |_| true),
-        Test::Exists => view.derived(derived, &mut |_| true),
+        Test::Null => !texts(&mut |_| true),
+        Test::Exists => texts(&mut |_| true),
         Test::OtherField { relation, cased, .. } => related(
             (*relation, *cased),
             others,
-            &mut |check| view.derived(derived, &mut |text| value::text_passes(check, text)),
-            &mut |many| view.derived(derived, &mut |text| many.relate(text, None)),
+            &mut |check| texts(&mut |text| value::text_passes(check, text)),
+            &mut |many| texts(&mut |text| many.relate(text, None)),
         ),
-        test => view.derived(derived, &mut |text| value::text_passes(Check::Test(test), text)),
+        test => texts(&mut |text| value::text_passes(Check::Test(test), text)),
     }
 }
 
@@ -225,6 +237,7 @@ impl Room {
         let others = relate::Others::new(relation, cased, |visit| match field {
             Field::Path(path) => view.walk(path, &mut |end| scalars_at(end, visit)),
             Field::Derived(derived) => view.derived(*derived, &mut |text| visit(text, None)),
+            Field::Enriched(field) => view.enriched(*field, &mut |text| visit(text, None)),
             Field::AnyLeaf => false,
         });
         let others = others.map(Arc::new);

@@ -1,8 +1,12 @@
 //! The examples inside a rule: records it must match and records it must not, under `trailloop: tests:`.
 
+use std::collections::BTreeMap;
+
 use trailloop_cloudtrail::{Limits, Record, RecordBuffer, Scratch, raw, read_records};
+use trailloop_enrichment::Enriched;
 
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
+use crate::enriched::Facts;
 use crate::load::Loaded;
 use crate::rule::{Rule, RuleTest, TestEvent};
 use crate::set::{MatchScratch, RuleSet};
@@ -21,6 +25,8 @@ pub struct TestOutcome {
     pub matched: Result<bool, String>,
     /// The record as JSON text, if there is one.
     pub event: String,
+    /// What enriched fields it was given.
+    pub enrichment: BTreeMap<Enriched, String>,
 }
 
 impl TestOutcome {
@@ -35,8 +41,6 @@ impl TestOutcome {
 /// the rule.
 #[must_use]
 pub fn run_tests(rule: &Rule, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) -> Vec<TestOutcome> {
-    let alone = Rule { exceptions: Vec::new(), ..rule.clone() };
-    let rules = RuleSet::build(vec![alone], &[], &mut Vec::new());
     let mut scratch = MatchScratch::new();
     let mut matches = Vec::new();
     let mut outcomes = Vec::new();
@@ -49,6 +53,7 @@ pub fn run_tests(rule: &Rule, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) ->
             let mut buffer = RecordBuffer::new();
             let record = Record::parse(event.as_bytes(), &mut buffer);
             let record = record.map_err(|failure| format!("the event is no record: {failure}"))?;
+            let rules = for_example(rule, &test.enrichment);
             rules.matches_into(&record, &mut scratch, &mut matches);
             Ok(!matches.is_empty())
         });
@@ -58,9 +63,17 @@ pub fn run_tests(rule: &Rule, read: &dyn Fn(&str) -> Result<Vec<u8>, String>) ->
             expected: test.expect,
             matched,
             event: event.unwrap_or_default(),
+            enrichment: test.enrichment.clone(),
         });
     }
     outcomes
+}
+
+/// The rule alone, without filters, with these values for enriched fields.
+#[must_use]
+pub fn for_example(rule: &Rule, enrichment: &BTreeMap<Enriched, String>) -> RuleSet {
+    let alone = Rule { exceptions: Vec::new(), ..rule.clone() };
+    RuleSet::compiled(vec![alone], &[], Facts::Given(enrichment.clone()), &mut Vec::new())
 }
 
 /// The one record of a file: an object, or a log object that holds one.
@@ -123,20 +136,21 @@ pub(crate) fn read(node: &Node, reporter: &mut Reporter<'_>) -> Vec<RuleTest> {
 }
 
 fn test(node: &Node, reporter: &mut Reporter<'_>) -> Option<RuleTest> {
-    const HELP: &str =
-        "write `name: …`, `event: {…}` or `file: …`, and `expect: true` or `expect: false`";
+    const HELP: &str = "write `name: …`, `event: {…}` or `file: …`, and `expect: true` or `expect: false`; `enrichment: {…}` if it is needed";
     let Data::Mapping(entries) = &node.data else {
         let message = format!("an example is {}", node.kind());
         reporter.error(node.mark, code::BAD_TEST, message, HELP);
         return None;
     };
     let (mut name, mut event, mut file, mut expect) = (None, None, None, None);
+    let mut enrichment = BTreeMap::new();
     for (key, value) in entries {
         match key.text() {
             "name" => name = value.scalar().map(|scalar| scalar.text.clone()),
             "event" => event = Some(TestEvent::Json(event_text(value, reporter)?)),
             "file" => file = Some(TestEvent::File(file_path(value, reporter)?)),
             "expect" => expect = Some(expectation(value, reporter)?),
+            "enrichment" => enrichment = given(value, reporter)?,
             other => {
                 let message = format!("an example has no key {}", quoted(other));
                 reporter.error(key.mark, code::BAD_TEST, message, HELP);
@@ -161,7 +175,39 @@ fn test(node: &Node, reporter: &mut Reporter<'_>) -> Option<RuleTest> {
         reporter.error(node.mark, code::BAD_TEST, message, HELP);
         return None;
     };
-    Some(RuleTest { name, event, expect, line: node.mark.line })
+    Some(RuleTest { name, event, enrichment, expect, line: node.mark.line })
+}
+
+/// The enriched fields that an example is given.
+fn given(node: &Node, reporter: &mut Reporter<'_>) -> Option<BTreeMap<Enriched, String>> {
+    const HELP: &str = "write a mapping such as `{environment.country: unexpected}`";
+    let entries = reporter.mapping(node, format!("`enrichment` is {}", node.kind()), HELP)?;
+    let mut given = BTreeMap::new();
+    for (key, value) in entries {
+        let Some(field) = Enriched::parse(key.text()) else {
+            let names: Vec<&str> = Enriched::ALL.iter().map(|field| field.as_str()).collect();
+            let message = format!("there is no enriched field {}", quoted(key.text()));
+            reporter.error(
+                key.mark,
+                code::BAD_TEST,
+                message,
+                format!("write one of {}", names.join(", ")),
+            );
+            return None;
+        };
+        let Some(text) = value.scalar().filter(|_| !value.is_null()) else {
+            let message = format!("the value of `{field}` is {}", value.what());
+            reporter.error(
+                value.mark,
+                code::BAD_TEST,
+                message,
+                "write a text, or leave the field out",
+            );
+            return None;
+        };
+        given.insert(field, text.text.clone());
+    }
+    Some(given)
 }
 
 /// A path that stays beside the rule: whoever wrote the rule must not choose any file of the machine.

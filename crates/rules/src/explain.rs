@@ -197,6 +197,9 @@ fn seen(source: &Source, view: View<'_>) -> String {
         Source::Derived(derived) => {
             view.derived(*derived, &mut |text| add(describe::in_quotes(text)))
         }
+        Source::Enriched(enriched) => {
+            view.enriched(*enriched, &mut |text| add(describe::in_quotes(text)))
+        }
     };
     if values.is_empty() {
         return "missing".to_owned();

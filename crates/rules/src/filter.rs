@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::detection::{self, Context};
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
+use crate::digest;
 use crate::load::bounded;
 use crate::rule::Rule;
 use crate::test::Expr;
@@ -25,6 +26,8 @@ pub struct Filter {
     /// The rules it speaks of, by id or name, and where each is named; `None`: all.
     rules: Option<Vec<(String, Mark)>>,
     condition: Arc<Expr>,
+    /// The hash of its document.
+    pub(crate) digest: String,
 }
 
 /// Reads the `filter` section of a document.
@@ -61,7 +64,8 @@ pub(crate) fn read(
     }
     let path = reporter.path().to_owned();
     let condition = Arc::new(condition);
-    Some(Filter { title, path, line: document.mark.line, rules, condition })
+    let digest = digest::of_document(document, context.lists);
+    Some(Filter { title, path, line: document.mark.line, rules, condition, digest })
 }
 
 /// The rules that a filter names; an inner `None` stands for all.

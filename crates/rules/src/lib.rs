@@ -14,10 +14,11 @@
 //! `values` and `condition` turn a detection into logic over predicates (`test`, `pattern`, `number`, `time`, `encode`),
 //! with `lists`, `gather` and `relate` for many values. `program` and `simplify` make a tree of that logic; `keys`, `index`
 //! and `witness` find the rules that a record leaves possible; `set` runs them (`strategy` counts, `memo` remembers), with
-//! `fields` and `view` finding a field's values, `derived` working some out, and `evaluate`, `value` and `fold` testing
-//! them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
+//! `fields` and `view` finding a field's values, `derived` and `enriched` working some out, and `evaluate`, `value` and `fold`
+//! testing them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
 //! wrong with it. `lint` looks for rules that run and are not what was meant, by what `catalogue` knows of CloudTrail, and
-//! `coverage` tells the calls that a rule can fire on. `ours` reads what we add under `trailloop:`, and `examples` runs the records a rule carries.
+//! `coverage` tells the calls that a rule can fire on. `ours` reads what we add under `trailloop:`, `examples` runs the
+//! records a rule carries, and `digest` makes the hash that a set is known by.
 
 pub mod catalogue;
 mod collection;
@@ -27,7 +28,9 @@ mod derived;
 mod describe;
 mod detection;
 mod diagnostic;
+mod digest;
 mod encode;
+mod enriched;
 mod evaluate;
 mod examples;
 mod explain;
@@ -62,7 +65,7 @@ mod yaml;
 
 pub use coverage::{Call, CallName};
 pub use diagnostic::{CODES, Diagnostic, Severity};
-pub use examples::{TestOutcome, demand_tests, run_tests};
+pub use examples::{TestOutcome, demand_tests, for_example, run_tests};
 pub use explain::{CostClass, Explanation, Plan};
 pub use filter::Filter;
 pub use lists::Lists;

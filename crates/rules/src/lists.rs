@@ -69,6 +69,17 @@ impl Lists {
         None
     }
 
+    /// Visits the values of each list that a text names with a placeholder.
+    pub(crate) fn visit_named(&self, text: &str, visit: &mut dyn FnMut(&str)) {
+        let mut rest = text;
+        while let Some((_, name, after)) = placeholder(rest) {
+            for value in self.by_name.get(name).into_iter().flat_map(|list| &list.values) {
+                visit(value);
+            }
+            rest = after;
+        }
+    }
+
     /// The texts that a value stands for, its placeholders replaced by each value of their lists.
     pub(crate) fn expand(
         &self,

@@ -9,6 +9,7 @@ use crate::collection;
 use crate::condition::VALUES_MAX;
 use crate::detection::{self, Context};
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
+use crate::digest;
 use crate::filter::{self, Filter};
 use crate::lint;
 use crate::lists::{EXPANDED_BYTES_MAX, Lists};
@@ -234,6 +235,7 @@ fn rule(
         status: text_of(document, "status", reporter),
         license: text_of(document, "license", reporter),
         runbook,
+        hash: digest::of_document(document, context.lists),
     };
     let name = text_of(document, "name", reporter);
     let path = reporter.path().to_owned();

@@ -53,7 +53,12 @@ fn text(key: &Node, value: &Node, reporter: &mut Reporter<'_>) -> Option<String>
         Some(text) if !text.is_empty() && !value.is_null() => Some(text),
         _ => {
             let message = format!("`{}` is {}", key.text(), value.what());
-            reporter.error(value.mark, code::WRONG_TYPE, message, "write a text, or remove the key");
+            reporter.error(
+                value.mark,
+                code::WRONG_TYPE,
+                message,
+                "write a text, or remove the key",
+            );
             None
         }
     }

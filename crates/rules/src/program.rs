@@ -245,6 +245,8 @@ pub(crate) fn cost(predicate: &Predicate) -> u64 {
     match &predicate.field {
         Field::AnyLeaf => test * 100,
         Field::Derived(_) => test + 10,
+        // The first look at an address walks through a database.
+        Field::Enriched(_) => test + 30,
         Field::Path(path) => match path.keys() {
             // The whole of these is an object, whose text has to be written first.
             Some("requestParameters" | "responseElements") => test * 20,

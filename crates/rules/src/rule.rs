@@ -1,7 +1,9 @@
 //! A loaded rule.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use trailloop_enrichment::Enriched;
 use trailloop_finding::Analytic;
 
 use crate::test::Expr;
@@ -41,6 +43,8 @@ pub struct RuleTest {
     pub name: String,
     /// The record.
     pub event: TestEvent,
+    /// What the operator's files are taken to say of it; nothing else is known of it.
+    pub enrichment: BTreeMap<Enriched, String>,
     /// Whether the rule matches.
     pub expect: bool,
     /// The line the example begins on, from 1.

@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use trailloop_cloudtrail::Record;
+use trailloop_enrichment::{Enriched, Enrichment};
 
 use crate::diagnostic::{Diagnostic, Severity, code, quoted};
+use crate::digest;
+use crate::enriched::{self, Facts};
 use crate::evaluate::{self, Room, Source};
 use crate::fields::{Fields, NodeId};
 use crate::filter::{self, Filter};
@@ -37,6 +40,8 @@ pub struct RuleSet {
     fields: Fields,
     index: Index,
     strategy: Strategy,
+    hash: String,
+    facts: Facts,
     /// Tells this set from others, also from one that takes its place in memory.
     identity: Arc<()>,
 }
@@ -80,7 +85,29 @@ impl RuleSet {
     /// is wrong with either is reported to `diagnostics`.
     #[must_use]
     pub fn build(rules: Vec<Rule>, filters: &[Filter], diagnostics: &mut Vec<Diagnostic>) -> Self {
+        Self::build_with(rules, filters, Arc::default(), diagnostics)
+    }
+
+    /// The same, with files that give enriched fields their values. With other files, build another set: what is
+    /// remembered of texts is theirs.
+    #[must_use]
+    pub fn build_with(
+        rules: Vec<Rule>,
+        filters: &[Filter],
+        enrichment: Arc<Enrichment>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        Self::compiled(rules, filters, Facts::Files(enrichment), diagnostics)
+    }
+
+    pub(crate) fn compiled(
+        rules: Vec<Rule>,
+        filters: &[Filter],
+        facts: Facts,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
         let mut rules = distinct(rules, diagnostics);
+        let hash = digest::of_set(&rules, filters);
         filter::join(&mut rules, filters, diagnostics);
         let mut interner = Interner::default();
         let trees: Vec<Tree> = rules
@@ -113,6 +140,8 @@ impl RuleSet {
             fields,
             index,
             strategy,
+            hash,
+            facts,
             identity,
         }
     }
@@ -139,6 +168,56 @@ impl RuleSet {
     #[must_use]
     pub fn rule(&self, number: u32) -> &Rule {
         &self.rules[number as usize]
+    }
+
+    /// What the set is known by: a hash of all that its rules and filters say.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The fingerprint of the files that enriched fields come from.
+    #[must_use]
+    pub fn enrichment_hash(&self) -> String {
+        match &self.facts {
+            Facts::Files(files) => files.fingerprint(),
+            Facts::Given(_) => String::new(),
+        }
+    }
+
+    /// The enriched fields that rules test and that can have no value, because the file that they need is not there: each
+    /// with the numbers of its rules.
+    #[must_use]
+    pub fn unanswered(&self) -> BTreeMap<Enriched, Vec<u32>> {
+        let mut unanswered: BTreeMap<Enriched, Vec<u32>> = BTreeMap::new();
+        for (tree, rule) in self.trees.iter().zip(0_u32..) {
+            tree.visit_predicates(&mut |number| {
+                let Field::Enriched(field) = self.predicates[number as usize].field else { return };
+                let rules = unanswered.entry(field).or_default();
+                if !self.facts.can_tell(field) && rules.last() != Some(&rule) {
+                    rules.push(rule);
+                }
+            });
+        }
+        unanswered.retain(|_, rules| !rules.is_empty());
+        unanswered
+    }
+
+    /// Fills `out` with what the operator's files say of a record: every enriched field that has a value.
+    pub fn enrichment_into(
+        &self,
+        record: &Record<'_>,
+        scratch: &mut MatchScratch,
+        out: &mut Vec<(&'static str, String)>,
+    ) {
+        out.clear();
+        let (view, ..) = self.begin(record, scratch);
+        for field in Enriched::ALL.iter().filter(|field| self.facts.can_tell(**field)) {
+            view.enriched(*field, &mut |text| {
+                out.push((field.as_str(), text.to_owned()));
+                true
+            });
+        }
     }
 
     /// What was compiled into which strategy.
@@ -229,7 +308,7 @@ impl RuleSet {
         known.resize(words, 0);
         is_true.resize(words, 0);
         memos.resize_with(self.memos, TextMemo::default);
-        let view = View::new(record, &self.fields, view);
+        let view = View::new(record, &self.fields, &self.facts, view);
         (view, Memo { known, is_true, room, memos }, index)
     }
 
@@ -373,6 +452,7 @@ fn fields_of<'p>(predicates: &'p [Predicate]) -> Fields {
     let mut add = |field: &'p Field| match field {
         Field::Path(path) => paths.extend(path.keys()),
         Field::Derived(derived) => paths.extend(derived.made_of()),
+        Field::Enriched(field) => paths.extend(enriched::made_of(*field)),
         Field::AnyLeaf => {}
     };
     for predicate in predicates {
@@ -392,6 +472,7 @@ fn compile(
     let resolve = |field: &Field| match field {
         Field::AnyLeaf => Source::AnyLeaf,
         Field::Derived(derived) => Source::Derived(*derived),
+        Field::Enriched(field) => Source::Enriched(*field),
         Field::Path(path) => match path.keys().and_then(|keys| fields.node(keys)) {
             Some(node) => Source::Node(node),
             None => Source::Path(path.clone()),

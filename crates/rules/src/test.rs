@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use regex::Regex;
+use trailloop_enrichment::Enriched;
 
 use crate::derived::Derived;
 use crate::gather::{Edge, Pieces, Whole};
@@ -40,6 +41,8 @@ pub(crate) enum Field {
     Path(Path),
     /// What is worked out from the record.
     Derived(Derived),
+    /// What the operator's files say.
+    Enriched(Enriched),
     /// Every string and number of the record, for keywords.
     AnyLeaf,
 }
@@ -131,6 +134,7 @@ impl std::fmt::Display for Field {
         match self {
             Self::Path(path) => path.fmt(f),
             Self::Derived(derived) => f.write_str(derived.name()),
+            Self::Enriched(enriched) => f.write_str(enriched.as_str()),
             Self::AnyLeaf => f.write_str("any text"),
         }
     }

@@ -9,8 +9,10 @@
 use std::cell::Cell;
 
 use trailloop_cloudtrail::{JsonTexts, Kind, Position, Record, Value};
+use trailloop_enrichment::Enriched;
 
 use crate::derived::{Derived, DerivedTexts};
+use crate::enriched::{EnrichedTexts, Facts};
 use crate::fields::{Fields, NAME, NodeId, Print, ROOT, SOURCE};
 use crate::path::{Part, Path};
 
@@ -38,6 +40,7 @@ pub(crate) struct ViewScratch {
     seen: Vec<Seen>,
     texts: JsonTexts,
     derived: DerivedTexts,
+    enriched: EnrichedTexts,
 }
 
 /// A key seen at a place, and the child it is, if it is one.
@@ -56,6 +59,7 @@ const SEEN_MAX: usize = 16;
 pub(crate) struct View<'a> {
     record: Record<'a>,
     fields: &'a Fields,
+    facts: &'a Facts,
     scratch: &'a ViewScratch,
 }
 
@@ -71,17 +75,19 @@ impl<'a> View<'a> {
     pub(crate) fn new(
         record: &'a Record<'_>,
         fields: &'a Fields,
+        facts: &'a Facts,
         scratch: &'a mut ViewScratch,
     ) -> Self {
         scratch.texts.begin(record.raw().len());
         scratch.derived.clear();
+        scratch.enriched.clear();
         scratch.places.resize_with(fields.len(), || Cell::new(MISSING));
         let places_seen = ROOT_SEEN_MAX + fields.inner_count() * SEEN_MAX;
         scratch.seen.resize_with(places_seen, Seen::default);
         let words = fields.len().div_ceil(64);
         scratch.looked.clear();
         scratch.looked.resize_with(words, || Cell::new(0));
-        let view = Self { record: *record, fields, scratch };
+        let view = Self { record: *record, fields, facts, scratch };
         view.look_through_record();
         view
     }
@@ -133,15 +139,26 @@ impl<'a> View<'a> {
 
     /// Calls `visit` with each value of a derived field until it returns `true`.
     pub(crate) fn derived(&self, derived: Derived, visit: &mut dyn FnMut(&str) -> bool) -> bool {
-        let get = |path: &str| match self.fields.node(path).map(|id| self.at(id)) {
+        self.scratch.derived.visit(derived, &|path| self.one_at(path), visit)
+    }
+
+    /// Calls `visit` with the value of an enriched field, if it has one.
+    pub(crate) fn enriched(&self, field: Enriched, visit: &mut dyn FnMut(&str) -> bool) -> bool {
+        let get = |path: &str| self.one_at(path);
+        let derived = |derived, visit: &mut dyn FnMut(&str) -> bool| self.derived(derived, visit);
+        self.scratch.enriched.visit(field, self.facts, (&get, &derived), visit)
+    }
+
+    /// The value at a dotted path of the record; of several the last.
+    fn one_at(&self, path: &str) -> Option<Value<'a>> {
+        match self.fields.node(path).map(|id| self.at(id)) {
             Some(At::Value(value)) => Some(value),
             Some(At::Missing) => None,
             Some(At::Walk) | None => {
                 let mut keys = path.split('.');
                 keys.try_fold(self.root(), |value, key| value.get(key))
             }
-        };
-        self.scratch.derived.visit(derived, &get, visit)
+        }
     }
 
     fn place(&self, id: NodeId) -> u32 {

@@ -13,6 +13,7 @@ use trailloop_cloud::{
 };
 use trailloop_cloudtrail::Limits;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
 use trailloop_rules::{RuleSet, load};
 
 const BUCKET: &str = "trail";
@@ -31,7 +32,11 @@ pub fn engine() -> Arc<Engine> {
     let rules = RuleSet::build(load("rule.yml", RULE).rules, &[], &mut Vec::new());
     assert_eq!(rules.len(), 1, "the simulation's rule loads");
     let limits = Limits { block_bytes_max: 512, ..Limits::default() };
-    Arc::new(Engine { rules: Arc::new(rules), limits, filter: RecordFilter::default() })
+    Arc::new(Engine {
+        rules: LiveRules::new(Arc::new(rules)),
+        limits,
+        filter: RecordFilter::default(),
+    })
 }
 
 pub(crate) struct World {

@@ -58,10 +58,40 @@ pub(crate) enum Command {
     Replay(Box<ReplayArgs>),
     /// Run the stream service: SQS notifications in, findings out.
     Run(RunArgs),
-    /// Check, list and test rules.
+    /// Check, list, test, explain, compare and write rules.
     Rules(RulesArgs),
+    /// Read accounts, units and tags from AWS Organizations into the account table.
+    Org(OrgArgs),
     /// Write the logs of a synthetic organization, from a seed.
     Synth(SynthArgs),
+}
+
+/// Arguments of `org`.
+#[derive(Debug, Args)]
+pub(crate) struct OrgArgs {
+    #[command(subcommand)]
+    pub(crate) command: OrgCommand,
+}
+
+/// What can be done with the organization.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrgCommand {
+    /// Write the table of accounts; only lists and tags are read, nothing in AWS is changed.
+    Sync(OrgSyncArgs),
+}
+
+/// Arguments of `org sync`.
+#[derive(Debug, Args)]
+pub(crate) struct OrgSyncArgs {
+    /// Where the table goes, such as accounts.csv in the enrichment folder; `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) output: String,
+    /// The tag of accounts whose value becomes their environment; costs a request an account.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) environment_tag: Option<String>,
+    /// Another endpoint for AWS calls, such as an emulator's.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
 }
 
 /// Arguments of `demo`.
@@ -110,7 +140,17 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub(crate) fail_on: Option<Level>,
     #[command(flatten)]
+    pub(crate) enrichment: EnrichmentArgs,
+    #[command(flatten)]
     pub(crate) aws: AwsArgs,
+}
+
+/// Facts that rules may test beside the record's own.
+#[derive(Debug, Args)]
+pub(crate) struct EnrichmentArgs {
+    /// A folder with address databases, tables of accounts and principals, and environment.toml.
+    #[arg(long = "enrichment", value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// How to reach S3; the service reads this from its configuration.
@@ -147,12 +187,106 @@ pub(crate) struct RulesArgs {
 pub(crate) enum RulesCommand {
     /// Load rules and print every error and warning; exits with 1 if a rule was rejected.
     Check(PathArgs),
-    /// List rules: level, id, title.
-    List(PathArgs),
+    /// List rules: level, how often they fire in a benign organization, id, title.
+    List(ListArgs),
     /// Run the examples that rules carry; exits with 1 if one fails.
     Test(PathArgs),
     /// Show what rules were compiled into; with --event, why they match a record or do not.
     Explain(ExplainArgs),
+    /// Show which ATT&CK techniques rules cover; with --trails, which rules can't fire on what the trails record.
+    Coverage(CoverageArgs),
+    /// Write a rule that matches a record, with the record as its example.
+    New(NewArgs),
+    /// Show the findings that one rule set has and another does not, on the same records.
+    Diff(DiffArgs),
+    /// Write the shipped rules to a folder.
+    Export(ExportArgs),
+}
+
+/// Arguments of `rules list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) rules: PathArgs,
+    /// How to print the list.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: TableFormat,
+}
+
+/// A table for people or JSON for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// A table for people.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// Arguments of `rules coverage`.
+#[derive(Debug, Args)]
+pub(crate) struct CoverageArgs {
+    #[command(flatten)]
+    pub(crate) rules: PathArgs,
+    /// How to print it.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: CoverageFormat,
+    /// What `aws cloudtrail get-event-selectors` printed for your trails; names the rules that none of them feeds.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trails: Option<PathBuf>,
+}
+
+/// How coverage is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CoverageFormat {
+    /// A table for people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// A layer for the ATT&CK Navigator.
+    Navigator,
+}
+
+/// Arguments of `rules new`.
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// A file with the record: one record, or a log object of which the first is taken.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from_event: PathBuf,
+    /// Where the rule goes; it must not exist. `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) output: String,
+}
+
+/// Arguments of `rules diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The rules that run: a Sigma file or folder, or `shipped`.
+    #[arg(value_name = "OLD")]
+    pub(crate) old: String,
+    /// The rules that would run instead.
+    #[arg(value_name = "NEW")]
+    pub(crate) new: String,
+    /// The records to ask both about: a file, a folder, or s3://bucket/prefix. May be given several times.
+    #[arg(long, value_name = "SOURCE", required = true)]
+    pub(crate) source: Vec<String>,
+    /// How to print the difference.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: TableFormat,
+    /// Worker threads [default: one for each core, four for each core when reading S3].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) enrichment: EnrichmentArgs,
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
+/// Arguments of `rules export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The folder; it must be empty or not exist.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 /// Arguments of `rules explain`.

@@ -16,6 +16,7 @@ use trailloop_pipeline::ServiceLimits;
 use crate::UsageError;
 use crate::cli::LogFormat;
 use crate::config::keys::{KEYS, Key, Kind};
+use crate::rulefiles::RulePlace;
 
 /// The configuration, resolved: every value is present and in bounds.
 #[derive(Debug)]
@@ -26,7 +27,13 @@ pub(crate) struct Config {
     pub(crate) region: Option<String>,
     pub(crate) endpoint_url: Option<String>,
     pub(crate) path_style: bool,
-    pub(crate) rules: Vec<PathBuf>,
+    pub(crate) rules: Vec<RulePlace>,
+    /// How often changed rules are looked for; never if it is zero.
+    pub(crate) reload: Duration,
+    pub(crate) trial_records: u64,
+    pub(crate) denies_lints: bool,
+    pub(crate) content_version: Option<String>,
+    pub(crate) enrichment: Option<PathBuf>,
     pub(crate) workers: usize,
     pub(crate) bytes_in_flight_max: u64,
     pub(crate) object_bytes_max: u64,
@@ -231,7 +238,12 @@ impl Reader<'_> {
             region: self.text("aws.region"),
             endpoint_url: self.text("aws.endpoint_url"),
             path_style: self.flag("aws.path_style"),
-            rules: self.list("rules.paths").into_iter().map(PathBuf::from).collect(),
+            rules: self.rule_places(),
+            reload: seconds(self.number("rules.reload_seconds")),
+            trial_records: self.number("rules.trial_records"),
+            denies_lints: self.text("rules.lint").as_deref() == Some("deny"),
+            content_version: self.text("rules.content_version"),
+            enrichment: self.text("enrichment.folder").map(PathBuf::from),
             workers: if workers == 0 { cores() } else { workers },
             bytes_in_flight_max: self.number("limits.bytes_in_flight_max"),
             object_bytes_max: self.number("limits.object_bytes_max"),
@@ -243,6 +255,17 @@ impl Reader<'_> {
             },
             log_level: self.text("log.level").unwrap_or_default(),
         }
+    }
+
+    fn rule_places(&mut self) -> Vec<RulePlace> {
+        let mut places = Vec::new();
+        for text in self.list("rules.paths") {
+            match RulePlace::parse(&text) {
+                Ok(place) => places.push(place),
+                Err(error) => self.problems.push(format!("{}: rules.paths: {error}", self.path)),
+            }
+        }
+        places
     }
 
     /// What single values cannot tell.
@@ -381,7 +404,7 @@ mod tests {
         let text = format!("{GOOD}[limits]\nworkers = 9\n");
         let config = parse("t.toml", &text, &environment.into()).unwrap();
         assert_eq!(config.workers, 3);
-        assert_eq!(config.rules, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(config.rules, ["a", "b"].map(|path| RulePlace::Path(path.into())));
     }
 
     #[test]

@@ -18,16 +18,21 @@ use trailloop_cloud::{Clock, FolderStore, LocalQueues, Outgoing, Queue};
 use trailloop_cloudtrail::Limits;
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::{Counters, Pipeline, Seats, Service, ServiceLimits};
 
 use crate::cli::{DemoArgs, Global, SynthArgs};
 use crate::config::cores;
 use crate::ruleset::RuleFiles;
 use crate::story::Story;
-use crate::{Exit, synth};
+use crate::{Exit, enrichment, synth};
 
 /// The shipped logs, laid out like a bucket.
 static LOGS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../fixtures/logs");
+
+/// What the organization of those logs knows of itself: a tiny address database, its accounts and principals, and what it
+/// expects.
+static FACTS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../fixtures/enrichment");
 
 /// The demo's bucket.
 const BUCKET: &str = "example-org-trail";
@@ -53,7 +58,11 @@ pub(crate) fn demo(arguments: &DemoArgs, global: &Global) -> anyhow::Result<Exit
             .keep(),
     };
     let keys = fill_bucket(&dir)?;
-    let rules = RuleFiles::load(&[])?;
+    let facts = dir.join("enrichment");
+    for file in FACTS.files() {
+        write(&facts.join(file.path()), file.contents())?;
+    }
+    let rules = RuleFiles::load(&[], &enrichment::load(Some(&facts))?)?;
     rules.report(global);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -112,7 +121,7 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
 
     let rule_count = rules.set.len();
     let engine = Arc::new(Engine {
-        rules: rules.set,
+        rules: LiveRules::new(rules.set),
         limits: Limits::default(),
         filter: RecordFilter::default(),
     });

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use trailloop_cloudtrail::{Limits, Record, Scratch, read_records};
@@ -16,7 +17,7 @@ use crate::{Exit, UsageError};
 /// Runs the command.
 pub(crate) fn explain(arguments: &ExplainArgs) -> anyhow::Result<Exit> {
     let RuleFiles { set, diagnostics, rejected } =
-        RuleFiles::compile(read(&arguments.rules.paths)?);
+        RuleFiles::compile(read(&arguments.rules.paths)?, &Arc::default());
     for one in diagnostics.iter().filter(|one| one.severity == Severity::Error) {
         drop(writeln!(std::io::stderr(), "{one}"));
     }

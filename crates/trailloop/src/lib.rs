@@ -6,11 +6,16 @@
 mod cli;
 mod config;
 mod demo;
+mod enrichment;
 mod explain;
+mod inputs;
 mod logging;
+mod org;
 mod progress;
+mod reload;
 mod replay;
 mod resume;
+mod rulefiles;
 mod rules;
 mod ruleset;
 mod run;
@@ -81,7 +86,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             match command {
                 Command::Demo(arguments) => demo::demo(&arguments, &cli.global),
                 Command::Replay(arguments) => replay::replay(&arguments, &cli.global),
-                Command::Rules(arguments) => rules::rules(&arguments),
+                Command::Rules(arguments) => rules::rules(&arguments, &cli.global),
+                Command::Org(arguments) => org::org(&arguments),
                 Command::Synth(arguments) => synth::command(&arguments),
                 Command::Run(_) => unreachable!("handled above"),
             }

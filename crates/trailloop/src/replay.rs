@@ -1,7 +1,6 @@
 //! `trailloop replay`: rules against archived objects, findings in order.
 
 use std::fs::{File, OpenOptions};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 use trailloop_cloudtrail::{Limits, ReadSummary};
 use trailloop_finding::{Finding, Level};
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::replay::{Replayed, replay as replay_objects};
 
 use crate::cli::{Global, ReplayArgs};
@@ -19,10 +19,10 @@ use crate::resume::Checkpoint;
 use crate::ruleset::RuleFiles;
 use crate::show::shown;
 use crate::source::{Item, Listing, Sources};
-use crate::{Exit, UsageError, progress};
+use crate::{Exit, UsageError, enrichment, progress};
 
 /// The largest object read whole; CloudTrail's own limit is 50 MB.
-const OBJECT_BYTES_MAX: u64 = 1 << 30;
+pub(crate) const OBJECT_BYTES_MAX: u64 = 1 << 30;
 
 /// Threads for each core when objects come over the network: most of them wait.
 const S3_JOBS_PER_CORE: usize = 4;
@@ -66,7 +66,8 @@ summary!(
 /// Runs the command.
 pub(crate) fn replay(arguments: &ReplayArgs, global: &Global) -> anyhow::Result<Exit> {
     let started = Instant::now();
-    let rules = RuleFiles::load(&arguments.rules)?;
+    let enrichment = enrichment::load(arguments.enrichment.folder.as_deref())?;
+    let rules = RuleFiles::load(&arguments.rules, &enrichment)?;
     rules.report(global);
     let filter = RecordFilter {
         from: arguments.from,
@@ -90,7 +91,8 @@ pub(crate) fn replay(arguments: &ReplayArgs, global: &Global) -> anyhow::Result<
 
     let of = fingerprint(arguments, &rules);
     let Start { items, mut output, mut collector } = start(arguments, &rules, &listing, of)?;
-    let engine = Engine { rules: rules.set.clone(), limits: Limits::default(), filter };
+    let engine =
+        Engine { rules: LiveRules::new(rules.set.clone()), limits: Limits::default(), filter };
     collector.run(arguments, global, &engine, &sources, items, &mut output)?;
     output.finish()?;
 
@@ -238,16 +240,15 @@ impl Collector {
     }
 }
 
-fn jobs(sources: &[String]) -> usize {
+pub(crate) fn jobs(sources: &[String]) -> usize {
     if Sources::reads_s3(sources) { cores() * S3_JOBS_PER_CORE } else { cores() }
 }
 
 /// What makes a replay the same replay: its arguments, and the rules as they are now.
 fn fingerprint(arguments: &ReplayArgs, rules: &RuleFiles) -> String {
     let ReplayArgs { sources, output, from, to, account, region, .. } = arguments;
-    let mut hash = DefaultHasher::new();
-    format!("{:?}", rules.set.rules()).hash(&mut hash);
-    format!("{:?} rules {:016x}", (sources, output, from, to, account, region), hash.finish())
+    let (rules, facts) = (rules.set.hash(), rules.set.enrichment_hash());
+    format!("{:?} rules {rules} enrichment {facts}", (sources, output, from, to, account, region))
 }
 
 /// Names what could not be read of an object.

@@ -1,33 +1,42 @@
-//! `trailloop rules`: check, list, test and explain rules.
+//! `trailloop rules`: check, list, test, explain, compare and write rules.
 
-use std::cmp::Reverse;
-use std::fs;
+mod coverage;
+mod diff;
+mod export;
+mod list;
+mod new;
+
 use std::io::Write;
-use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use trailloop_cloudtrail::{Record, RecordBuffer};
-use trailloop_content::example_file;
-use trailloop_rules::{Rule, RuleSet, Severity, TestOutcome, run_tests};
+use trailloop_rules::{Rule, Severity, TestOutcome, for_example, run_tests};
 
 use crate::Exit;
-use crate::cli::{PathArgs, RulesArgs, RulesCommand};
+use crate::cli::{Global, PathArgs, RulesArgs, RulesCommand};
 use crate::explain::explain;
+use crate::inputs::failed_example;
+use crate::rulefiles::beside;
 use crate::ruleset::{RuleFiles, read};
-use crate::show::shown;
 
 /// Runs the command.
-pub(crate) fn rules(arguments: &RulesArgs) -> anyhow::Result<Exit> {
+pub(crate) fn rules(arguments: &RulesArgs, global: &Global) -> anyhow::Result<Exit> {
     match &arguments.command {
         RulesCommand::Check(paths) => check(paths),
-        RulesCommand::List(paths) => list(paths),
+        RulesCommand::List(arguments) => list::list(arguments),
         RulesCommand::Test(paths) => test(paths),
         RulesCommand::Explain(arguments) => explain(arguments),
+        RulesCommand::Coverage(arguments) => coverage::coverage(arguments),
+        RulesCommand::New(arguments) => new::new(arguments),
+        RulesCommand::Diff(arguments) => diff::diff(arguments, global),
+        RulesCommand::Export(arguments) => export::export(arguments),
     }
 }
 
 fn check(paths: &PathArgs) -> anyhow::Result<Exit> {
-    let RuleFiles { set, diagnostics, rejected } = RuleFiles::compile(read(&paths.paths)?);
+    let RuleFiles { set, diagnostics, rejected } =
+        RuleFiles::compile(read(&paths.paths)?, &Arc::default());
     let mut out = std::io::stdout().lock();
     for one in &diagnostics {
         writeln!(out, "{one}").context("write diagnostics")?;
@@ -39,24 +48,9 @@ fn check(paths: &PathArgs) -> anyhow::Result<Exit> {
     Ok(if rejected > 0 { Exit::Failed } else { Exit::Done })
 }
 
-fn list(paths: &PathArgs) -> anyhow::Result<Exit> {
-    let RuleFiles { set, diagnostics, rejected } = RuleFiles::compile(read(&paths.paths)?);
-    let mut rules: Vec<&Rule> = set.rules().iter().collect();
-    rules.sort_by_key(|rule| (Reverse(rule.analytic.level), &rule.analytic.name));
-    let mut out = std::io::stdout().lock();
-    for rule in rules {
-        let about = &rule.analytic;
-        writeln!(out, "{:<13}  {}  {}", about.level.as_str(), about.uid, shown(&about.name))
-            .context("write the list")?;
-    }
-    for one in diagnostics.iter().filter(|one| one.severity == Severity::Error) {
-        drop(writeln!(std::io::stderr(), "{one}"));
-    }
-    Ok(if rejected > 0 { Exit::Failed } else { Exit::Done })
-}
-
 fn test(paths: &PathArgs) -> anyhow::Result<Exit> {
-    let RuleFiles { set, diagnostics, rejected } = RuleFiles::compile(read(&paths.paths)?);
+    let RuleFiles { set, diagnostics, rejected } =
+        RuleFiles::compile(read(&paths.paths)?, &Arc::default());
     let rules = set.rules();
     let mut out = std::io::stdout().lock();
     for one in diagnostics.iter().filter(|one| one.severity == Severity::Error) {
@@ -87,27 +81,11 @@ fn test(paths: &PathArgs) -> anyhow::Result<Exit> {
 
 /// Says what an example should have come to, and predicate by predicate why it did not.
 fn write_failure(rule: &Rule, outcome: &TestOutcome, out: &mut impl Write) -> std::io::Result<()> {
-    let wanted = match (&outcome.matched, outcome.expected) {
-        (Err(problem), _) => format!("could not run: {}", shown(problem)),
-        (Ok(_), true) => "should match and does not".to_owned(),
-        (Ok(_), false) => "should not match and does".to_owned(),
-    };
-    let (path, line, name) = (shown(&rule.path), outcome.line, shown(&outcome.name));
-    writeln!(out, "{path}:{line}: {}: example {name:?} {wanted}", shown(&rule.analytic.name))?;
-    let alone = RuleSet::build(vec![rule.clone()], &[], &mut Vec::new());
+    writeln!(out, "{}", failed_example(rule, outcome))?;
+    let alone = for_example(rule, &outcome.enrichment);
     let mut buffer = RecordBuffer::new();
     match Record::parse(outcome.event.as_bytes(), &mut buffer) {
         Ok(record) if outcome.matched.is_ok() => write!(out, "{}", alone.explain(0, &record)),
         _ => Ok(()),
     }
-}
-
-/// The bytes of a file that an example names, beside the rule; shipped rules have theirs in the program.
-fn beside(rule: &Rule, file: &str) -> Result<Vec<u8>, String> {
-    let path = Path::new(&rule.path);
-    if !path.exists() {
-        return example_file(&rule.path, file);
-    }
-    let path = path.with_file_name(file);
-    fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
 }

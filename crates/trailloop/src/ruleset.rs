@@ -1,15 +1,17 @@
 //! Which rules run: the files and folders that were named, or those we ship.
 
-use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use trailloop_content::shipped;
-use trailloop_rules::{Diagnostic, Lists, Loaded, RuleSet, Severity, load_with, text_of_file};
+use trailloop_enrichment::{Enriched, Enrichment};
+use trailloop_rules::{Diagnostic, Loaded, RuleSet, Severity};
 
 use crate::UsageError;
 use crate::cli::{Global, LogFormat};
+use crate::rulefiles::{load_files, read_path};
+use crate::show::shown;
 
 /// Rules that were read.
 pub(crate) struct RuleFiles {
@@ -23,10 +25,14 @@ pub(crate) struct RuleFiles {
 
 impl RuleFiles {
     /// Reads and compiles rules; at least one must run.
-    pub(crate) fn load(paths: &[PathBuf]) -> anyhow::Result<Self> {
-        let files = Self::compile(read(paths)?);
-        if files.set.is_empty() {
-            for one in &files.diagnostics {
+    pub(crate) fn load(paths: &[PathBuf], enrichment: &Arc<Enrichment>) -> anyhow::Result<Self> {
+        Self::compile(read(paths)?, enrichment).some()
+    }
+
+    /// The rules, if there are any.
+    pub(crate) fn some(self) -> anyhow::Result<Self> {
+        if self.set.is_empty() {
+            for one in &self.diagnostics {
                 // Nothing is left to be done if standard error is closed.
                 drop(writeln!(std::io::stderr(), "{one}"));
             }
@@ -34,16 +40,30 @@ impl RuleFiles {
                 "no rule was loaded; run `trailloop rules check` on the same paths".to_owned();
             return Err(UsageError(text).into());
         }
-        Ok(files)
+        Ok(self)
     }
 
     /// Compiles rules; a second rule of the same id is rejected here.
-    pub(crate) fn compile(loaded: Loaded) -> Self {
+    pub(crate) fn compile(loaded: Loaded, enrichment: &Arc<Enrichment>) -> Self {
         let Loaded { rules, filters, mut diagnostics, mut rejected } = loaded;
         let count = rules.len();
-        let set = RuleSet::build(rules, &filters, &mut diagnostics);
+        let set = RuleSet::build_with(rules, &filters, Arc::clone(enrichment), &mut diagnostics);
         rejected += count - set.len();
         Self { set: Arc::new(set), diagnostics, rejected: rejected as u64 }
+    }
+
+    /// A line for each enriched field that rules test and that no file answers.
+    pub(crate) fn needs(&self) -> Vec<String> {
+        let line = |(field, rules): (Enriched, Vec<u32>)| {
+            let titles: Vec<String> =
+                rules.iter().map(|rule| shown(&self.set.rule(*rule).analytic.name)).collect();
+            format!(
+                "`{field}` is missing, it needs {}; tested by: {}",
+                field.needs(),
+                titles.join("; ")
+            )
+        };
+        self.set.unanswered().into_iter().map(line).collect()
     }
 
     /// Prints why rules were rejected, and unless asked for quiet how the others were compiled, on standard error; as
@@ -59,6 +79,9 @@ impl RuleFiles {
         }
         if !global.quiet {
             drop(writeln!(stderr, "{}", self.set.strategy()));
+            for need in self.needs() {
+                drop(writeln!(stderr, "note: {need}"));
+            }
         }
     }
 
@@ -70,7 +93,11 @@ impl RuleFiles {
                 Severity::Warning | Severity::Note => tracing::warn!("{one}"),
             }
         }
-        tracing::info!(rules = self.set.len(), rejected = self.rejected, "{}", self.set.strategy());
+        for need in self.needs() {
+            tracing::info!("{need}");
+        }
+        let rule_set = self.set.hash();
+        tracing::info!(%rule_set, rules = self.set.len(), rejected = self.rejected, "{}", self.set.strategy());
     }
 }
 
@@ -86,73 +113,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Loaded> {
     }
     let mut files = Vec::new();
     for path in paths {
-        let found = files.len();
-        collect(path, &mut files).map_err(|error| unreadable(path, &error))?;
-        if !files[found..].iter().any(|file| !is_list(file)) {
-            let text = format!("no .yml or .yaml file in {}", path.display());
-            return Err(UsageError(text).into());
-        }
+        files.extend(read_path(path)?);
     }
-    let mut all = Loaded::default();
-    let read = |path: &PathBuf| {
-        let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-        Ok::<_, UsageError>((path.display().to_string(), bytes))
-    };
-    let (lists, rules): (Vec<PathBuf>, Vec<PathBuf>) =
-        files.into_iter().partition(|path| is_list(path));
-    let mut by_name = Lists::new();
-    for path in &lists {
-        let (name, bytes) = read(path)?;
-        let problem = match text_of_file(&name, &bytes) {
-            Ok(text) => by_name.add(&name, text),
-            Err(problem) => Some(problem),
-        };
-        all.rejected += usize::from(problem.is_some());
-        all.diagnostics.extend(problem);
-    }
-    for path in &rules {
-        let (name, bytes) = read(path)?;
-        match text_of_file(&name, &bytes) {
-            Ok(text) => all.extend(load_with(&name, text, &by_name)),
-            Err(problem) => {
-                all.rejected += 1;
-                all.diagnostics.push(problem);
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// Whether a file is a list for `expand`: text in a folder named `lists`.
-fn is_list(path: &Path) -> bool {
-    let folder = path.parent().and_then(Path::file_name);
-    folder.is_some_and(|folder| folder == "lists")
-        && path.extension().is_some_and(|extension| extension == "txt")
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> UsageError {
-    UsageError(format!("failed to read rules from {}: {error}", path.display()))
-}
-
-/// A file that was named, or the YAML files and lists below a folder in the order of their paths.
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    if !fs::metadata(path)?.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let mut entries: Vec<PathBuf> = fs::read_dir(path)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
-    entries.sort();
-    for entry in entries {
-        let yaml =
-            entry.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
-        // Links are followed to files only, so that no walk is endless.
-        if fs::symlink_metadata(&entry)?.is_dir() {
-            collect(&entry, files)?;
-        } else if yaml || is_list(&entry) {
-            files.push(entry);
-        }
-    }
-    Ok(())
+    Ok(load_files(&files))
 }

@@ -1,20 +1,24 @@
-//! `trailloop run`: the stream service. Six steps: log, configuration, runtime, build, wait, drain.
+//! `trailloop run`: the stream service. Six steps: log, configuration, rules, build, wait, drain.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{AwsOptions, Clock, Queue, connect};
+use trailloop_cloud::{Aws, AwsOptions, Clock, Queue, connect};
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::{Counters, Pipeline, Seats, Service, Totals};
 
 use crate::cli::{Global, RunArgs};
 use crate::config::{self, Config};
+use crate::inputs::{Inputs, Stamps};
+use crate::reload::{Reloader, Watch};
 use crate::ruleset::RuleFiles;
-use crate::{Exit, logging};
+use crate::{Exit, UsageError, logging};
 
 /// What a stop may take, with a little left for the end.
 const STOPPING_MAX: Duration = Duration::from_secs(27);
@@ -24,21 +28,70 @@ pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> 
     let config = config::load(&arguments.config)?;
     let format = global.log_format_asked().unwrap_or(config.log_format);
     logging::start(format, &config.log_level)?;
-    let rules = RuleFiles::load(&config.rules)?;
-    rules.log();
-    if arguments.check {
-        tracing::info!(rejected = rules.rejected, "the configuration is good");
-        return Ok(if rules.rejected > 0 { Exit::Failed } else { Exit::Done });
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("start the runtime")?;
-    runtime.block_on(serve(config, rules))
+    runtime.block_on(async {
+        let aws = connect(AwsOptions {
+            region: config.region.clone(),
+            endpoint_url: config.endpoint_url.clone(),
+            path_style: config.path_style,
+        })
+        .await;
+        let inputs = inputs(&config, &aws)?;
+        // Stamped before they are read, so that a change meanwhile is seen.
+        let seen = inputs.stamps().await?;
+        let rules = inputs.load().await?;
+        rules.log();
+        if arguments.check {
+            tracing::info!(rejected = rules.rejected, "the configuration is good");
+            return Ok(if rules.rejected > 0 { Exit::Failed } else { Exit::Done });
+        }
+        serve(&config, &aws, rules, inputs, seen).await
+    })
 }
 
-async fn serve(config: Config, rules: RuleFiles) -> anyhow::Result<Exit> {
-    let pipeline = Arc::new(build(&config, rules).await?);
+/// Where the rules come from. Shipped rules run only if they are the ones that were agreed to.
+fn inputs(config: &Config, aws: &Aws) -> anyhow::Result<Inputs> {
+    if config.rules.is_empty() {
+        let shipped = trailloop_content::VERSION;
+        match &config.content_version {
+            Some(agreed) if agreed != shipped => {
+                let text = format!(
+                    "the shipped rules are of version {shipped}, and rules.content_version is {agreed:?}; \
+                     read CHANGELOG.md, compare them with `trailloop rules diff`, then write the new version"
+                );
+                return Err(UsageError(text).into());
+            }
+            Some(_) => {}
+            None => tracing::warn!(
+                version = shipped,
+                "the shipped rules run, and the next release may bring others; set rules.content_version to be asked first"
+            ),
+        }
+    }
+    Ok(Inputs {
+        rules: config.rules.clone(),
+        enrichment: config.enrichment.clone(),
+        store: Arc::new(aws.store()),
+        denies_lints: config.denies_lints,
+    })
+}
+
+async fn serve(
+    config: &Config,
+    aws: &Aws,
+    rules: RuleFiles,
+    inputs: Inputs,
+    seen: Stamps,
+) -> anyhow::Result<Exit> {
+    let engine = Arc::new(Engine {
+        rules: LiveRules::new(rules.set),
+        limits: config.limits,
+        filter: RecordFilter::default(),
+    });
+    let pipeline = Arc::new(build(config, aws, &engine)?);
     let stopping = config.service.receive_wait + config.service.drain;
     if stopping > STOPPING_MAX {
         let seconds = stopping.as_secs();
@@ -54,8 +107,16 @@ async fn serve(config: Config, rules: RuleFiles) -> anyhow::Result<Exit> {
         "started"
     );
     let stop = CancellationToken::new();
+    let mut reloading = JoinSet::new();
+    if !config.reload.is_zero() && inputs.can_change() {
+        let (every, trial_records) = (config.reload, config.trial_records);
+        let watch = Watch::default();
+        let reloader = Reloader { inputs, engine, every, trial_records, seen, watch };
+        reloading.spawn(reloader.keep(stop.clone()));
+    }
     let running = Service::new(Arc::clone(&pipeline), config.service).run(stop.clone());
     tokio::pin!(running);
+    let mut failed = false;
     let drained = tokio::select! {
         biased;
         drained = &mut running => drained,
@@ -64,27 +125,24 @@ async fn serve(config: Config, rules: RuleFiles) -> anyhow::Result<Exit> {
             stop.cancel();
             running.await
         }
+        // It ends by itself only by failing.
+        Some(ended) = reloading.join_next() => {
+            failed = true;
+            tracing::error!(?ended, "looking for changed rules failed; going down");
+            stop.cancel();
+            running.await
+        }
     };
+    reloading.shutdown().await;
     log_totals(pipeline.counters.totals());
     tracing::info!(given_back = drained.given_back, "stopped");
-    Ok(if drained.failed { Exit::Failed } else { Exit::Done })
+    Ok(if drained.failed || failed { Exit::Failed } else { Exit::Done })
 }
 
-async fn build(config: &Config, rules: RuleFiles) -> anyhow::Result<Pipeline> {
-    let aws = connect(AwsOptions {
-        region: config.region.clone(),
-        endpoint_url: config.endpoint_url.clone(),
-        path_style: config.path_style,
-    })
-    .await;
+fn build(config: &Config, aws: &Aws, engine: &Arc<Engine>) -> anyhow::Result<Pipeline> {
     let queue = |url: &str| -> Arc<dyn Queue> { Arc::new(aws.queue(url)) };
-    let engine = Arc::new(Engine {
-        rules: rules.set,
-        limits: config.limits,
-        filter: RecordFilter::default(),
-    });
     let jobs_max = config.service.messages_in_flight_max;
-    let bridge = Bridge::threads(&engine, config.workers, jobs_max).context("start the workers")?;
+    let bridge = Bridge::threads(engine, config.workers, jobs_max).context("start the workers")?;
     Ok(Pipeline {
         notifications: queue(&config.notifications),
         store: Arc::new(aws.store()),

@@ -33,6 +33,8 @@ struct Told<'a> {
     actor: &'a str,
     key: Option<&'a str>,
     address: &'a str,
+    /// Where the address is, and whose, as far as enrichment knows.
+    place: Option<String>,
 }
 
 impl<'a> Told<'a> {
@@ -62,6 +64,12 @@ impl<'a> Told<'a> {
                 "/evidences/0/src_endpoint/svc_name".to_owned(),
             ])
             .unwrap_or("-"),
+            place: {
+                let country = text("/evidences/0/src_endpoint/location/country");
+                let owner = text("/evidences/0/src_endpoint/autonomous_system/name");
+                let known: Vec<String> = country.into_iter().chain(owner).map(shown).collect();
+                (!known.is_empty()).then(|| known.join(", "))
+            },
         }
     }
 }
@@ -164,8 +172,9 @@ fn tell_findings(told: &[Told<'_>], text: &mut String) {
     line(text, "WHAT WAS FOUND");
     line(text, &format!("  {}: {}", counted(told.len(), "finding"), counts.join(", ")));
     line(text, "");
-    let wide = told.iter().map(|one| shown(one.title).chars().count()).max().unwrap_or(0).min(64);
-    for one in told {
+    let told_of = told.iter().filter(|one| one.level >= Level::Medium);
+    let wide = told_of.map(|one| shown(one.title).chars().count()).max().unwrap_or(0).min(64);
+    for one in told.iter().filter(|one| one.level >= Level::Medium) {
         line(
             text,
             &format!(
@@ -179,30 +188,47 @@ fn tell_findings(told: &[Told<'_>], text: &mut String) {
         );
     }
     line(text, "");
+    let mut minor: BTreeMap<(Level, &str), usize> = BTreeMap::new();
+    for one in told.iter().filter(|one| one.level < Level::Medium) {
+        *minor.entry((one.level, one.title)).or_default() += 1;
+    }
+    if minor.is_empty() {
+        return;
+    }
+    let mut minor: Vec<_> = minor.into_iter().collect();
+    minor.sort_by_key(|((level, _), count)| std::cmp::Reverse((*level, *count)));
+    line(text, "  Worth knowing, not worth waking anyone");
+    for ((level, title), count) in minor {
+        line(text, &format!("  {count:>8}  {:<13}  {}", level.as_str(), shown(title)));
+    }
+    line(text, "");
 }
 
 /// What one caller did.
 #[derive(Default)]
-struct Caller<'a> {
+struct Caller {
     findings: usize,
     worst: Option<Level>,
-    addresses: BTreeSet<&'a str>,
-    keys: BTreeSet<&'a str>,
+    addresses: BTreeSet<String>,
+    keys: BTreeSet<String>,
 }
 
 fn tell_callers(told: &[Told<'_>], text: &mut String) {
-    let mut callers: BTreeMap<&str, Caller<'_>> = BTreeMap::new();
+    let mut callers: BTreeMap<&str, Caller> = BTreeMap::new();
     for one in told {
         let caller = callers.entry(one.actor).or_default();
         caller.findings += 1;
         caller.worst = caller.worst.max(Some(one.level));
-        caller.addresses.insert(one.address);
-        caller.keys.extend(one.key.filter(|key| !key.is_empty()));
+        caller.addresses.insert(match &one.place {
+            Some(place) => format!("{} ({place})", shown(one.address)),
+            None => shown(one.address),
+        });
+        caller.keys.extend(one.key.filter(|key| !key.is_empty()).map(shown));
     }
     let mut callers: Vec<_> = callers.into_iter().collect();
     callers.sort_by_key(|(_, caller)| std::cmp::Reverse((caller.worst, caller.findings)));
     line(text, "WHO DID IT");
-    for (name, caller) in callers {
+    for (name, caller) in callers.iter().filter(|(_, caller)| caller.worst >= Some(Level::Medium)) {
         line(text, &format!("  {}", shown(name)));
         let mut parts = vec![counted(caller.findings, "finding")];
         parts.push(format!("from {}", listed(&caller.addresses)));
@@ -232,8 +258,8 @@ fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-fn listed(names: &BTreeSet<&str>) -> String {
-    names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(" and ")
+fn listed(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(" and ")
 }
 
 fn span(first: Timestamp, last: Timestamp) -> String {

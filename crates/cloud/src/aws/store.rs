@@ -99,7 +99,7 @@ impl Store for AwsStore {
             .into_iter()
             .filter_map(|listed| {
                 let bytes = listed.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-                Some(Listed { key: listed.key?, bytes })
+                Some(Listed { key: listed.key?, bytes, etag: listed.e_tag })
             })
             .collect();
         let next = objects.last().filter(|_| more).map(|last| last.key.clone());

@@ -243,3 +243,26 @@ async fn what_is_missing_is_not_found() {
     let error = aws.queue(url).send(&[outgoing("x")]).await.unwrap_err();
     assert_eq!(error.kind(), CloudErrorKind::NotFound, "{error}");
 }
+
+/// Moto keeps one organization for each account, so the account is one that nothing else uses.
+#[tokio::test]
+async fn the_accounts_of_an_organization_are_listed_with_their_units() {
+    let Some(aws) = moto().await else { return };
+    let made = provision::create_organization(
+        &aws,
+        "workloads",
+        "payments",
+        ("environment", "production"),
+    );
+    let id = made.await.unwrap();
+    let accounts = aws.organization().accounts(Some("environment")).await.unwrap();
+    let payments = accounts.iter().find(|account| account.id == id).unwrap();
+    assert_eq!(
+        (payments.name.as_str(), payments.unit.as_str(), payments.tag.as_deref()),
+        ("payments", "workloads", Some("production"))
+    );
+    let master = accounts.iter().find(|account| account.id != id).unwrap();
+    assert_eq!((master.unit.as_str(), &master.tag), ("", &None));
+    let without = aws.organization().accounts(None).await.unwrap();
+    assert!(without.len() == accounts.len() && without.iter().all(|account| account.tag.is_none()));
+}

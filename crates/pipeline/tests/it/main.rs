@@ -4,6 +4,7 @@
 
 mod allocation;
 mod batches;
+mod live;
 mod ordered;
 mod spine;
 mod world;

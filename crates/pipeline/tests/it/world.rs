@@ -12,6 +12,7 @@ use trailloop_cloud::{Clock, ManualClock, MemoryQueue, MemoryStore, Outgoing, Qu
 use trailloop_cloudtrail::Limits;
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::{Counters, Drained, Pipeline, Seats, Service, ServiceLimits};
 use trailloop_rules::{RuleSet, load};
 
@@ -26,7 +27,7 @@ pub(crate) fn engine() -> Arc<Engine> {
     let rules = RuleSet::build(load("rule.yml", RULE).rules, &[], &mut Vec::new());
     assert_eq!(rules.len(), 1);
     Arc::new(Engine {
-        rules: Arc::new(rules),
+        rules: LiveRules::new(Arc::new(rules)),
         limits: Limits::default(),
         filter: RecordFilter::default(),
     })

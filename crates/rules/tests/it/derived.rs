@@ -69,6 +69,7 @@ fn no_value_is_no_value() {
     let names = [
         "actor",
         "actor.account",
+        "actor.kind",
         "target.user",
         "target.role",
         "target.bucket",

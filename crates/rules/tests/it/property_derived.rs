@@ -16,6 +16,7 @@ const FIELDS: &[&str] = &[
     "outcome",
     "actor",
     "actor.account",
+    "actor.kind",
     "target.user",
     "target.role",
     "target.bucket",

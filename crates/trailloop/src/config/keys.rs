@@ -113,7 +113,32 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "rules.paths",
         kind: Kind::List,
-        doc: "Sigma files and folders. They replace the rules that come with the program; without any, those run.",
+        doc: "Sigma files, folders, and prefixes such as `s3://bucket/rules/`. They replace the rules that come with the program; without any, those run.",
+    },
+    Key {
+        name: "rules.reload_seconds",
+        kind: number(0, 86_400, 15, "seconds"),
+        doc: "How often the files of rules and enrichment are looked at. A change that two looks in a row find alike is loaded, linted and tested, and then takes the place of what runs, between objects; if anything is wrong with it, what ran goes on and the log says why. 0 means never.",
+    },
+    Key {
+        name: "rules.trial_records",
+        kind: number(0, 1 << 40, 0, "records"),
+        doc: "How many records changed rules are asked about beside those that run before they take over. What they would have found is logged and not sent. 0 means that they take over at once.",
+    },
+    Key {
+        name: "rules.lint",
+        kind: Kind::Choice(&["warn", "deny"]),
+        doc: "What a lint of changed rules does: `deny` keeps them out, `warn` only says it.",
+    },
+    Key {
+        name: "rules.content_version",
+        kind: Kind::Text,
+        doc: "The version of the shipped rules that may run, such as `trailloop rules list` prints it. With another one in the program the service does not start; without this key it starts and says which version runs.",
+    },
+    Key {
+        name: "enrichment.folder",
+        kind: Kind::Text,
+        doc: "A folder with address databases (`*.mmdb`), `accounts.csv` or `.json`, `principals.csv` or `.json`, and `environment.toml`; see docs/enrichment.md. Without it the fields made of them are missing.",
     },
     Key {
         name: "limits.workers",

@@ -251,16 +251,23 @@ fn the_demo_tells_its_story() {
     let output = run(&["demo", "--dir", text(folder.path())]);
     assert_eq!(status(&output), 0, "{}", stderr(&output));
     let story = String::from_utf8(output.stdout).unwrap();
-    for part in
-        ["WHAT CAME IN", "WHAT WAS FOUND", "WHO DID IT", "HOW LONG", "HOW FAST", "ci-deployer"]
-    {
+    for part in [
+        "WHAT CAME IN",
+        "WHAT WAS FOUND",
+        "WHO DID IT",
+        "HOW LONG",
+        "HOW FAST",
+        "ci-deployer",
+        "203.0.113.77 (NL",
+    ] {
         assert!(story.contains(part), "{story}");
     }
     let again = run(&["demo", "--dir", text(folder.path())]);
     assert_eq!(status(&again), 2, "a folder that is in use is refused");
     let findings = lines(&fs::read(folder.path().join("findings.ndjson")).unwrap());
     // The service finds in the bucket what a replay of the folder of buckets finds.
-    let replayed = run(&["replay", text(&folder.path().join("buckets"))]);
+    let (buckets, facts) = (folder.path().join("buckets"), folder.path().join("enrichment"));
+    let replayed = run(&["replay", text(&buckets), "--enrichment", text(&facts)]);
     let sorted = |mut findings: Vec<Value>| {
         findings.sort_by_key(ToString::to_string);
         findings

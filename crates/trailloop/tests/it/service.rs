@@ -4,7 +4,7 @@
 //! were skipped. What S3 does is the emulator's own doing here: the notification is sent by its bucket, with its
 //! spelling of keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -111,14 +111,14 @@ impl World {
         self.put(&cut_key(), whole[..whole.len() / 2].to_vec());
     }
 
-    fn config(&self) -> PathBuf {
+    fn config(&self, more: &str) -> PathBuf {
         let path = self.folder.path().join("trailloop.toml");
         let Self { notifications, actions, dead_letters, endpoint, .. } = self;
         let text = format!(
             "[queues]\nnotifications = \"{notifications}\"\nactions = \"{actions}\"\ndead_letters = \"{dead_letters}\"\n\
              [aws]\nregion = \"us-east-1\"\nendpoint_url = \"{endpoint}\"\npath_style = true\n\
              [limits]\nworkers = 2\nreceive_wait_seconds = 1\nvisibility_seconds = 5\nbytes_in_flight_max = {BYTES_IN_FLIGHT_MAX}\n\
-             object_bytes_max = {BYTES_IN_FLIGHT_MAX}\n",
+             object_bytes_max = {BYTES_IN_FLIGHT_MAX}\n{more}",
         );
         fs::write(&path, text).unwrap();
         path
@@ -126,11 +126,16 @@ impl World {
 
     /// Starts the service; its log goes to a file.
     fn start(&self, log: &str) -> Service {
+        self.start_with(log, "")
+    }
+
+    /// The same with more of a configuration.
+    fn start_with(&self, log: &str, more: &str) -> Service {
         let log = self.folder.path().join(log);
         let stderr = fs::File::create(&log).unwrap();
         let child = trailloop()
             .args(["run", "--config"])
-            .arg(self.config())
+            .arg(self.config(more))
             .stderr(Stdio::from(stderr))
             .spawn()
             .unwrap();
@@ -376,6 +381,56 @@ fn memory_stays_under_the_sum_with_a_full_queue_and_a_50_mb_object() {
         "memory: peak {peak_mb} MB, bound {sum_mb} MB, one object of {large_bytes} bytes"
     ));
     assert!(peak < sum, "peak {peak}, bound {sum}");
+}
+
+#[test]
+fn changed_rules_run_between_objects_and_bad_ones_do_not() {
+    let Some(world) = World::new("reload") else { return };
+    let rules = world.folder.path().join("rules");
+    fs::create_dir(&rules).unwrap();
+    let write = |text: &str| fs::write(rules.join("rule.yml"), text).unwrap();
+    let rule = |title: &str| {
+        format!(
+            "title: {title}\nid: 0a4c1c9e-55c2-4a53-8b4e-3d9d36d2f4b7\nlevel: high\n\
+             logsource: {{product: aws, service: cloudtrail}}\n\
+             detection: {{a: {{eventName: StopLogging}}, condition: a}}\n"
+        )
+    };
+    write(&rule("First"));
+    let more =
+        format!("[rules]\npaths = [{:?}]\nreload_seconds = 1\n", rules.display().to_string());
+    let service = world.start_with("log", &more);
+    let mut put = 0;
+    let mut some_objects = || {
+        for nth in put..put + 40 {
+            world.put(&key(nth), object(nth, 8));
+        }
+        put += 40;
+    };
+    some_objects();
+    wait("some findings are there", || world.depth(&world.actions).0 >= 5);
+    write(&rule("Second and longer"));
+    some_objects();
+    wait("the change is in force", || service.log().contains("are in force"));
+    some_objects();
+    write("title: Third\ndetection: [\n");
+    wait("the bad change is refused", || service.log().contains("are refused"));
+    some_objects();
+    world.wait_until_empty();
+    let log = service.stop();
+    assert!(log.contains("rule.yml:"), "the log names the place: {log}");
+    let (_, found) = world.found();
+    let mut titles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for finding in found {
+        let finding: Value = serde_json::from_str(&finding).unwrap();
+        let text = |pointer: &str| finding.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        let title = text("/finding_info/analytic/name");
+        titles.entry(title).or_default().insert(text("/unmapped/trailloop/rule_set"));
+    }
+    let sets: BTreeSet<&String> = titles.values().flatten().collect();
+    assert_eq!(titles.keys().collect::<Vec<_>>(), ["First", "Second and longer"]);
+    assert_eq!(sets.len(), 2, "each finding names the rules that made it");
+    assert!(titles.values().all(|sets| sets.len() == 1));
 }
 
 /// 50 MB of gzip: text that hardly compresses, so that it need not be half a gigabyte of JSON to get there.

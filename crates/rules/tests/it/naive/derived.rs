@@ -30,6 +30,7 @@ pub(crate) fn values(field: &str, record: &Json) -> Option<Vec<String>> {
         "outcome" => one(Some(outcome(record).to_owned())),
         "actor" => one(actor(record)),
         "actor.account" => one(account(record)),
+        "actor.kind" => one(actor_kind(record)),
         "target.user" => one(user(record)),
         "target.role" => one(role(record)),
         "target.bucket" => one(bucket(record)),
@@ -74,6 +75,44 @@ fn outcome(record: &Json) -> &'static str {
     }
     let failed = answers.contains(&Json::Text("Failure".to_owned()));
     if has("errorCode") || has("errorMessage") || failed { "failure" } else { "success" }
+}
+
+/// Without user agents: the records of the tests have none.
+fn actor_kind(record: &Json) -> Option<String> {
+    let identity = |key: &str| text(record, &format!("userIdentity.{key}")).unwrap_or_default();
+    let kind = identity("type");
+    let issuer = identity("sessionContext.sessionIssuer.arn");
+    let role = if issuer.is_empty() { identity("arn") } else { issuer };
+    let by = identity("invokedBy");
+    let by_service = [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|end| by.ends_with(end))
+        && by != "signin.amazonaws.com";
+    let event = text(record, "eventType").unwrap_or_default();
+    if by_service
+        || kind == "AWSService"
+        || event == "AwsServiceEvent"
+        || role.contains(":role/aws-service-role/")
+    {
+        return Some("service".to_owned());
+    }
+    let with_mfa = identity("sessionContext.attributes.mfaAuthenticated") == "true";
+    let from_console = at(record, "sessionCredentialFromConsole")
+        .iter()
+        .any(|one| *one == Json::Bool(true) || *one == Json::Text("true".to_owned()));
+    let session = identity("arn");
+    let of_instance = session.rsplit('/').next().and_then(|name| name.strip_prefix("i-")).is_some_and(
+        |id| (8..=17).contains(&id.len()) && id.chars().all(|c| c.is_ascii_hexdigit()),
+    );
+    let kind = match kind.as_str() {
+        "" => return None,
+        "Root" => "root",
+        "IAMUser" if identity("accessKeyId").starts_with("AKIA") => "key",
+        "IAMUser" | "SAMLUser" | "FederatedUser" | "IdentityCenterUser" => "person",
+        "AssumedRole" if with_mfa || from_console || role.contains("AWSReservedSSO_") => "person",
+        "AssumedRole" if of_instance => "instance",
+        "AssumedRole" => "role",
+        _ => "other",
+    };
+    Some(kind.to_owned())
 }
 
 fn actor(record: &Json) -> Option<String> {

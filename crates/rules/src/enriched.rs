@@ -1,0 +1,171 @@
+//! Enriched fields: what the operator's own files say of a record's address, account, region and caller.
+//!
+//! `docs/enrichment.md` lists them. They are worked out when the first rule asks, like derived fields; addresses, of which a
+//! log repeats a few, are looked up once for as long as a worker keeps its memory. Without the file that a field needs it has
+//! no value, in any record.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use trailloop_enrichment::{Enriched, Enrichment, PlaceCache};
+
+use crate::derived::{Derived, Get, text};
+
+/// Where the values of enriched fields come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Facts {
+    /// The operator's files.
+    Files(Arc<Enrichment>),
+    /// The values that an example of a rule gives, whatever its record says.
+    Given(BTreeMap<Enriched, String>),
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self::Files(Arc::default())
+    }
+}
+
+impl Facts {
+    /// Whether the field can have a value at all.
+    pub(crate) fn can_tell(&self, field: Enriched) -> bool {
+        match self {
+            Self::Files(files) => field.is_available(files),
+            Self::Given(given) => given.contains_key(&field),
+        }
+    }
+}
+
+/// What the fields are made of. Each is a path of the record, or what `actor` and `actor.account` are made of.
+pub(crate) fn made_of(field: Enriched) -> Vec<&'static str> {
+    match field {
+        Enriched::IpCountry
+        | Enriched::IpCity
+        | Enriched::IpAsn
+        | Enriched::IpOrganization
+        | Enriched::IpNetwork
+        | Enriched::EnvironmentCountry
+        | Enriched::EnvironmentNetwork => vec!["sourceIPAddress"],
+        Enriched::AccountName | Enriched::AccountOu | Enriched::AccountEnvironment => {
+            vec!["recipientAccountId"]
+        }
+        Enriched::EnvironmentRegion => vec!["awsRegion"],
+        Enriched::ActorOwner | Enriched::ActorCriticality | Enriched::ActorStanding => {
+            [Derived::Actor.made_of(), Derived::ActorAccount.made_of()].concat()
+        }
+    }
+}
+
+const COUNT: usize = Enriched::ALL.len();
+
+/// The enriched fields of one record, each worked out at most once, and the addresses seen before.
+#[derive(Debug, Default)]
+pub(crate) struct EnrichedTexts {
+    /// A bit a field: worked out, and with a value.
+    known: Cell<u32>,
+    has_value: Cell<u32>,
+    texts: [RefCell<String>; COUNT],
+    places: RefCell<PlaceCache>,
+}
+
+/// Visits the values of a derived field of the record.
+pub(crate) type GetDerived<'g> = &'g dyn Fn(Derived, &mut dyn FnMut(&str) -> bool) -> bool;
+
+impl EnrichedTexts {
+    /// Forgets the last record.
+    pub(crate) fn clear(&mut self) {
+        self.known.set(0);
+    }
+
+    /// Calls `visit` with the field's value, if it has one.
+    pub(crate) fn visit(
+        &self,
+        field: Enriched,
+        facts: &Facts,
+        (get, derived): (Get<'_, '_>, GetDerived<'_>),
+        visit: &mut dyn FnMut(&str) -> bool,
+    ) -> bool {
+        let files = match facts {
+            Facts::Files(files) => files,
+            Facts::Given(given) => return given.get(&field).is_some_and(|value| visit(value)),
+        };
+        let bit = 1_u32 << field as u32;
+        let kept = &self.texts[field as usize];
+        if self.known.get() & bit == 0 {
+            let mut out = kept.borrow_mut();
+            out.clear();
+            let has_value = self.write(field, files, (get, derived), &mut out);
+            let others = self.has_value.get() & !bit;
+            self.has_value.set(if has_value { others | bit } else { others });
+            self.known.set(self.known.get() | bit);
+        }
+        self.has_value.get() & bit != 0 && visit(&kept.borrow())
+    }
+
+    fn write(
+        &self,
+        field: Enriched,
+        files: &Enrichment,
+        (get, derived): (Get<'_, '_>, GetDerived<'_>),
+        out: &mut String,
+    ) -> bool {
+        let expected = |is_expected: bool| if is_expected { "expected" } else { "unexpected" };
+        let mut put = |value: Option<&str>| {
+            out.push_str(value.unwrap_or_default());
+            value.is_some()
+        };
+        let address = text(get, "sourceIPAddress");
+        let account = || files.account(text(get, "recipientAccountId")?);
+        match field {
+            Enriched::IpCountry
+            | Enriched::IpCity
+            | Enriched::IpAsn
+            | Enriched::IpOrganization
+            | Enriched::EnvironmentCountry => {
+                let mut places = self.places.borrow_mut();
+                let place = address.and_then(|address| places.place(files, address));
+                let asn = place.and_then(|place| place.asn).filter(|_| field == Enriched::IpAsn);
+                let asn = asn.map(|number| number.to_string());
+                put(match field {
+                    Enriched::IpCountry => place.and_then(|place| place.country),
+                    Enriched::IpCity => place.and_then(|place| place.city),
+                    Enriched::IpOrganization => place.and_then(|place| place.organization),
+                    Enriched::EnvironmentCountry => files.expected_country_of(place).map(expected),
+                    _ => asn.as_deref(),
+                })
+            }
+            Enriched::IpNetwork => put(address.and_then(|address| files.network(address))),
+            Enriched::AccountName => put(account().and_then(|row| row.name.as_deref())),
+            Enriched::AccountOu => put(account().and_then(|row| row.ou.as_deref())),
+            Enriched::AccountEnvironment => {
+                put(account().and_then(|row| row.environment.as_deref()))
+            }
+            Enriched::EnvironmentRegion => {
+                let region = text(get, "awsRegion");
+                put(region.and_then(|region| files.expected_region(region)).map(expected))
+            }
+            Enriched::EnvironmentNetwork => {
+                put(address.and_then(|address| files.expected_network(address)).map(expected))
+            }
+            Enriched::ActorOwner | Enriched::ActorCriticality => {
+                derived(Derived::Actor, &mut |actor| {
+                    let row = files.principal(actor);
+                    put(row.and_then(|row| match field {
+                        Enriched::ActorOwner => row.owner.as_deref(),
+                        _ => row.criticality.as_deref(),
+                    }))
+                })
+            }
+            Enriched::ActorStanding => {
+                let (mut actor, mut account) = (None, None);
+                derived(Derived::Actor, &mut |text| actor.insert(text.to_owned()).is_empty());
+                derived(Derived::ActorAccount, &mut |text| {
+                    account.insert(text.to_owned()).is_empty()
+                });
+                let standing = files.standing(actor.as_deref(), account.as_deref());
+                put(standing.map(|standing| standing.as_str()))
+            }
+        }
+    }
+}

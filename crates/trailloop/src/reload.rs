@@ -1,0 +1,350 @@
+//! Rules and enrichment that change while the service runs.
+//!
+//! The files are looked at every few seconds. A change that has settled (two looks alike) is read whole, loaded, linted
+//! and tested; only if nothing is wrong does it take the place of what runs, for each object that is begun from then on. If
+//! anything is wrong, what ran goes on, and the log says why. With a trial, the new rules are first asked beside the old
+//! ones, and what they would have found and cost is told before they take over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use trailloop_pipeline::examine::Engine;
+use trailloop_pipeline::live::{Tally, Trial};
+
+use crate::inputs::{Inputs, Prepared, Stamps};
+use crate::show::shown;
+
+/// So many rules of a trial's report are told one by one.
+const DIFFERENCES_TOLD_MAX: usize = 50;
+
+/// So many reasons of a refusal are told one by one.
+const REASONS_TOLD_MAX: usize = 20;
+
+/// Watches the files and changes what is in force.
+pub(crate) struct Reloader {
+    pub(crate) inputs: Inputs,
+    pub(crate) engine: Arc<Engine>,
+    /// How often the files are looked at.
+    pub(crate) every: Duration,
+    /// How many records a trial takes; none: no trial.
+    pub(crate) trial_records: u64,
+    /// The stamps of what runs, or of what was refused.
+    pub(crate) seen: Stamps,
+    pub(crate) watch: Watch,
+}
+
+/// What the reloader remembers between two looks.
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// A change that was seen once.
+    settling: Option<Stamps>,
+    on_trial: Option<Arc<Trial>>,
+    /// Why the last look failed, so that it is told once.
+    trouble: Option<String>,
+}
+
+impl Reloader {
+    /// Looks until `stop`.
+    pub(crate) async fn keep(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = sleep(self.every) => {}
+            }
+            self.look().await;
+        }
+    }
+
+    /// One look: ends a trial that has seen enough, and takes a change that has settled.
+    async fn look(&mut self) {
+        self.end_trial();
+        let stamps = match self.inputs.stamps().await {
+            Ok(stamps) => stamps,
+            Err(error) => return self.trouble(&format!("{error:#}")),
+        };
+        self.watch.trouble = None;
+        if stamps == self.seen {
+            self.watch.settling = None;
+            return;
+        }
+        if self.watch.settling.as_ref() != Some(&stamps) {
+            self.watch.settling = Some(stamps);
+            return;
+        }
+        self.watch.settling = None;
+        match self.inputs.prepare().await {
+            Ok(prepared) => self.take(prepared),
+            Err(reasons) => self.refuse(&reasons),
+        }
+        self.seen = stamps;
+    }
+
+    fn take(&mut self, prepared: Prepared) {
+        let now = self.engine.rules.now();
+        for note in &prepared.notes {
+            tracing::warn!("{note}");
+        }
+        let (old, new) = (now.rules.hash(), prepared.rules.hash());
+        let (rules, rule_set) = (prepared.rules.len(), new.to_owned());
+        if old == new && now.rules.enrichment_hash() == prepared.rules.enrichment_hash() {
+            tracing::info!(%rule_set, "files of the rules changed, but not what they say");
+        } else if old == new || self.trial_records == 0 {
+            // Another enrichment goes without a trial: its facts are newer, and no rule is another.
+            tracing::info!(rules, %rule_set, replaced = %old, "changed rules or enrichment are in force");
+            self.engine.rules.replace(prepared.rules);
+            self.watch.on_trial = None;
+        } else {
+            let records = self.trial_records;
+            tracing::info!(rules, %rule_set, beside = %old, records, "changed rules are on trial");
+            self.watch.on_trial = Some(self.engine.rules.try_out(prepared.rules));
+        }
+    }
+
+    fn refuse(&self, reasons: &[String]) {
+        let now = self.engine.rules.now();
+        for reason in reasons.iter().take(REASONS_TOLD_MAX) {
+            tracing::warn!("{reason}");
+        }
+        tracing::error!(
+            reasons = reasons.len(),
+            rule_set = %now.rules.hash(),
+            "changed rules or enrichment are refused; what ran goes on"
+        );
+    }
+
+    /// Puts rules in force that have been on trial for long enough, and tells what is different with them.
+    fn end_trial(&mut self) {
+        let Some(trial) = &self.watch.on_trial else { return };
+        let tally = trial.so_far();
+        if tally.records < self.trial_records {
+            return;
+        }
+        let rule_set = trial.rules.hash().to_owned();
+        for line in differences(&tally) {
+            tracing::info!("{line}");
+        }
+        self.engine.rules.replace(Arc::clone(&trial.rules));
+        tracing::info!(%rule_set, "the trial is over, the rules are in force; {tally}");
+        self.watch.on_trial = None;
+    }
+
+    fn trouble(&mut self, text: &str) {
+        if self.watch.trouble.as_deref() != Some(text) {
+            tracing::error!("failed to look at the rules; those that run go on: {text}");
+            self.watch.trouble = Some(text.to_owned());
+        }
+    }
+}
+
+/// A line for each rule whose findings differ, those with the most first.
+pub(crate) fn differences(tally: &Tally) -> Vec<String> {
+    let mut sorted: Vec<_> = tally.differences.iter().collect();
+    sorted.sort_by_key(|(uid, one)| (std::cmp::Reverse(one.gained + one.lost), *uid));
+    let more = sorted.len().saturating_sub(DIFFERENCES_TOLD_MAX);
+    let line = |(uid, one): (&String, &trailloop_pipeline::live::Difference)| {
+        let events: Vec<String> = one.events.iter().map(|event| shown(event).to_string()).collect();
+        format!(
+            "{:>+6} {:>+6}  {:<13}  {}  {}  (such as {})",
+            one.gained,
+            -i128::from(one.lost),
+            one.level.as_str(),
+            shown(uid),
+            shown(&one.title),
+            events.join(", ")
+        )
+    };
+    let mut lines: Vec<String> = sorted.into_iter().take(DIFFERENCES_TOLD_MAX).map(line).collect();
+    if more > 0 {
+        lines.push(format!("and {more} rules more"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use trailloop_cloud::{MemoryStore, Store};
+    use trailloop_cloudtrail::Limits;
+    use trailloop_finding::Place;
+    use trailloop_pipeline::examine::{RecordFilter, Worker};
+    use trailloop_pipeline::live::LiveRules;
+
+    use super::*;
+    use crate::rulefiles::RulePlace;
+
+    fn rule(name: &str, expect: bool) -> String {
+        format!(
+            "title: {name}\nlogsource: {{product: aws, service: cloudtrail}}\n\
+             detection: {{a: {{eventName: {name}}}, condition: a}}\nlevel: low\n\
+             trailloop: {{tests: [{{name: n, expect: {expect}, event: {{eventName: {name}}}}}]}}\n"
+        )
+    }
+
+    async fn reloader(
+        rules: RulePlace,
+        enrichment: Option<&Path>,
+        store: &MemoryStore,
+    ) -> Reloader {
+        let store: Arc<dyn Store> = Arc::new(store.clone());
+        let enrichment = enrichment.map(Path::to_owned);
+        let inputs = Inputs { rules: vec![rules], enrichment, store, denies_lints: false };
+        let seen = inputs.stamps().await.unwrap();
+        let rules = LiveRules::new(inputs.load().await.unwrap().set);
+        let (limits, filter) = (Limits::default(), RecordFilter::default());
+        let engine = Arc::new(Engine { rules, limits, filter });
+        let every = Duration::from_secs(1);
+        Reloader { inputs, engine, every, trial_records: 0, seen, watch: Watch::default() }
+    }
+
+    fn titles(reloader: &Reloader) -> Vec<String> {
+        let now = reloader.engine.rules.now();
+        now.rules.rules().iter().map(|rule| rule.analytic.name.clone()).collect()
+    }
+
+    /// Two looks: a change counts when it has settled.
+    async fn settle(reloader: &mut Reloader) {
+        let before = titles(reloader);
+        reloader.look().await;
+        assert_eq!(titles(reloader), before, "a change that was seen once may be half a change");
+        reloader.look().await;
+    }
+
+    #[tokio::test]
+    async fn a_good_change_runs_and_a_bad_one_is_refused_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        put("a.yml", &rule("StopLogging", true));
+        let place = RulePlace::Path(folder.path().to_owned());
+        let mut reloader = reloader(place, None, &MemoryStore::new()).await;
+        put("b.yml", &rule("DeleteTrail", true));
+        settle(&mut reloader).await;
+        let mut both = titles(&reloader);
+        both.sort();
+        assert_eq!(both, ["DeleteTrail", "StopLogging"]);
+
+        let hash = reloader.engine.rules.now().rules.hash().to_owned();
+        for bad in [
+            rule("UpdateTrail", false),
+            "title: [".to_owned(),
+            rule("X", true).replace("eventName:", "eventName|no:"),
+        ] {
+            put("a.yml", &rule("PutEventSelectors", true));
+            put("c.yml", &bad);
+            settle(&mut reloader).await;
+            assert_eq!(reloader.engine.rules.now().rules.hash(), hash, "{bad}");
+        }
+        // A refused change is not tried again until it changes.
+        reloader.look().await;
+        assert!(reloader.watch.settling.is_none());
+        fs::remove_file(folder.path().join("c.yml")).unwrap();
+        settle(&mut reloader).await;
+        assert!(titles(&reloader).contains(&"PutEventSelectors".to_owned()));
+
+        fs::remove_file(folder.path().join("a.yml")).unwrap();
+        fs::remove_file(folder.path().join("b.yml")).unwrap();
+        settle(&mut reloader).await;
+        assert_eq!(titles(&reloader).len(), 2, "an empty folder is no rule set");
+    }
+
+    #[tokio::test]
+    async fn rules_under_a_prefix_are_told_by_their_etags() {
+        let store = MemoryStore::new();
+        store.put("config", "rules/a.yml", rule("StopLogging", true));
+        store.put("config", "rules/notes.txt", "no rule");
+        store.put("config", "other/b.yml", "title: [");
+        let place = RulePlace::parse("s3://config/rules/").unwrap();
+        let mut reloader = reloader(place, None, &store).await;
+        assert_eq!(titles(&reloader), ["StopLogging"]);
+        store.put("config", "rules/a.yml", rule("DeleteTrail", true));
+        settle(&mut reloader).await;
+        assert_eq!(titles(&reloader), ["DeleteTrail"]);
+        store.put("config", "rules/a.yml", "title: [");
+        settle(&mut reloader).await;
+        assert_eq!(titles(&reloader), ["DeleteTrail"]);
+        assert!(RulePlace::parse("s3:///rules").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_trial_ends_with_its_report_and_the_new_rules_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yml");
+        fs::write(&path, rule("StopLogging", true)).unwrap();
+        let mut reloader = reloader(RulePlace::Path(path.clone()), None, &MemoryStore::new()).await;
+        reloader.trial_records = 3;
+        fs::write(&path, rule("DeleteTrail", true)).unwrap();
+        settle(&mut reloader).await;
+        assert_eq!(titles(&reloader), ["StopLogging"], "the old rules are in force");
+        let log = br#"{"Records":[{"eventName":"StopLogging","eventID":"e1"},{"eventName":"DeleteTrail","eventID":"e2"}]}"#;
+        let place = Place { source: "b/k", version: None };
+        let mut worker = Worker::default();
+        for records_before in [0, 2] {
+            let trial = reloader.watch.on_trial.clone().unwrap();
+            assert_eq!(trial.so_far().records, records_before);
+            reloader.look().await;
+            assert_eq!(titles(&reloader), ["StopLogging"]);
+            worker.examine(&reloader.engine, log, place, |_| std::ops::ControlFlow::Continue(()));
+        }
+        let lines = differences(&reloader.watch.on_trial.clone().unwrap().so_far());
+        assert_eq!(lines.len(), 2);
+        assert!(
+            lines.iter().any(|line| line.starts_with("    +2     +0")
+                && line.contains("DeleteTrail")
+                && line.contains("e2")),
+            "{lines:?}"
+        );
+        assert!(
+            lines.iter().any(|line| line.starts_with("    +0     -2")
+                && line.contains("StopLogging")
+                && line.contains("e1")),
+            "{lines:?}"
+        );
+        reloader.look().await;
+        assert_eq!(titles(&reloader), ["DeleteTrail"]);
+        assert!(reloader.watch.on_trial.is_none());
+    }
+
+    #[tokio::test]
+    async fn enrichment_is_swapped_and_a_damaged_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("rules.yml");
+        fs::write(
+            &rules,
+            rule("StopLogging", true)
+                .replace("a: {", "a: {environment.region: unexpected, ")
+                .replace("tests:", "level_reason: x, tests:")
+                .replace("event: {", "enrichment: {environment.region: unexpected}, event: {"),
+        )
+        .unwrap();
+        let facts = folder.path().join("facts");
+        fs::create_dir(&facts).unwrap();
+        let put = |text: &str| fs::write(facts.join("environment.toml"), text).unwrap();
+        let mut reloader =
+            reloader(RulePlace::Path(rules), Some(&facts), &MemoryStore::new()).await;
+        let findings = |reloader: &Reloader| {
+            let log = br#"{"Records":[{"eventName":"StopLogging","awsRegion":"eu-north-1"}]}"#;
+            let place = Place { source: "b/k", version: None };
+            let mut found = 0;
+            Worker::default().examine(&reloader.engine, log, place, |_| {
+                found += 1;
+                std::ops::ControlFlow::Continue(())
+            });
+            found
+        };
+        let unanswered = |reloader: &Reloader| reloader.engine.rules.now().rules.unanswered().len();
+        assert_eq!((findings(&reloader), unanswered(&reloader)), (0, 1), "without the file");
+        put("regions = [\"eu-central-1\"]\n");
+        settle(&mut reloader).await;
+        assert_eq!((findings(&reloader), unanswered(&reloader)), (1, 0), "with it");
+        put("regions = [\"eu-central-1\"\n");
+        settle(&mut reloader).await;
+        assert_eq!(findings(&reloader), 1, "damaged: what ran goes on");
+        put("regions = [\"eu-central-1\", \"eu-north-1\"]\n");
+        settle(&mut reloader).await;
+        assert_eq!(findings(&reloader), 0, "swapped");
+    }
+}
