@@ -2,26 +2,10 @@
 
 use std::sync::LazyLock;
 
+use trailloop_enrichment::Enriched;
+
 use crate::derived::Derived;
 use crate::modifier::nearest;
-
-/// Fields that are worked out with the help of what the operator knows of addresses, accounts and people.
-const ENRICHED: &[&str] = &[
-    "account.environment",
-    "account.name",
-    "account.ou",
-    "actor.criticality",
-    "actor.owner",
-    "actor.standing",
-    "environment.country",
-    "environment.network",
-    "environment.region",
-    "ip.asn",
-    "ip.city",
-    "ip.country",
-    "ip.network",
-    "ip.organization",
-];
 
 /// What other products and the habit of other logs call a field, in lower case, and its name here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -76,7 +60,7 @@ static FIELDS: LazyLock<Vec<Known>> = LazyLock::new(|| {
 /// Whether records may have a field of this dotted path, or we have one.
 pub(crate) fn is_field(path: &str) -> bool {
     Derived::of_name(path).is_some()
-        || ENRICHED.contains(&path)
+        || Enriched::parse(path).is_some()
         || FIELDS.iter().any(|known| {
             path.strip_prefix(known.path)
                 .is_some_and(|rest| rest.is_empty() || known.is_free && rest.starts_with('.'))
@@ -100,7 +84,7 @@ pub(crate) fn near_field(path: &str) -> Option<String> {
             return Some(inner.to_owned());
         }
     }
-    let ours = crate::derived::names().chain(ENRICHED.iter().copied());
+    let ours = crate::derived::names().chain(Enriched::ALL.iter().map(|field| field.as_str()));
     let names: Vec<&str> = FIELDS.iter().map(|known| known.path).chain(ours).collect();
     if let Some(near) = nearest(path, &names) {
         return Some(near.to_owned());
