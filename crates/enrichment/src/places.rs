@@ -144,7 +144,7 @@ fn look_up(database: &Reader<Vec<u8>>, address: IpAddr) -> Option<Place<'_>> {
 /// Why a database can't be used: code, message and help.
 type Refusal = (&'static str, String, &'static str);
 
-fn load(bytes: Vec<u8>) -> Result<(Reader<Vec<u8>>, Holds), Refusal> {
+fn load(mut bytes: Vec<u8>) -> Result<(Reader<Vec<u8>>, Holds), Refusal> {
     const AGAIN: &str =
         "fetch the file again; a copy that is still being written looks like this, too";
     if bytes.len() > DATABASE_BYTES_MAX {
@@ -162,6 +162,7 @@ fn load(bytes: Vec<u8>) -> Result<(Reader<Vec<u8>>, Holds), Refusal> {
         let message = format!("not a sound MaxMind DB: {}", on_one_line(&error.to_string()));
         (code::BAD_DATABASE, message, AGAIN)
     };
+    describe(&mut bytes);
     let database = Reader::from_source(bytes).map_err(refused)?;
     database.verify().map_err(refused)?;
     let holds = sample(&database);
@@ -171,6 +172,23 @@ fn load(bytes: Vec<u8>) -> Result<(Reader<Vec<u8>>, Holds), Refusal> {
         return Err((code::BAD_DATABASE, message, "use a country, city or ASN database"));
     }
     Ok((database, holds))
+}
+
+/// Puts a description where the metadata has an empty one: the check at loading wants it, and files that mmdbmeld made,
+/// such as the free ones of ip-location-db, have none. Nobody reads it.
+fn describe(bytes: &mut Vec<u8>) {
+    const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
+    const EMPTY: &[u8] = b"\x4bdescription\xe0";
+    const ONE: &[u8] = b"\x4bdescription\xe1\x42en\x41-";
+    // The format keeps the metadata within the last 128 KiB.
+    let tail_start = bytes.len().saturating_sub(128 << 10);
+    let tail = &bytes[tail_start..];
+    let Some(marker) = tail.windows(MARKER.len()).rposition(|part| part == MARKER) else { return };
+    let Some(at) = tail[marker..].windows(EMPTY.len()).position(|part| part == EMPTY) else {
+        return;
+    };
+    let at = tail_start + marker + at;
+    bytes.splice(at..at + EMPTY.len(), ONE.iter().copied());
 }
 
 /// Which facts a database holds: by its type, and by looking into its first records.
@@ -287,6 +305,13 @@ mod tests {
     }
 
     #[test]
+    fn a_database_without_a_description_is_as_good_as_any() {
+        let record = map(&[("country_code", text("SE"))]);
+        let places = load_one(&described("x", &record, &[])).unwrap();
+        assert_eq!(shown(&places, "8.8.8.8"), "SE - - -");
+    }
+
+    #[test]
     fn files_that_are_no_database_are_refused_with_what_to_do() {
         let other = database("Anonymous\n-IP", &map(&[("is_hosting", number(1))]));
         let mut separator = FIXTURE.to_vec();
@@ -361,6 +386,10 @@ mod tests {
     }
 
     fn database(kind: &str, record: &[u8]) -> Vec<u8> {
+        described(kind, record, &[("en", text("x"))])
+    }
+
+    fn described(kind: &str, record: &[u8], description: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let mut out = vec![0, 0, 17, 0, 0, 17];
         out.extend([0; 16]);
         out.extend(record);
@@ -370,7 +399,7 @@ mod tests {
             ("binary_format_minor_version", short(0)),
             ("build_epoch", vec![1, 2, 1]),
             ("database_type", text(kind)),
-            ("description", map(&[("en", text("x"))])),
+            ("description", map(description)),
             ("ip_version", short(6)),
             ("languages", vec![0, 4]),
             ("node_count", number(1)),

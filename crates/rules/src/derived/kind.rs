@@ -52,7 +52,8 @@ fn is_long_term(get: Get<'_, '_>) -> bool {
 fn is_person(get: Get<'_, '_>, issuer: &str) -> bool {
     let says_yes = |path| {
         get(path).is_some_and(|value| {
-            value.as_str() == Some("true") || matches!(value.kind(), trailloop_cloudtrail::Kind::Bool(true))
+            value.as_str() == Some("true")
+                || matches!(value.kind(), trailloop_cloudtrail::Kind::Bool(true))
         })
     };
     says_yes("userIdentity.sessionContext.attributes.mfaAuthenticated")
@@ -85,18 +86,27 @@ mod tests {
             )
         };
         let issued = |name: &str, more: &str| {
-            format!(r#","sessionContext":{{"sessionIssuer":{{"arn":"arn:aws:iam::111122223333:role/{name}"}}{more}}}"#)
+            format!(
+                r#","sessionContext":{{"sessionIssuer":{{"arn":"arn:aws:iam::111122223333:role/{name}"}}{more}}}"#
+            )
         };
         let mfa = issued("deploy", r#","attributes":{"mfaAuthenticated":"true"}"#);
         let cases = [
             (r#"{"userIdentity":{"type":"Root"}}"#.to_owned(), Some("root")),
-            (r#"{"userIdentity":{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}}"#.to_owned(), Some("service")),
+            (
+                r#"{"userIdentity":{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}}"#
+                    .to_owned(),
+                Some("service"),
+            ),
             (r#"{"eventType":"AwsServiceEvent"}"#.to_owned(), Some("service")),
             (role("", r#","invokedBy":"cloudformation.amazonaws.com""#), Some("service")),
             (role("", r#","invokedBy":"signin.amazonaws.com""#), Some("role")),
             (role("", r#","invokedBy":"AWS Internal""#), Some("role")),
             (role("", &issued("aws-service-role/x/AWSServiceRoleForX", "")), Some("service")),
-            (role("", &issued("aws-reserved/sso.amazonaws.com/AWSReservedSSO_A_1", "")), Some("person")),
+            (
+                role("", &issued("aws-reserved/sso.amazonaws.com/AWSReservedSSO_A_1", "")),
+                Some("person"),
+            ),
             (role("", &mfa), Some("person")),
             (role(r#""sessionCredentialFromConsole":"true","#, ""), Some("person")),
             (role(r#""sessionCredentialFromConsole":true,"#, ""), Some("person")),
@@ -106,8 +116,16 @@ mod tests {
             (role(r#""userAgent":"Boto3/1.35","#, ""), Some("role")),
             (role("", "").replace("deploy/s", "web/i-0123456789abcdef0"), Some("instance")),
             (role("", "").replace("deploy/s", "web/i-am-no-instance"), Some("role")),
-            (r#"{"userIdentity":{"type":"IAMUser","accessKeyId":"AKIAIOSFODNN7EXAMPLE"}}"#.to_owned(), Some("key")),
-            (r#"{"userIdentity":{"type":"IAMUser","accessKeyId":"ASIAIOSFODNN7EXAMPLE"}}"#.to_owned(), Some("person")),
+            (
+                r#"{"userIdentity":{"type":"IAMUser","accessKeyId":"AKIAIOSFODNN7EXAMPLE"}}"#
+                    .to_owned(),
+                Some("key"),
+            ),
+            (
+                r#"{"userIdentity":{"type":"IAMUser","accessKeyId":"ASIAIOSFODNN7EXAMPLE"}}"#
+                    .to_owned(),
+                Some("person"),
+            ),
             (r#"{"userIdentity":{"type":"AWSAccount"}}"#.to_owned(), Some("other")),
             (r#"{"userIdentity":{"accountId":"111122223333"}}"#.to_owned(), None),
             ("{}".to_owned(), None),

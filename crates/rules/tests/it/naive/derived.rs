@@ -99,9 +99,10 @@ fn actor_kind(record: &Json) -> Option<String> {
         .iter()
         .any(|one| *one == Json::Bool(true) || *one == Json::Text("true".to_owned()));
     let session = identity("arn");
-    let of_instance = session.rsplit('/').next().and_then(|name| name.strip_prefix("i-")).is_some_and(
-        |id| (8..=17).contains(&id.len()) && id.chars().all(|c| c.is_ascii_hexdigit()),
-    );
+    let of_instance =
+        session.rsplit('/').next().and_then(|name| name.strip_prefix("i-")).is_some_and(|id| {
+            (8..=17).contains(&id.len()) && id.chars().all(|c| c.is_ascii_hexdigit())
+        });
     let kind = match kind.as_str() {
         "" => return None,
         "Root" => "root",
