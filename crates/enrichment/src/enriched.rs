@@ -26,46 +26,46 @@ macro_rules! fields {
 fields! {
     IpCountry = "ip.country",
         "the country of `sourceIPAddress`, two capitals of ISO 3166-1 alpha-2",
-        "a country or city database (enrichment.places)";
+        "a country or city database (`*.mmdb`)";
     IpCity = "ip.city",
         "the city of `sourceIPAddress`, its English name",
-        "a city database (enrichment.places)";
+        "a city database (`*.mmdb`)";
     IpAsn = "ip.asn",
         "the number of the autonomous system that announces `sourceIPAddress`, without AS",
-        "an ASN database (enrichment.places)";
+        "an ASN database (`*.mmdb`)";
     IpOrganization = "ip.organization",
         "who runs that autonomous system",
-        "an ASN database (enrichment.places)";
+        "an ASN database (`*.mmdb`)";
     IpNetwork = "ip.network",
         "the name of the narrowest of your networks that holds `sourceIPAddress`",
-        "`networks` in the environment file (enrichment.environment)";
+        "`networks` in environment.toml";
     AccountName = "account.name",
         "the name of the account that the record is from",
-        "an account table with the column name (enrichment.accounts)";
+        "an account table (accounts.csv) with the column name";
     AccountOu = "account.ou",
         "the organizational unit of that account",
-        "an account table with the column ou (enrichment.accounts)";
+        "an account table (accounts.csv) with the column ou";
     AccountEnvironment = "account.environment",
         "what that account is for",
-        "an account table with the column environment (enrichment.accounts)";
+        "an account table (accounts.csv) with the column environment";
     ActorOwner = "actor.owner",
         "who answers for `actor`",
-        "a principal table with the column owner (enrichment.principals)";
+        "a principal table (principals.csv) with the column owner";
     ActorCriticality = "actor.criticality",
         "how much depends on `actor`",
-        "a principal table with the column criticality (enrichment.principals)";
+        "a principal table (principals.csv) with the column criticality";
     ActorStanding = "actor.standing",
         "`break-glass`, `automation`, `vendor`, `member` or `outside`: how `actor` stands to the organization",
-        "an account table (enrichment.accounts), or `break_glass`, `automation_roles` or `vendor_accounts` in the environment file (enrichment.environment)";
+        "an account table (accounts.csv), or `break_glass`, `automation_roles` or `vendor_accounts` in environment.toml";
     EnvironmentCountry = "environment.country",
         "whether `ip.country` is one of your `countries`: `expected` or `unexpected`",
-        "`countries` in the environment file (enrichment.environment) and a country or city database (enrichment.places)";
+        "`countries` in environment.toml and a country or city database (`*.mmdb`)";
     EnvironmentRegion = "environment.region",
         "whether `awsRegion` is one of your `regions`: `expected` or `unexpected`",
-        "`regions` in the environment file (enrichment.environment)";
+        "`regions` in environment.toml";
     EnvironmentNetwork = "environment.network",
         "whether `sourceIPAddress`, where it is an address, lies in one of your networks: `expected` or `unexpected`",
-        "`networks` in the environment file (enrichment.environment)";
+        "`networks` in environment.toml";
 }
 
 impl Enriched {

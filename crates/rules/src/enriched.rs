@@ -1,14 +1,16 @@
 //! Enriched fields: what the operator's own files say of a record's address, account, region and caller.
 //!
-//! `docs/enrichment.md` lists them. They are worked out when the first rule asks, like derived fields; addresses, of which a
-//! log repeats a few, are looked up once for as long as a worker keeps its memory. Without the file that a field needs it has
+//! `docs/enrichment.md` lists them. They are worked out when the first rule asks, like derived fields; addresses and callers, of
+//! which a log repeats a few, are looked up once for as long as a worker keeps its memory. Without the file that a field needs it has
 //! no value, in any record.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
-use trailloop_enrichment::{Enriched, Enrichment, PlaceCache};
+use foldhash::fast::FixedState;
+use trailloop_enrichment::{Enriched, Enrichment, PlaceCache, Standing};
 
 use crate::derived::{Derived, Get, text};
 
@@ -67,6 +69,67 @@ pub(crate) struct EnrichedTexts {
     has_value: Cell<u32>,
     texts: [RefCell<String>; COUNT],
     places: RefCell<PlaceCache>,
+    actors: RefCell<Actors>,
+}
+
+/// Callers that are remembered; each has one place, and a new one drives the old one out.
+const ACTORS_MAX: usize = 512;
+
+/// What is known of the callers seen last: the principal table may hold thousands of wildcards to try.
+#[derive(Debug, Default)]
+struct Actors {
+    places: Vec<KnownActor>,
+    /// Room for the caller of this record, and for its account.
+    actor: String,
+    account: String,
+}
+
+#[derive(Debug, Default)]
+struct KnownActor {
+    actor: String,
+    account: String,
+    owner: Option<Box<str>>,
+    criticality: Option<Box<str>>,
+    standing: Option<&'static str>,
+}
+
+impl Actors {
+    /// Calls `take` with what is known of the record's caller, if it has one.
+    fn visit(
+        &mut self,
+        files: &Enrichment,
+        derived: GetDerived<'_>,
+        take: impl FnOnce(&KnownActor) -> bool,
+    ) -> bool {
+        let Self { places, actor, account } = self;
+        for (field, room) in [(Derived::Actor, &mut *actor), (Derived::ActorAccount, &mut *account)]
+        {
+            room.clear();
+            derived(field, &mut |text| {
+                room.push_str(text);
+                true
+            });
+        }
+        if actor.is_empty() && account.is_empty() {
+            return false;
+        }
+        places.resize_with(ACTORS_MAX, KnownActor::default);
+        let hash = FixedState::default().hash_one((&*actor, &*account));
+        let known = &mut places[usize::try_from(hash % ACTORS_MAX as u64).unwrap_or(0)];
+        if known.actor != *actor || known.account != *account {
+            let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+            let row = files.principal(actor);
+            let standing = files.standing(some(actor).as_deref(), some(account).as_deref());
+            *known = KnownActor {
+                actor: actor.clone(),
+                account: account.clone(),
+                owner: row.and_then(|row| row.owner.clone()),
+                criticality: row.and_then(|row| row.criticality.clone()),
+                standing: standing.map(Standing::as_str),
+            };
+        }
+        take(known)
+    }
 }
 
 /// Visits the values of a derived field of the record.
@@ -148,23 +211,14 @@ impl EnrichedTexts {
             Enriched::EnvironmentNetwork => {
                 put(address.and_then(|address| files.expected_network(address)).map(expected))
             }
-            Enriched::ActorOwner | Enriched::ActorCriticality => {
-                derived(Derived::Actor, &mut |actor| {
-                    let row = files.principal(actor);
-                    put(row.and_then(|row| match field {
-                        Enriched::ActorOwner => row.owner.as_deref(),
-                        _ => row.criticality.as_deref(),
-                    }))
+            Enriched::ActorOwner | Enriched::ActorCriticality | Enriched::ActorStanding => {
+                self.actors.borrow_mut().visit(files, derived, |known| {
+                    put(match field {
+                        Enriched::ActorOwner => known.owner.as_deref(),
+                        Enriched::ActorCriticality => known.criticality.as_deref(),
+                        _ => known.standing,
+                    })
                 })
-            }
-            Enriched::ActorStanding => {
-                let (mut actor, mut account) = (None, None);
-                derived(Derived::Actor, &mut |text| actor.insert(text.to_owned()).is_empty());
-                derived(Derived::ActorAccount, &mut |text| {
-                    account.insert(text.to_owned()).is_empty()
-                });
-                let standing = files.standing(actor.as_deref(), account.as_deref());
-                put(standing.map(|standing| standing.as_str()))
             }
         }
     }

@@ -9,6 +9,7 @@ mod bad_rules;
 mod cases;
 mod collections;
 mod derived;
+mod enriched;
 mod examples;
 mod filters;
 mod lint;
