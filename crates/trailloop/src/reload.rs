@@ -308,43 +308,87 @@ mod tests {
         assert!(reloader.watch.on_trial.is_none());
     }
 
+    /// Findings of one record of a caller in an address.
+    fn findings(reloader: &Reloader) -> usize {
+        let log = br#"{"Records":[{"eventName":"StopLogging","awsRegion":"eu-north-1","sourceIPAddress":"203.0.113.77",
+            "recipientAccountId":"111122223333","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/ci-deployer"}}]}"#;
+        let place = Place { source: "b/k", version: None };
+        let mut found = 0;
+        Worker::default().examine(&reloader.engine, log, place, |_| {
+            found += 1;
+            std::ops::ControlFlow::Continue(())
+        });
+        found
+    }
+
+    /// Each kind of file: a test of a field, a file of which it is true, and one of which it is not.
+    fn kinds() -> Vec<(&'static str, &'static str, Vec<u8>, Vec<u8>)> {
+        let text = |text: &str| text.as_bytes().to_vec();
+        let places = include_bytes!("../../../fixtures/enrichment/places.mmdb").to_vec();
+        // The country's code stands in the file as text: another of the same length is another country.
+        let mut elsewhere = places.clone();
+        let codes: Vec<usize> =
+            (1..places.len() - 1).filter(|at| places[at - 1..at + 2] == *b"BNL").collect();
+        codes.iter().for_each(|at| elsewhere[*at..at + 2].copy_from_slice(b"BE"));
+        assert!(!codes.is_empty());
+        vec![
+            ("ip.country: NL", "places.mmdb", places, elsewhere),
+            (
+                "account.environment: production",
+                "accounts.csv",
+                text("account,environment\n111122223333,production\n"),
+                text("account,environment\n111122223333,test\n"),
+            ),
+            (
+                "actor.owner: platform",
+                "principals.json",
+                text(r#"[{"arn":"arn:aws:iam::*:user/ci-*","owner":"platform"}]"#),
+                text(r#"[{"arn":"arn:aws:iam::*:user/ci-*","owner":"others"}]"#),
+            ),
+            (
+                "environment.region: unexpected",
+                "environment.toml",
+                text("regions = [\"eu-central-1\"]\n"),
+                text("regions = [\"eu-central-1\", \"eu-north-1\"]\n"),
+            ),
+        ]
+    }
+
     #[tokio::test]
-    async fn enrichment_is_swapped_and_a_damaged_file_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let rules = folder.path().join("rules.yml");
-        fs::write(
-            &rules,
-            rule("StopLogging", true)
-                .replace("a: {", "a: {environment.region: unexpected, ")
-                .replace("tests:", "level_reason: x, tests:")
-                .replace("event: {", "enrichment: {environment.region: unexpected}, event: {"),
-        )
-        .unwrap();
-        let facts = folder.path().join("facts");
-        fs::create_dir(&facts).unwrap();
-        let put = |text: &str| fs::write(facts.join("environment.toml"), text).unwrap();
-        let mut reloader =
-            reloader(RulePlace::Path(rules), Some(&facts), &MemoryStore::new()).await;
-        let findings = |reloader: &Reloader| {
-            let log = br#"{"Records":[{"eventName":"StopLogging","awsRegion":"eu-north-1"}]}"#;
-            let place = Place { source: "b/k", version: None };
-            let mut found = 0;
-            Worker::default().examine(&reloader.engine, log, place, |_| {
-                found += 1;
-                std::ops::ControlFlow::Continue(())
-            });
-            found
-        };
-        let unanswered = |reloader: &Reloader| reloader.engine.rules.now().rules.unanswered().len();
-        assert_eq!((findings(&reloader), unanswered(&reloader)), (0, 1), "without the file");
-        put("regions = [\"eu-central-1\"]\n");
-        settle(&mut reloader).await;
-        assert_eq!((findings(&reloader), unanswered(&reloader)), (1, 0), "with it");
-        put("regions = [\"eu-central-1\"\n");
-        settle(&mut reloader).await;
-        assert_eq!(findings(&reloader), 1, "damaged: what ran goes on");
-        put("regions = [\"eu-central-1\", \"eu-north-1\"]\n");
-        settle(&mut reloader).await;
-        assert_eq!(findings(&reloader), 0, "swapped");
+    async fn each_enrichment_is_taken_swapped_kept_when_damaged_and_missed_when_gone() {
+        for (test, name, good, other) in kinds() {
+            let folder = tempfile::tempdir().unwrap();
+            let rules = folder.path().join("rules.yml");
+            let (field, value) = test.split_once(": ").unwrap();
+            let rule = format!(
+                "title: T\nlevel: low\nlogsource: {{product: aws, service: cloudtrail}}\n\
+                 detection: {{a: {{eventName: StopLogging, {field}: {value}}}, condition: a}}\n\
+                 trailloop: {{tests: [{{name: n, expect: true, event: {{eventName: StopLogging}}, enrichment: {{{field}: {value}}}}}]}}\n"
+            );
+            fs::write(&rules, rule).unwrap();
+            let facts = folder.path().join("facts");
+            fs::create_dir(&facts).unwrap();
+            let put = |bytes: &[u8]| fs::write(facts.join(name), bytes).unwrap();
+            let place = RulePlace::Path(rules);
+            let mut reloader = reloader(place, Some(&facts), &MemoryStore::new()).await;
+            let now = |reloader: &Reloader| {
+                let unanswered = reloader.engine.rules.now().rules.unanswered().len();
+                (findings(reloader), unanswered)
+            };
+            assert_eq!(now(&reloader), (0, 1), "{name}: absent");
+            put(&good);
+            settle(&mut reloader).await;
+            assert_eq!(now(&reloader), (1, 0), "{name}: present");
+            put(&good[..good.len() / 2]);
+            settle(&mut reloader).await;
+            assert_eq!(now(&reloader), (1, 0), "{name}: damaged, what ran goes on");
+            put(&[&other[..], b"\n\n"].concat()
+                [..other.len() + if name.ends_with("mmdb") { 0 } else { 2 }]);
+            settle(&mut reloader).await;
+            assert_eq!(now(&reloader), (0, 0), "{name}: swapped");
+            fs::remove_file(facts.join(name)).unwrap();
+            settle(&mut reloader).await;
+            assert_eq!(now(&reloader), (0, 1), "{name}: gone");
+        }
     }
 }

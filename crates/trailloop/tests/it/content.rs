@@ -231,3 +231,27 @@ fn damaged_facts_are_refused_with_file_and_place() {
     let (code, _, said) = replayed(Some(Path::new("no-such-folder")));
     assert!(code == 2 && said.contains("no-such-folder"), "{said}");
 }
+
+#[test]
+fn a_service_takes_no_other_shipped_rules_than_those_agreed_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("trailloop.toml");
+    let list = json(&["rules", "list", "--format", "json"]);
+    let version = list["version"].as_str().unwrap();
+    let checked = |agreed: Option<&str>| {
+        let agreed = agreed.map_or(String::new(), |one| format!("content_version = \"{one}\"\n"));
+        let written = format!(
+            "[queues]\nnotifications = \"http://127.0.0.1:9/1/n\"\nactions = \"http://127.0.0.1:9/1/a\"\n\
+             dead_letters = \"http://127.0.0.1:9/1/d\"\n[aws]\nregion = \"us-east-1\"\n[rules]\n{agreed}"
+        );
+        fs::write(&config, written).unwrap();
+        let output = run(&["run", "--config", text(&config), "--check"]);
+        (status(&output), stderr(&output))
+    };
+    let (code, said) = checked(Some(version));
+    assert!(code == 0 && !said.contains("may bring others"), "{said}");
+    let (code, said) = checked(None);
+    assert!(code == 0 && said.contains("may bring others") && said.contains(version), "{said}");
+    let (code, said) = checked(Some("2020.01.01"));
+    assert!(code == 2 && said.contains(version) && said.contains("rules diff"), "{said}");
+}
