@@ -10,9 +10,12 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
+use trailloop_cloudtrail::Record;
 use trailloop_enrichment::{Enriched, Enrichment, PlaceCache, Standing};
 
 use crate::derived::{Derived, Get, text};
+use crate::set::{MatchScratch, RuleSet};
+use crate::test::Field;
 
 /// Where the values of enriched fields come from.
 #[derive(Clone, Debug)]
@@ -36,6 +39,55 @@ impl Facts {
             Self::Files(files) => field.is_available(files),
             Self::Given(given) => given.contains_key(&field),
         }
+    }
+}
+
+impl RuleSet {
+    /// The fingerprint of the files that enriched fields come from.
+    #[must_use]
+    pub fn enrichment_hash(&self) -> String {
+        match &self.facts {
+            Facts::Files(files) => files.fingerprint(),
+            Facts::Given(_) => String::new(),
+        }
+    }
+
+    /// The enriched fields that rules test and that can have no value, because the file that they need is not there: each
+    /// with the numbers of its rules.
+    #[must_use]
+    pub fn unanswered(&self) -> BTreeMap<Enriched, Vec<u32>> {
+        let mut unanswered: BTreeMap<Enriched, Vec<u32>> = BTreeMap::new();
+        for (tree, rule) in self.trees.iter().zip(0_u32..) {
+            tree.visit_predicates(&mut |number| {
+                let Field::Enriched(field) = self.predicates[number as usize].field else { return };
+                if self.facts.can_tell(field) {
+                    return;
+                }
+                let rules = unanswered.entry(field).or_default();
+                if rules.last() != Some(&rule) {
+                    rules.push(rule);
+                }
+            });
+        }
+        unanswered
+    }
+
+    /// Fills `out` with what the operator's files say of a record: every enriched field that has a value.
+    pub fn enrichment_into(
+        &self,
+        record: &Record<'_>,
+        scratch: &mut MatchScratch,
+        out: &mut Vec<(&'static str, String)>,
+    ) {
+        out.clear();
+        self.with_view(record, scratch, |view, _| {
+            for field in Enriched::ALL.iter().filter(|field| self.facts.can_tell(**field)) {
+                view.enriched(*field, &mut |text| {
+                    out.push((field.as_str(), text.to_owned()));
+                    true
+                });
+            }
+        });
     }
 }
 

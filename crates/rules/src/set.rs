@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use trailloop_cloudtrail::Record;
-use trailloop_enrichment::{Enriched, Enrichment};
+use trailloop_enrichment::Enrichment;
 
 use crate::diagnostic::{Diagnostic, Severity, code, quoted};
 use crate::digest;
@@ -41,7 +41,7 @@ pub struct RuleSet {
     index: Index,
     strategy: Strategy,
     hash: String,
-    facts: Facts,
+    pub(crate) facts: Facts,
     /// Tells this set from others, also from one that takes its place in memory.
     identity: Arc<()>,
 }
@@ -174,50 +174,6 @@ impl RuleSet {
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
-    }
-
-    /// The fingerprint of the files that enriched fields come from.
-    #[must_use]
-    pub fn enrichment_hash(&self) -> String {
-        match &self.facts {
-            Facts::Files(files) => files.fingerprint(),
-            Facts::Given(_) => String::new(),
-        }
-    }
-
-    /// The enriched fields that rules test and that can have no value, because the file that they need is not there: each
-    /// with the numbers of its rules.
-    #[must_use]
-    pub fn unanswered(&self) -> BTreeMap<Enriched, Vec<u32>> {
-        let mut unanswered: BTreeMap<Enriched, Vec<u32>> = BTreeMap::new();
-        for (tree, rule) in self.trees.iter().zip(0_u32..) {
-            tree.visit_predicates(&mut |number| {
-                let Field::Enriched(field) = self.predicates[number as usize].field else { return };
-                let rules = unanswered.entry(field).or_default();
-                if !self.facts.can_tell(field) && rules.last() != Some(&rule) {
-                    rules.push(rule);
-                }
-            });
-        }
-        unanswered.retain(|_, rules| !rules.is_empty());
-        unanswered
-    }
-
-    /// Fills `out` with what the operator's files say of a record: every enriched field that has a value.
-    pub fn enrichment_into(
-        &self,
-        record: &Record<'_>,
-        scratch: &mut MatchScratch,
-        out: &mut Vec<(&'static str, String)>,
-    ) {
-        out.clear();
-        let (view, ..) = self.begin(record, scratch);
-        for field in Enriched::ALL.iter().filter(|field| self.facts.can_tell(**field)) {
-            view.enriched(*field, &mut |text| {
-                out.push((field.as_str(), text.to_owned()));
-                true
-            });
-        }
     }
 
     /// What was compiled into which strategy.

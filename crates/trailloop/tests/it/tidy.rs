@@ -330,7 +330,8 @@ fn the_repository_speaks_of_the_product_alone() {
     }
     assert!(paths.len() > 200, "the files were not found");
     for path in paths {
-        let text = fs::read_to_string(&path).unwrap();
+        // An address database holds texts too.
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
         for word in &words {
             assert!(!text.contains(word.as_str()), "{} holds {word}", path.display());
         }
