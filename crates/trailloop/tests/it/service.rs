@@ -433,6 +433,43 @@ fn changed_rules_run_between_objects_and_bad_ones_do_not() {
     assert!(titles.values().all(|sets| sets.len() == 1));
 }
 
+#[test]
+fn rules_under_a_prefix_are_read_and_watched() {
+    let Some(world) = World::new("prefix") else { return };
+    let bucket = format!("{}-rules", world.bucket);
+    world.runtime.block_on(provision::create_bucket(&world.aws, &bucket)).unwrap();
+    let put = |text: &str| {
+        let bytes = text.as_bytes().to_vec();
+        let put = provision::put_object(&world.aws, &bucket, "live/rule.yml", bytes);
+        world.runtime.block_on(put).unwrap();
+    };
+    let rule = |title: &str| {
+        format!(
+            "title: {title}\nid: 0a4c1c9e-55c2-4a53-8b4e-3d9d36d2f4b7\nlevel: high\n\
+             logsource: {{product: aws, service: cloudtrail}}\n\
+             detection: {{a: {{eventName: StopLogging}}, condition: a}}\n"
+        )
+    };
+    put(&rule("First"));
+    let more = format!("[rules]\npaths = [\"s3://{bucket}/live/\"]\nreload_seconds = 1\n");
+    let service = world.start_with("log", &more);
+    world.put(&key(0), object(0, 8));
+    wait("the first finding is there", || world.depth(&world.actions).0 >= 1);
+    put(&rule("Second"));
+    wait("the change is in force", || service.log().contains("are in force"));
+    world.put(&key(1), object(1, 8));
+    wait("the second finding is there", || world.depth(&world.actions).0 >= 2);
+    service.stop();
+    let (_, found) = world.found();
+    let title = |finding: &String| {
+        let finding: Value = serde_json::from_str(finding).unwrap();
+        finding.pointer("/finding_info/analytic/name").unwrap().as_str().unwrap().to_owned()
+    };
+    let mut titles: Vec<String> = found.iter().map(title).collect();
+    titles.sort();
+    assert_eq!(titles, ["First", "Second"]);
+}
+
 /// 50 MB of gzip: text that hardly compresses, so that it need not be half a gigabyte of JSON to get there.
 fn large_object() -> Vec<u8> {
     let mut state = 1_u64;
