@@ -7,7 +7,14 @@
 //! roles and services, as in an organization that runs on roles. Nothing in it is an attack; every principal is a role
 //! name, every address is from a range kept for documentation.
 
+mod accounts;
+mod act;
+mod agents;
+mod caller;
 mod catalogue;
+mod failure;
+mod fill;
+mod plan;
 mod record;
 
 use std::fs;
@@ -21,7 +28,10 @@ use jiff::{Timestamp, ToSpan as _};
 
 pub use crate::cli::SynthArgs;
 use crate::progress;
-use crate::synth::record::write_record;
+use crate::synth::accounts::Account;
+use crate::synth::agents::pick;
+use crate::synth::plan::Plan;
+use crate::synth::record::Writer;
 use crate::{Exit, UsageError};
 
 /// Minutes between deliveries of one account and region.
@@ -81,7 +91,10 @@ pub struct Organization {
     seed: u64,
     records: u32,
     start: Timestamp,
-    accounts: Vec<String>,
+    accounts: Vec<Account>,
+    /// Which account writes which object of a round.
+    schedule: Vec<usize>,
+    plan: Plan,
 }
 
 impl Organization {
@@ -90,36 +103,33 @@ impl Organization {
     pub fn new(arguments: &SynthArgs) -> Self {
         let start =
             TimeZone::UTC.to_timestamp(arguments.start.into()).unwrap_or(Timestamp::UNIX_EPOCH);
-        // Twelve digits that no reader takes for a real account's.
-        let accounts = (0..u64::from(arguments.accounts.max(1)))
-            .map(|nth| format!("{:012}", 100_000_000_000 + nth * 1_111))
-            .collect();
-        Self { seed: arguments.seed, records: arguments.records, start, accounts }
+        let accounts = accounts::accounts(usize::from(arguments.accounts.max(1)));
+        let schedule = accounts::schedule(&accounts);
+        let plan = Plan::new(&accounts, &schedule);
+        Self { seed: arguments.seed, records: arguments.records, start, accounts, schedule, plan }
     }
 
     /// The object with this number: the same for the same seed, whatever else was made before.
     #[must_use]
     pub fn object(&self, nth: u32) -> SynthObject {
         let mut random = fastrand::Rng::with_seed(self.seed ^ (u64::from(nth) << 20));
-        let account = &self.accounts[nth as usize % self.accounts.len()];
-        let region = catalogue::pick(&mut random, catalogue::REGIONS);
-        let round = i64::from(nth) / i64::try_from(self.accounts.len()).unwrap_or(1);
+        let account = &self.accounts[self.schedule[nth as usize % self.schedule.len()]];
+        let region = pick(&mut random, account.kind.regions());
+        let round = i64::from(nth) / i64::try_from(self.schedule.len()).unwrap_or(1);
         let delivered = self.start + (round * DELIVERY_MINUTES).minutes();
         let date = TimeZone::UTC.to_datetime(delivered);
         let tail: String = (0..16).map(|_| random.alphanumeric()).collect();
         let key = format!(
-            "AWSLogs/o-exampleorgid/{account}/CloudTrail/{region}/{}/{account}_CloudTrail_{region}_{}_{tail}.json.gz",
+            "AWSLogs/o-exampleorgid/{id}/CloudTrail/{region}/{}/{id}_CloudTrail_{region}_{}_{tail}.json.gz",
             date.strftime("%Y/%m/%d"),
             date.strftime("%Y%m%dT%H%MZ"),
+            id = account.id,
         );
         let mut text = String::with_capacity(self.records as usize * 1300 + 16);
         text.push_str("{\"Records\":[");
-        for nth in 0..self.records {
-            if nth > 0 {
-                text.push(',');
-            }
-            write_record(&mut random, account, region, delivered, &mut text);
-        }
+        let writer =
+            Writer { plan: &self.plan, accounts: &self.accounts, account, region, delivered };
+        writer.write(&mut random, self.records, &mut text);
         text.push_str("]}");
         SynthObject { key, bytes: gzip(text.as_bytes()) }
     }
