@@ -17,8 +17,8 @@ pub(super) const HOME: &str = "us-east-1";
 
 /// What the organization makes. Each has accounts of its own for production, staging and development.
 pub(super) const TEAMS: &[&str] = &[
-    "orders", "billing", "search", "catalog", "reports", "sessions", "images", "exports",
-    "inventory", "messages", "pricing", "shipping",
+    "orders", "billing", "search", "catalog", "reports", "users", "images", "exports", "stock", "mail",
+    "pricing", "parcels",
 ];
 
 /// What an account is for.
@@ -46,9 +46,9 @@ pub(super) const KINDS: [Kind; 7] = [
 impl Kind {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Production => "production",
-            Self::Staging => "staging",
-            Self::Development => "development",
+            Self::Production => "prod",
+            Self::Staging => "stage",
+            Self::Development => "dev",
             Self::Management => "management",
             Self::LogArchive => "log-archive",
             Self::Security => "security",
@@ -93,7 +93,7 @@ pub(super) struct Account {
 }
 
 /// What each team runs; our assumption.
-const APPS: [&str; 4] = ["api", "worker", "store", "sync"];
+const APPS: [&str; 4] = ["api", "jobs", "store", "sync"];
 
 /// Below this there are no accounts for running the organization among those whose logs are written.
 const ACCOUNTS_WITH_MANAGEMENT: usize = 8;

@@ -228,11 +228,18 @@ const GLOBAL: [&str; 9] = [
 
 impl Doing {
     /// How many records it makes.
-    pub(super) fn length(&self) -> usize {
+    pub(super) fn length(&self) -> u32 {
         match self.how {
-            How::InOrder => self.acts.len(),
-            How::Some(count) => usize::from(count),
+            How::InOrder => u32::try_from(self.acts.len()).unwrap_or(u32::MAX),
+            How::Some(count) => u32::from(count),
         }
+    }
+
+    /// Its records of this call in a million of the organization's.
+    #[cfg(test)]
+    pub(super) fn records_of(&self, source: &str, name: &str) -> f64 {
+        let acts = self.acts.iter().filter(|act| act.source == source && act.name == name).count();
+        self.share * f64::from(self.length()) * acts as f64 / self.acts.len() as f64
     }
 
     pub(super) fn is_data(&self) -> bool {

@@ -129,15 +129,15 @@ fn workload_names(who: Who, at: &Setting<'_>) -> (String, String) {
     let app = at.app;
     let number = |what: &str| mix(&[&at.account.id, at.region, app, what], at.nth);
     match who {
-        Who::Function => (format!("{app}-handler-role"), format!("{app}-handler")),
+        Who::Function => (format!("{app}-handler"), format!("{app}-handler")),
         Who::Pod => (
-            format!("{app}-worker-pod"),
+            format!("{app}-pod"),
             format!("aws-sdk-java-17{:011}", number("pod") % 100_000_000_000),
         ),
         // The seventeen digits that `fill.rs` writes for `<~i>`.
-        Who::Instance => (format!("{app}-instance-role"), format!("i-0{:016x}", number("~i"))),
+        Who::Instance => (format!("{app}-instance"), format!("i-0{:016x}", number("~i"))),
         _ => (
-            format!("{app}-task-role"),
+            format!("{app}-task"),
             format!("{:016x}{:016x}", number("task"), number("task again")),
         ),
     }

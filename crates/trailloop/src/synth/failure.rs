@@ -15,7 +15,7 @@ struct Failures {
 /// not; people try what their permission set does not allow; what services do for themselves hardly fails.
 fn failures(who: Who) -> Failures {
     let (denied, throttled, missing) = match who {
-        Who::Workload | Who::Task | Who::Function | Who::Pod | Who::Instance => (40, 50, 90),
+        Who::Workload | Who::Task | Who::Function | Who::Pod | Who::Instance => (60, 60, 220),
         Who::For(_) => (10, 5, 0),
         Who::Pipeline | Who::Stack => (15, 90, 0),
         Who::Scanner => (300, 250, 0),

@@ -1,10 +1,10 @@
 //! Templates: JSON with blanks in angle brackets.
 //!
-//! `<account>`, `<region>`, `<team>`, `<env>`, `<app>`, `<me>`, `<session>`, `<role>`, `<person>`: where and who.
-//! `<peer>`, `<management>`, `<log-archive>`, `<security>`, `<shared>`, `<vendor>`: other accounts.
+//! `<account>`, `<region>`, `<zone>`, `<team>`, `<env>`, `<app>`, `<me>`, `<session>`, `<role>`, `<person>`: where and who.
+//! `<peer>` (any), `<friend>` (the app's), `<management>`, `<log-archive>`, `<security>`, `<shared>`, `<vendor>`: other accounts.
 //! `<=name>`: 17 hexadecimal digits, the same for an account and region; `<~name>`: also for one of the app's things;
 //! `<@name>`: a UUID, the same for an app. `<new>` and `<new-uuid>`: the same within one doing. `<hex:8>`, `<num:4>`,
-//! `<text:56>`, `<uuid>`: drawn anew each time; `<pick:a|b>`: one of these. `<now>`, `<said>`, `<day>`, `<stamp>`: the
+//! `<count:4>` (no leading zero), `<text:56>`, `<uuid>`: drawn anew each time; `<pick:a|b>`: one of these. `<now>`, `<said>`, `<day>`, `<stamp>`: the
 //! time, in the forms that services use. A name that is not known stays as it is, and a test looks for such.
 
 use std::fmt::Write as _;
@@ -66,6 +66,10 @@ fn blank(random: &mut fastrand::Rng, scene: &Scene<'_>, name: &str, out: &mut St
             char::from_digit(random.u32(0..16), 16).unwrap_or('0')
         }),
         Some(("num", length)) => drawn(random, length, out, |random| random.digit(10)),
+        Some(("count", length)) => {
+            let below = 10_u32.saturating_pow(length.parse().unwrap_or(1));
+            push(out, format_args!("{}", random.u32(1..below)));
+        }
         Some(("text", length)) => drawn(random, length, out, fastrand::Rng::alphanumeric),
         Some(("pick", choices)) => {
             let nth = random.usize(0..=choices.matches('|').count());
@@ -79,6 +83,12 @@ fn named(random: &mut fastrand::Rng, scene: &Scene<'_>, name: &str, out: &mut St
     match name {
         "account" => out.push_str(&scene.account.id),
         "region" => out.push_str(scene.region),
+        // As people shorten a region: `us-east-1` to `use1`.
+        "zone" => {
+            let mut parts = scene.region.split('-');
+            out.push_str(parts.next().unwrap_or_default());
+            parts.for_each(|part| out.push_str(&part[..1]));
+        }
         "team" => out.push_str(scene.account.team),
         "env" => out.push_str(scene.account.kind.name()),
         "app" => out.push_str(scene.app),
@@ -88,12 +98,17 @@ fn named(random: &mut fastrand::Rng, scene: &Scene<'_>, name: &str, out: &mut St
         "person" => out.push_str(&scene.person),
         "vendor" => out.push_str(VENDOR),
         "peer" => out.push_str(&scene.accounts[random.usize(0..scene.accounts.len())].id),
+        // The same for an app, so that who trusts whom does not change.
+        "friend" => {
+            let nth = mix(&[&scene.account.id, scene.app], 4) % scene.accounts.len() as u64;
+            out.push_str(&scene.accounts[usize::try_from(nth).unwrap_or(0)].id);
+        }
         "management" => out.push_str(other(scene, Kind::Management)),
         "log-archive" => out.push_str(other(scene, Kind::LogArchive)),
         "security" => out.push_str(other(scene, Kind::Security)),
         "shared" => out.push_str(other(scene, Kind::Shared)),
         "uuid" => write_uuid(out, random.u128(..)),
-        "new" => hex(out, mix(&["new"], scene.new as u64)),
+        "new" => hex(out, mix(&["new"], u64::try_from(scene.new >> 64).unwrap_or(0))),
         "new-uuid" => write_uuid(out, scene.new),
         _ => when(scene, name, out),
     }

@@ -82,8 +82,8 @@ fn is_everywhere(doing: &Doing) -> bool {
     doing.place == Place::Anywhere && !doing.is_global()
 }
 
-fn records(doing: &Doing) -> f64 {
-    doing.share * small(doing.length())
+pub(super) fn records(doing: &Doing) -> f64 {
+    doing.share * f64::from(doing.length())
 }
 
 fn choices(parts: &[(Kind, bool, f64)], kind: Kind, home: bool) -> Choices {

@@ -26,7 +26,7 @@ pub(super) struct Writer<'o> {
 impl Writer<'_> {
     /// Appends so many records, with commas between.
     pub(super) fn write(&self, random: &mut Random, records: u32, out: &mut String) {
-        let mut left = usize::try_from(records).unwrap_or(usize::MAX);
+        let mut left = records;
         let mut first = true;
         while left > 0 {
             let doing = self.plan.next(random, self.account.kind, self.region);
@@ -41,22 +41,38 @@ impl Writer<'_> {
         &self,
         random: &mut Random,
         doing: &Doing,
-        count: usize,
+        count: u32,
         first: &mut bool,
         out: &mut String,
     ) {
+        let (caller, mut scene) = self.begin(random, doing.who);
+        for nth in 0..count {
+            let act = match doing.how {
+                How::InOrder => &doing.acts[nth as usize],
+                How::Some(_) => &doing.acts[random.usize(0..doing.acts.len())],
+            };
+            if !std::mem::take(first) {
+                out.push(',');
+            }
+            write_record(random, doing.who, &caller, act, &scene, out);
+            let pause = random.i64(0..4).seconds();
+            scene.time = (scene.time + pause).min(self.delivered - 1.second());
+        }
+    }
+
+    /// Who does it, where and when.
+    fn begin(&self, random: &mut Random, who: Who) -> (Caller, Scene<'_>) {
         // Delivery lags by up to ten minutes, most of the time by three.
         let lag = random.i64(20..300) + if random.u8(0..20) == 0 { random.i64(0..300) } else { 0 };
-        let app = &self.account.apps[random.usize(0..self.account.apps.len())];
         let setting = Setting {
             account: self.account,
             region: self.region,
-            app,
+            app: &self.account.apps[random.usize(0..self.account.apps.len())],
             nth: random.u64(0..THINGS),
             time: self.delivered - lag.seconds(),
         };
-        let caller = caller(random, doing.who, &setting);
-        let mut scene = Scene {
+        let caller = caller(random, who, &setting);
+        let scene = Scene {
             accounts: self.accounts,
             account: self.account,
             region: self.region,
@@ -69,17 +85,18 @@ impl Writer<'_> {
             session: caller.session.clone(),
             person: caller.person.clone(),
         };
-        for nth in 0..count {
-            let act = match doing.how {
-                How::InOrder => &doing.acts[nth],
-                How::Some(_) => &doing.acts[random.usize(0..doing.acts.len())],
-            };
-            if !std::mem::take(first) {
+        (caller, scene)
+    }
+
+    /// Every act of a doing once, after what was written before.
+    #[cfg(test)]
+    pub(super) fn every_act(&self, random: &mut Random, doing: &Doing, out: &mut String) {
+        let (caller, scene) = self.begin(random, doing.who);
+        for act in doing.acts {
+            if !out.ends_with('[') {
                 out.push(',');
             }
             write_record(random, doing.who, &caller, act, &scene, out);
-            let pause = random.i64(0..4).seconds();
-            scene.time = (scene.time + pause).min(self.delivered - 1.second());
         }
     }
 }
@@ -146,13 +163,7 @@ fn write_more(random: &mut Random, act: &Act, scene: &Scene<'_>, out: &mut Strin
 
 fn write_tail(caller: &Caller, act: &Act, scene: &Scene<'_>, out: &mut String) {
     if let Some(endpoint) = &caller.endpoint {
-        push(
-            out,
-            format_args!(
-                ",\"vpcEndpointId\":\"{endpoint}\",\"vpcEndpointAccountId\":\"{}\"",
-                scene.account.id
-            ),
-        );
+        push(out, format_args!(",\"vpcEndpointId\":\"{endpoint}\""));
     }
     let category = if act.data { "Data" } else { "Management" };
     push(out, format_args!(",\"eventCategory\":\"{category}\""));

@@ -5,14 +5,14 @@ use crate::synth::act::{Doing, Place, Who, get, in_order, put};
 const ALL: Place = Place::Anywhere;
 
 /// What S3 tells about each request besides.
-const S3: &str = r#"{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":0,"AuthenticationMethod":"AuthHeader","x-amz-id-2":"<text:56>=","bytesTransferredOut":<num:5>}"#;
-const S3_IN: &str = r#"{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":<num:5>,"SSEApplied":"SSE_KMS","AuthenticationMethod":"AuthHeader","x-amz-id-2":"<text:56>=","bytesTransferredOut":0}"#;
-const OBJECT: &str = r#"[{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::example-<app>-<env>-<region>/data/<day>/part-<~part>.parquet"},{"accountId":"<account>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::example-<app>-<env>-<region>"}]"#;
-const BUCKET: &str = r#"[{"type":"AWS::S3::Object","ARNPrefix":"arn:aws:s3:::example-<app>-<env>-<region>/"},{"accountId":"<account>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::example-<app>-<env>-<region>"}]"#;
-const GET: &str = r#"{"bucketName":"example-<app>-<env>-<region>","Host":"example-<app>-<env>-<region>.s3.<region>.amazonaws.com","key":"data/<day>/part-<~part>.parquet"}"#;
-const PUT: &str = r#"{"bucketName":"example-<app>-<env>-<region>","Host":"example-<app>-<env>-<region>.s3.<region>.amazonaws.com","key":"data/<day>/part-<~part>.parquet","x-amz-server-side-encryption":"aws:kms"}"#;
+const S3: &str = r#"{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":0,"AuthenticationMethod":"AuthHeader","x-amz-id-2":"<text:56>=","bytesTransferredOut":<count:5>}"#;
+const S3_IN: &str = r#"{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":<count:5>,"SSEApplied":"SSE_KMS","AuthenticationMethod":"AuthHeader","x-amz-id-2":"<text:56>=","bytesTransferredOut":0}"#;
+const OBJECT: &str = r#"[{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::<app>-<env>-<zone>/data/<day>/<~part>.parquet"},{"accountId":"<account>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::<app>-<env>-<zone>"}]"#;
+const BUCKET: &str = r#"[{"type":"AWS::S3::Object","ARNPrefix":"arn:aws:s3:::<app>-<env>-<zone>/"},{"accountId":"<account>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::<app>-<env>-<zone>"}]"#;
+const GET: &str = r#"{"bucketName":"<app>-<env>-<zone>","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com","key":"data/<day>/<~part>.parquet"}"#;
+const PUT: &str = r#"{"bucketName":"<app>-<env>-<zone>","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com","key":"data/<day>/<~part>.parquet","x-amz-server-side-encryption":"aws:kms"}"#;
 const PUT_ANSWER: &str = r#"{"x-amz-server-side-encryption":"aws:kms","x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:<region>:<account>:key/<@key>","x-amz-server-side-encryption-bucket-key-enabled":"true"}"#;
-const LIST: &str = r#"{"list-type":"2","bucketName":"example-<app>-<env>-<region>","prefix":"data/<day>/","max-keys":"1000","encoding-type":"url","Host":"example-<app>-<env>-<region>.s3.<region>.amazonaws.com"}"#;
+const LIST: &str = r#"{"list-type":"2","bucketName":"<app>-<env>-<zone>","prefix":"data/<day>/","max-keys":"1000","encoding-type":"url","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com"}"#;
 const TABLE: &str = r#"[{"accountId":"<account>","type":"AWS::DynamoDB::Table","ARN":"arn:aws:dynamodb:<region>:<account>:table/<app>-<env>"}]"#;
 const FUNCTION: &str = r#"[{"accountId":"<account>","type":"AWS::Lambda::Function","ARN":"arn:aws:lambda:<region>:<account>:function:<app>-handler"}]"#;
 const INVOKE: &str = r#"{"functionName":"arn:aws:lambda:<region>:<account>:function:<app>-handler"}"#;
@@ -20,8 +20,11 @@ const INVOKE: &str = r#"{"functionName":"arn:aws:lambda:<region>:<account>:funct
 /// Half of all records. Shares: our assumption, after object stores, functions and tables leading among the services
 /// that CloudTrail has data events of.
 pub(super) const DATA: &[Doing] = &[
-    in_order(178_000.0, Who::Workload, ALL, &[get("s3", "GetObject", GET).adds(S3).on(OBJECT)]),
-    in_order(78_000.0, Who::Workload, ALL, &[
+    in_order(108_000.0, Who::Workload, ALL, &[get("s3", "GetObject", GET).adds(S3).on(OBJECT)]),
+    in_order(55_000.0, Who::Service("cloudfront.amazonaws.com"), ALL, &[
+        get("s3", "GetObject", GET).adds(S3).on(OBJECT),
+    ]),
+    in_order(68_000.0, Who::Workload, ALL, &[
         put("s3", "PutObject", PUT, PUT_ANSWER).adds(S3_IN).on(OBJECT),
     ]),
     in_order(36_000.0, Who::Workload, ALL, &[get("s3", "ListObjects", LIST).adds(S3).on(BUCKET)]),
@@ -33,7 +36,7 @@ pub(super) const DATA: &[Doing] = &[
         put(
             "s3",
             "DeleteObjects",
-            r#"{"bucketName":"example-<app>-<env>-<region>","Host":"example-<app>-<env>-<region>.s3.<region>.amazonaws.com","delete":""}"#,
+            r#"{"bucketName":"<app>-<env>-<zone>","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com","delete":""}"#,
             "null",
         )
         .adds(S3_IN)
@@ -50,21 +53,12 @@ pub(super) const DATA: &[Doing] = &[
         .adds(S3_IN)
         .on(r#"[{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::example-access-logs-<env>-<region>/AWSLogs/<account>/vpcflowlogs/<region>/<day>/<account>_vpcflowlogs_<region>_fl-<=flow>.log.gz"},{"accountId":"<account>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::example-access-logs-<env>-<region>"}]"#),
     ]),
-    in_order(9_000.0, Who::Service("cloudtrail.amazonaws.com"), ALL, &[
-        get(
-            "s3",
-            "GetBucketAcl",
-            r#"{"bucketName":"example-trail-logs","Host":"example-trail-logs.s3.<region>.amazonaws.com","acl":""}"#,
-        )
-        .adds(S3)
-        .on(r#"[{"accountId":"<account>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::example-trail-logs"}]"#),
-    ]),
-    in_order(46_000.0, Who::Service("apigateway.amazonaws.com"), ALL, &[
+    in_order(70_000.0, Who::Service("apigateway.amazonaws.com"), ALL, &[
         put("lambda", "Invoke", INVOKE, "null")
             .adds(r#"{"functionVersion":"arn:aws:lambda:<region>:<account>:function:<app>-handler:$LATEST"}"#)
             .on(FUNCTION),
     ]),
-    in_order(20_000.0, Who::Service("events.amazonaws.com"), ALL, &[
+    in_order(30_000.0, Who::Service("events.amazonaws.com"), ALL, &[
         put("lambda", "Invoke", INVOKE, "null")
             .adds(r#"{"functionVersion":"arn:aws:lambda:<region>:<account>:function:<app>-handler:$LATEST"}"#)
             .on(FUNCTION),
@@ -130,7 +124,7 @@ pub(super) const DATA: &[Doing] = &[
         put(
             "s3",
             "PutObject",
-            r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","key":"exports/<day>/export-<num:6>.csv"}"#,
+            r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","key":"exports/<day>/export-<num:6>.csv"}"#,
             r#"{"x-amz-server-side-encryption":"AES256"}"#,
         )
         .adds(S3_IN)

@@ -6,13 +6,13 @@ const WORK: Place = Place::Workloads;
 const DEV: Place = Place::Development;
 const OK: &str = r#"{"requestId":"<uuid>","_return":true}"#;
 
-const TRUST: &str = r#"{"roleName":"<app>-<pick:task|handler|job>-role","assumeRolePolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"<pick:ecs-tasks|lambda|ec2>.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}","path":"/","maxSessionDuration":3600,"permissionsBoundary":"arn:aws:iam::<account>:policy/<team>-boundary","tags":[{"key":"service","value":"<app>"},{"key":"environment","value":"<env>"}]}"#;
-const ROLE: &str = r#"{"role":{"path":"/","roleName":"<app>-task-role","roleId":"AROA<num:10>EXAMPLE","arn":"arn:aws:iam::<account>:role/<app>-task-role","createDate":"<said>","assumeRolePolicyDocument":"%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22ecs-tasks.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D"}}"#;
-const NARROW: &str = r#"{"roleName":"<app>-task-role","policyName":"<app>-access","policyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"s3:GetObject\",\"s3:PutObject\"],\"Resource\":\"arn:aws:s3:::example-<app>-<env>-<region>/*\"},{\"Effect\":\"Allow\",\"Action\":[\"<pick:sqs:SendMessage|dynamodb:GetItem|dynamodb:Query|sns:Publish>\"],\"Resource\":\"arn:aws:sqs:<region>:<account>:<app>-jobs\"}]}"}"#;
+const TRUST: &str = r#"{"roleName":"<app>-<pick:task|handler|job>","assumeRolePolicyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"<pick:ecs-tasks|lambda|ec2>.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}","path":"/","maxSessionDuration":3600,"permissionsBoundary":"arn:aws:iam::<account>:policy/<team>-boundary","tags":[{"key":"service","value":"<app>"},{"key":"environment","value":"<env>"}]}"#;
+const ROLE: &str = r#"{"role":{"path":"/","roleName":"<app>-task","roleId":"AROA<num:10>EXAMPLE","arn":"arn:aws:iam::<account>:role/<app>-task","createDate":"<said>","assumeRolePolicyDocument":"%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22ecs-tasks.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D"}}"#;
+const NARROW: &str = r#"{"roleName":"<app>-task","policyName":"<app>-access","policyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"s3:GetObject\",\"s3:PutObject\"],\"Resource\":\"arn:aws:s3:::<app>-<env>-<zone>/*\"},{\"Effect\":\"Allow\",\"Action\":[\"<pick:sqs:SendMessage|dynamodb:GetItem|dynamodb:Query|sns:Publish>\"],\"Resource\":\"arn:aws:sqs:<region>:<account>:<app>-jobs\"}]}"}"#;
 const ATTACH: Act = change(
     "iam",
     "AttachRolePolicy",
-    r#"{"roleName":"<app>-task-role","policyArn":"arn:aws:iam::aws:policy/<pick:service-role/AmazonECSTaskExecutionRolePolicy|service-role/AWSLambdaBasicExecutionRole|service-role/AWSLambdaVPCAccessExecutionRole|AmazonSSMManagedInstanceCore|CloudWatchAgentServerPolicy|AWSXRayDaemonWriteAccess>"}"#,
+    r#"{"roleName":"<app>-task","policyArn":"arn:aws:iam::aws:policy/<pick:service-role/AmazonECSTaskExecutionRolePolicy|service-role/AWSLambdaBasicExecutionRole|service-role/AWSLambdaVPCAccessExecutionRole|AmazonSSMManagedInstanceCore|CloudWatchAgentServerPolicy|AWSXRayDaemonWriteAccess>"}"#,
     "null",
 );
 const PUT_POLICY: Act = change("iam", "PutRolePolicy", NARROW, "null");
@@ -34,7 +34,7 @@ const SNAPSHOT: &str = r#"{"requestId":"<uuid>","snapshotId":"snap-<new>","volum
 /// What changes, mostly by pipelines. Shares: our assumption, thought out for a day of twelve teams.
 pub(super) const CHANGES: &[Doing] = &[
     in_order(5.0, Who::Pipeline, WORK, &[
-        read("iam", "GetRole", r#"{"roleName":"<app>-job-role"}"#).fails("NoSuchEntityException", "The role cannot be found."),
+        read("iam", "GetRole", r#"{"roleName":"<app>-job"}"#).fails("NoSuchEntityException", "The role cannot be found."),
         change("iam", "CreateRole", TRUST, ROLE),
         PUT_POLICY,
         ATTACH,
@@ -42,22 +42,22 @@ pub(super) const CHANGES: &[Doing] = &[
     in_order(3.0, Who::Stack, WORK, &[change("iam", "CreateRole", TRUST, ROLE), ATTACH, PUT_POLICY]),
     in_order(8.0, Who::Pipeline, WORK, &[PUT_POLICY]),
     in_order(3.0, Who::Pipeline, WORK, &[ATTACH]),
-    in_order(2.0, Who::Pipeline, WORK, &[change("iam", "DetachRolePolicy", r#"{"roleName":"<app>-task-role","policyArn":"arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"}"#, "null")]),
+    in_order(2.0, Who::Pipeline, WORK, &[change("iam", "DetachRolePolicy", r#"{"roleName":"<app>-task","policyArn":"arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"}"#, "null")]),
     in_order(4.0, Who::Pipeline, WORK, &[
         read("iam", "ListPolicyVersions", r#"{"policyArn":"arn:aws:iam::<account>:policy/<app>-access"}"#),
         change("iam", "DeletePolicyVersion", r#"{"policyArn":"arn:aws:iam::<account>:policy/<app>-access","versionId":"v<num:1>"}"#, "null"),
         change("iam", "CreatePolicyVersion", r#"{"policyArn":"arn:aws:iam::<account>:policy/<app>-access","setAsDefault":true,"policyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"dynamodb:GetItem\",\"dynamodb:PutItem\",\"dynamodb:Query\"],\"Resource\":\"arn:aws:dynamodb:<region>:<account>:table/<app>-<env>\"}]}"}"#, r#"{"policyVersion":{"versionId":"v<num:1>","isDefaultVersion":true,"createDate":"<said>"}}"#),
     ]),
     in_order(2.0, Who::Pipeline, WORK, &[change("iam", "CreatePolicy", r#"{"policyName":"<app>-access","path":"/","policyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"secretsmanager:GetSecretValue\",\"Resource\":\"arn:aws:secretsmanager:<region>:<account>:secret:<env>/<app>/*\"}]}"}"#, r#"{"policy":{"policyName":"<app>-access","policyId":"ANPA<num:10>EXAMPLE","arn":"arn:aws:iam::<account>:policy/<app>-access","path":"/","defaultVersionId":"v1","attachmentCount":0,"createDate":"<said>"}}"#)]),
-    in_order(1.0, Who::Pipeline, WORK, &[change("iam", "UpdateAssumeRolePolicy", r#"{"roleName":"<app>-task-role","policyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ecs-tasks.amazonaws.com\"},\"Action\":\"sts:AssumeRole\",\"Condition\":{\"StringEquals\":{\"aws:SourceAccount\":\"<account>\"}}}]}"}"#, "null")]),
+    in_order(1.0, Who::Pipeline, WORK, &[change("iam", "UpdateAssumeRolePolicy", r#"{"roleName":"<app>-task","policyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ecs-tasks.amazonaws.com\"},\"Action\":\"sts:AssumeRole\",\"Condition\":{\"StringEquals\":{\"aws:SourceAccount\":\"<account>\"}}}]}"}"#, "null")]),
     in_order(0.8, Who::Pipeline, WORK, &[
-        change("iam", "CreateInstanceProfile", r#"{"instanceProfileName":"<app>-instance-role","path":"/"}"#, r#"{"instanceProfile":{"instanceProfileName":"<app>-instance-role","instanceProfileId":"AIPA<num:10>EXAMPLE","arn":"arn:aws:iam::<account>:instance-profile/<app>-instance-role","path":"/","createDate":"<said>","roles":[]}}"#),
-        change("iam", "AddRoleToInstanceProfile", r#"{"instanceProfileName":"<app>-instance-role","roleName":"<app>-instance-role"}"#, "null"),
+        change("iam", "CreateInstanceProfile", r#"{"instanceProfileName":"<app>-instance","path":"/"}"#, r#"{"instanceProfile":{"instanceProfileName":"<app>-instance","instanceProfileId":"AIPA<num:10>EXAMPLE","arn":"arn:aws:iam::<account>:instance-profile/<app>-instance","path":"/","createDate":"<said>","roles":[]}}"#),
+        change("iam", "AddRoleToInstanceProfile", r#"{"instanceProfileName":"<app>-instance","roleName":"<app>-instance"}"#, "null"),
     ]),
     in_order(4.0, Who::Stack, DEV, &[
-        change("iam", "DetachRolePolicy", r#"{"roleName":"<app>-preview-role","policyArn":"arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}"#, "null"),
-        change("iam", "DeleteRolePolicy", r#"{"roleName":"<app>-preview-role","policyName":"<app>-access"}"#, "null"),
-        change("iam", "DeleteRole", r#"{"roleName":"<app>-preview-role"}"#, "null"),
+        change("iam", "DetachRolePolicy", r#"{"roleName":"<app>-preview","policyArn":"arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}"#, "null"),
+        change("iam", "DeleteRolePolicy", r#"{"roleName":"<app>-preview","policyName":"<app>-access"}"#, "null"),
+        change("iam", "DeleteRole", r#"{"roleName":"<app>-preview"}"#, "null"),
     ]),
     in_order(0.4, Who::Pipeline, WORK, &[change("iam", "DeletePolicy", r#"{"policyArn":"arn:aws:iam::<account>:policy/<app>-old"}"#, "null")]),
     // A person repairs a role by hand, in development.
@@ -75,7 +75,7 @@ pub(super) const CHANGES: &[Doing] = &[
         change("ec2", "AuthorizeSecurityGroupEgress", r#"{"groupId":"sg-<new>","ipPermissions":{"items":[{"ipProtocol":"tcp","fromPort":443,"toPort":443,"groups":{},"ipRanges":{"items":[{"cidrIp":"0.0.0.0/0"}]},"ipv6Ranges":{},"prefixListIds":{}}]}}"#, OK),
     ]),
     in_order(2.0, Who::Pipeline, WORK, &[change("ec2", "DeleteSecurityGroup", r#"{"groupId":"sg-<~old>"}"#, OK)]),
-    in_order(3.0, Who::Pipeline, WORK, &[change("ec2", "RunInstances", r#"{"instancesSet":{"items":[{"imageId":"ami-<=ami>","minCount":1,"maxCount":1}]},"instanceType":"<pick:t3.medium|m6i.large|r6i.large>","blockDeviceMapping":{},"subnetId":"subnet-<=subnet>","groupSet":{"items":[{"groupId":"sg-<~sg>"}]},"iamInstanceProfile":{"name":"<app>-instance-role"},"monitoring":{"enabled":true},"metadataOptions":{"httpTokens":"required"},"disableApiTermination":false,"clientToken":"<uuid>"}"#, r#"{"requestId":"<uuid>","reservationId":"r-<new>","ownerId":"<account>","groupSet":{},"instancesSet":{"items":[{"instanceId":"i-<new>","imageId":"ami-<=ami>","instanceState":{"code":0,"name":"pending"},"instanceType":"m6i.large","subnetId":"subnet-<=subnet>","vpcId":"vpc-<=vpc>"}]}}"#)]),
+    in_order(3.0, Who::Pipeline, WORK, &[change("ec2", "RunInstances", r#"{"instancesSet":{"items":[{"imageId":"ami-<=ami>","minCount":1,"maxCount":1}]},"instanceType":"<pick:t3.medium|m6i.large|r6i.large>","blockDeviceMapping":{},"subnetId":"subnet-<=subnet>","groupSet":{"items":[{"groupId":"sg-<~sg>"}]},"iamInstanceProfile":{"name":"<app>-instance"},"monitoring":{"enabled":true},"metadataOptions":{"httpTokens":"required"},"disableApiTermination":false,"clientToken":"<uuid>"}"#, r#"{"requestId":"<uuid>","reservationId":"r-<new>","ownerId":"<account>","groupSet":{},"instancesSet":{"items":[{"instanceId":"i-<new>","imageId":"ami-<=ami>","instanceState":{"code":0,"name":"pending"},"instanceType":"m6i.large","subnetId":"subnet-<=subnet>","vpcId":"vpc-<=vpc>"}]}}"#)]),
     in_order(3.0, Who::Pipeline, WORK, &[change("ec2", "TerminateInstances", r#"{"instancesSet":{"items":[{"instanceId":"i-<~i>"}]}}"#, r#"{"requestId":"<uuid>","instancesSet":{"items":[{"instanceId":"i-<~i>","currentState":{"code":32,"name":"shutting-down"},"previousState":{"code":16,"name":"running"}}]}}"#)]),
     // Development sleeps at night.
     in_order(20.0, Who::Function, DEV, &[change("ec2", "StopInstances", r#"{"instancesSet":{"items":[{"instanceId":"i-<~i>"}]},"force":false}"#, STOPPING)]),
@@ -101,15 +101,15 @@ pub(super) const CHANGES: &[Doing] = &[
         change("s3", "PutBucketPolicy", TLS_ONLY, "null"),
     ]),
     in_order(2.0, Who::Pipeline, WORK, &[change("s3", "PutBucketPolicy", TLS_ONLY, "null")]),
-    in_order(1.5, Who::Pipeline, WORK, &[change("s3", "PutBucketLifecycle", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"example-<app>-<env>-<region>.s3.<region>.amazonaws.com","lifecycle":"","LifecycleConfiguration":{"xmlns":"http://s3.amazonaws.com/doc/2006-03-01/","Rule":{"ID":"expire","Status":"Enabled","Expiration":{"Days":<pick:30|90|365>},"Filter":{"Prefix":"tmp/"}}}}"#, "null")]),
-    in_order(1.0, Who::Pipeline, WORK, &[change("s3", "PutBucketNotification", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"example-<app>-<env>-<region>.s3.<region>.amazonaws.com","notification":"","NotificationConfiguration":{"xmlns":"http://s3.amazonaws.com/doc/2006-03-01/","QueueConfiguration":{"Queue":"arn:aws:sqs:<region>:<account>:<app>-jobs","Event":"s3:ObjectCreated:*"}}}"#, "null")]),
+    in_order(1.5, Who::Pipeline, WORK, &[change("s3", "PutBucketLifecycle", r#"{"bucketName":"<app>-<env>-<zone>","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com","lifecycle":"","LifecycleConfiguration":{"xmlns":"http://s3.amazonaws.com/doc/2006-03-01/","Rule":{"ID":"expire","Status":"Enabled","Expiration":{"Days":<pick:30|90|365>},"Filter":{"Prefix":"tmp/"}}}}"#, "null")]),
+    in_order(1.0, Who::Pipeline, WORK, &[change("s3", "PutBucketNotification", r#"{"bucketName":"<app>-<env>-<zone>","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com","notification":"","NotificationConfiguration":{"xmlns":"http://s3.amazonaws.com/doc/2006-03-01/","QueueConfiguration":{"Queue":"arn:aws:sqs:<region>:<account>:<app>-jobs","Event":"s3:ObjectCreated:*"}}}"#, "null")]),
     in_order(0.7, Who::Stack, DEV, &[change("s3", "DeleteBucket", r#"{"bucketName":"example-<app>-preview-<hex:6>","Host":"example-<app>-preview.s3.<region>.amazonaws.com"}"#, "null")]),
     in_order(0.7, Who::Pipeline, WORK, &[
         change("kms", "CreateKey", r#"{"description":"<app> <env>","keyUsage":"ENCRYPT_DECRYPT","keySpec":"SYMMETRIC_DEFAULT","origin":"AWS_KMS","multiRegion":false,"bypassPolicyLockoutSafetyCheck":false,"policy":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::<account>:root\"},\"Action\":\"kms:*\",\"Resource\":\"*\"}]}"}"#, r#"{"keyMetadata":{"aWSAccountId":"<account>","keyId":"<new-uuid>","arn":"arn:aws:kms:<region>:<account>:key/<new-uuid>","creationDate":"<said>","enabled":true,"keyUsage":"ENCRYPT_DECRYPT","keyState":"Enabled","origin":"AWS_KMS","keyManager":"CUSTOMER"}}"#),
         change("kms", "EnableKeyRotation", r#"{"keyId":"<new-uuid>"}"#, "null"),
         change("kms", "CreateAlias", r#"{"aliasName":"alias/<app>-<env>","targetKeyId":"<new-uuid>"}"#, "null"),
     ]),
-    in_order(0.8, Who::Pipeline, WORK, &[change("kms", "PutKeyPolicy", r#"{"keyId":"<@key>","policyName":"default","bypassPolicyLockoutSafetyCheck":false,"policy":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::<account>:root\"},\"Action\":\"kms:*\",\"Resource\":\"*\"},{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::<account>:role/<app>-task-role\"},\"Action\":\"kms:Decrypt\",\"Resource\":\"*\"}]}"}"#, "null").on(KEY)]),
+    in_order(0.8, Who::Pipeline, WORK, &[change("kms", "PutKeyPolicy", r#"{"keyId":"<@key>","policyName":"default","bypassPolicyLockoutSafetyCheck":false,"policy":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::<account>:root\"},\"Action\":\"kms:*\",\"Resource\":\"*\"},{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::<account>:role/<app>-task\"},\"Action\":\"kms:Decrypt\",\"Resource\":\"*\"}]}"}"#, "null").on(KEY)]),
     in_order(0.15, Who::Pipeline, DEV, &[change("kms", "ScheduleKeyDeletion", r#"{"keyId":"<@old-key>","pendingWindowInDays":30}"#, r#"{"keyId":"arn:aws:kms:<region>:<account>:key/<@old-key>","keyState":"PendingDeletion","deletionDate":"<said>","pendingWindowInDays":30}"#).on(KEY)]),
     in_order(120.0, Who::Linked("AutoScaling", "AutoScaling", "autoscaling.amazonaws.com"), WORK, &[change("kms", "CreateGrant", r#"{"keyId":"arn:aws:kms:<region>:<account>:key/<@key>","granteePrincipal":"arn:aws:iam::<account>:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling","operations":["Decrypt","GenerateDataKeyWithoutPlaintext","CreateGrant"],"constraints":{"encryptionContextSubset":{"aws:ebs:id":"vol-<new>"}}}"#, r#"{"grantId":"<hex:64>","keyId":"arn:aws:kms:<region>:<account>:key/<@key>"}"#).on(KEY)]),
     in_order(140.0, Who::Backup, WORK, &[

@@ -13,7 +13,7 @@ pub(super) const READING: &[Doing] = &[
         "AssumeRoleWithWebIdentity",
         r#"{"roleArn":"arn:aws:iam::<account>:role/<team>-deploy","roleSessionName":"<session>","durationSeconds":3600}"#,
     )
-    .answers(r#"{"subjectFromWebIdentityToken":"repo:example-org/<app>:ref:refs/heads/main","credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE","sessionToken":"IQoJb3JpZ2luX2VjEXAMPLE<text:120>","expiration":"<later>"},"assumedRoleUser":{"assumedRoleId":"AROA<num:10>EXAMPLE:<session>","arn":"arn:aws:sts::<account>:assumed-role/<team>-deploy/<session>"},"provider":"arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com","audience":"sts.amazonaws.com"}"#)
+    .answers(r#"{"subjectFromWebIdentityToken":"repo:example-org/<app>:ref:refs/heads/main","credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE","sessionToken":"IQoJb3JpZ2luX2VjEXAMPLE<text:80>","expiration":"<later>"},"assumedRoleUser":{"assumedRoleId":"AROA<num:10>EXAMPLE:<session>","arn":"arn:aws:sts::<account>:assumed-role/<team>-deploy/<session>"},"provider":"arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com","audience":"sts.amazonaws.com"}"#)
     .on(r#"[{"accountId":"<account>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<account>:role/<team>-deploy"}]"#)]),
     in_order(320.0, Who::Pipeline, WORK, &[read("sts", "GetCallerIdentity", "null")]),
     some(280.0, Who::Pipeline, WORK, 30, &[
@@ -26,9 +26,9 @@ pub(super) const READING: &[Doing] = &[
         read("lambda", "GetFunction20150331v2", r#"{"functionName":"<app>-handler"}"#),
         read("lambda", "GetPolicy20150331v2", r#"{"functionName":"<app>-handler"}"#),
         read("lambda", "ListVersionsByFunction20150331", r#"{"functionName":"<app>-handler","maxItems":50}"#),
-        read("s3", "GetBucketPolicy", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"example-<app>-<env>-<region>.s3.<region>.amazonaws.com","policy":""}"#),
-        read("s3", "GetBucketVersioning", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"example-<app>-<env>-<region>.s3.<region>.amazonaws.com","versioning":""}"#),
-        read("s3", "GetBucketLifecycle", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"example-<app>-<env>-<region>.s3.<region>.amazonaws.com","lifecycle":""}"#),
+        read("s3", "GetBucketPolicy", r#"{"bucketName":"<app>-<env>-<zone>","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com","policy":""}"#),
+        read("s3", "GetBucketVersioning", r#"{"bucketName":"<app>-<env>-<zone>","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com","versioning":""}"#),
+        read("s3", "GetBucketLifecycle", r#"{"bucketName":"<app>-<env>-<zone>","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com","lifecycle":""}"#),
         read("dynamodb", "DescribeTable", r#"{"tableName":"<app>-<env>"}"#),
         read("dynamodb", "DescribeContinuousBackups", r#"{"tableName":"<app>-<env>"}"#),
         read("sqs", "GetQueueAttributes", r#"{"queueUrl":"https://sqs.<region>.amazonaws.com/<account>/<app>-jobs","attributeNames":["All"]}"#),
@@ -47,14 +47,14 @@ pub(super) const READING: &[Doing] = &[
         read("ssm", "GetParameter", r#"{"name":"/<env>/<app>/image-tag","withDecryption":true}"#),
     ]),
     some(280.0, Who::Pipeline, WORK, 24, &[
-        read("iam", "GetRole", r#"{"roleName":"<app>-task-role"}"#),
-        read("iam", "GetRole", r#"{"roleName":"<app>-handler-role"}"#),
-        read("iam", "ListRolePolicies", r#"{"roleName":"<app>-task-role"}"#),
-        read("iam", "GetRolePolicy", r#"{"roleName":"<app>-task-role","policyName":"<app>-access"}"#),
-        read("iam", "ListAttachedRolePolicies", r#"{"roleName":"<app>-task-role"}"#),
+        read("iam", "GetRole", r#"{"roleName":"<app>-task"}"#),
+        read("iam", "GetRole", r#"{"roleName":"<app>-handler"}"#),
+        read("iam", "ListRolePolicies", r#"{"roleName":"<app>-task"}"#),
+        read("iam", "GetRolePolicy", r#"{"roleName":"<app>-task","policyName":"<app>-access"}"#),
+        read("iam", "ListAttachedRolePolicies", r#"{"roleName":"<app>-task"}"#),
         read("iam", "GetPolicy", r#"{"policyArn":"arn:aws:iam::<account>:policy/<team>-boundary"}"#),
         read("iam", "GetPolicyVersion", r#"{"policyArn":"arn:aws:iam::<account>:policy/<team>-boundary","versionId":"v<num:1>"}"#),
-        read("iam", "GetInstanceProfile", r#"{"instanceProfileName":"<app>-instance-role"}"#),
+        read("iam", "GetInstanceProfile", r#"{"instanceProfileName":"<app>-instance"}"#),
         read("route53", "ListResourceRecordSets", r#"{"id":"Z<hex:16>","name":"<app>.example.com","type":"A","maxItems":"1"}"#),
         read("cloudfront", "GetDistribution", r#"{"id":"E<hex:13>"}"#),
     ]),
@@ -66,7 +66,7 @@ pub(super) const READING: &[Doing] = &[
     ]),
 ];
 
-const FUNCTION: &str = r#"{"functionName":"<app>-handler","functionArn":"arn:aws:lambda:<region>:<account>:function:<app>-handler","runtime":"python3.12","role":"arn:aws:iam::<account>:role/<app>-handler-role","handler":"app.handler","codeSize":<num:6>,"description":"","timeout":30,"memorySize":512,"lastModified":"<now>","codeSha256":"<text:43>=","version":"$LATEST","environment":{},"tracingConfig":{"mode":"Active"},"revisionId":"<uuid>","state":"Active","lastUpdateStatus":"InProgress","packageType":"Zip","architectures":["arm64"],"ephemeralStorage":{"size":512}}"#;
+const FUNCTION: &str = r#"{"functionName":"<app>-handler","functionArn":"arn:aws:lambda:<region>:<account>:function:<app>-handler","runtime":"python3.12","role":"arn:aws:iam::<account>:role/<app>-handler","handler":"app.handler","codeSize":<count:6>,"description":"","timeout":30,"memorySize":512,"lastModified":"<now>","codeSha256":"<text:43>=","version":"$LATEST","environment":{},"tracingConfig":{"mode":"Active"},"revisionId":"<uuid>","state":"Active","lastUpdateStatus":"InProgress","packageType":"Zip","architectures":["arm64"],"ephemeralStorage":{"size":512}}"#;
 const STACK: &str = r#"{"stackId":"arn:aws:cloudformation:<region>:<account>:stack/<app>-<env>/<@stack>"}"#;
 
 /// What is deployed. Shares: our assumption; a team deploys a few times a day.
@@ -79,12 +79,12 @@ pub(super) const DEPLOYING: &[Doing] = &[
     ]),
     in_order(15.0, Who::Pipeline, WORK, &[change("lambda", "UpdateFunctionConfiguration20150331v2", r#"{"functionName":"<app>-handler","timeout":30,"memorySize":512,"environment":{}}"#, FUNCTION)]),
     in_order(2.0, Who::Pipeline, WORK, &[
-        change("lambda", "CreateFunction20150331", r#"{"functionName":"<app>-handler","runtime":"python3.12","role":"arn:aws:iam::<account>:role/<app>-handler-role","handler":"app.handler","code":{"s3Bucket":"example-artifacts-<region>","s3Key":"<app>/<hex:40>.zip"},"timeout":30,"memorySize":512,"publish":false,"environment":{},"tags":{"service":"<app>","environment":"<env>"}}"#, FUNCTION),
+        change("lambda", "CreateFunction20150331", r#"{"functionName":"<app>-handler","runtime":"python3.12","role":"arn:aws:iam::<account>:role/<app>-handler","handler":"app.handler","code":{"s3Bucket":"example-artifacts-<region>","s3Key":"<app>/<hex:40>.zip"},"timeout":30,"memorySize":512,"publish":false,"environment":{},"tags":{"service":"<app>","environment":"<env>"}}"#, FUNCTION),
         change("lambda", "AddPermission20150331v2", r#"{"functionName":"<app>-handler","statementId":"AllowInvoke","action":"lambda:InvokeFunction","principal":"<pick:apigateway.amazonaws.com|events.amazonaws.com>","sourceArn":"arn:aws:execute-api:<region>:<account>:<=api>/*/*"}"#, r#"{"statement":"{\"Sid\":\"AllowInvoke\",\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"apigateway.amazonaws.com\"},\"Action\":\"lambda:InvokeFunction\",\"Resource\":\"arn:aws:lambda:<region>:<account>:function:<app>-handler\"}"}"#),
     ]),
     in_order(0.8, Who::Pipeline, WORK, &[change("lambda", "CreateEventSourceMapping20150331", r#"{"eventSourceArn":"arn:aws:sqs:<region>:<account>:<app>-jobs","functionName":"<app>-handler","enabled":true,"batchSize":10}"#, r#"{"uUID":"<uuid>","batchSize":10,"eventSourceArn":"arn:aws:sqs:<region>:<account>:<app>-jobs","functionArn":"arn:aws:lambda:<region>:<account>:function:<app>-handler","state":"Creating"}"#)]),
     in_order(90.0, Who::Pipeline, WORK, &[
-        change("ecs", "RegisterTaskDefinition", r#"{"family":"<app>","taskRoleArn":"arn:aws:iam::<account>:role/<app>-task-role","executionRoleArn":"arn:aws:iam::<account>:role/<team>-execution","networkMode":"awsvpc","requiresCompatibilities":["FARGATE"],"cpu":"512","memory":"1024","containerDefinitions":[{"name":"<app>","image":"<shared>.dkr.ecr.<region>.amazonaws.com/<app>:main-<hex:7>","essential":true,"portMappings":[{"containerPort":8080,"protocol":"tcp"}],"logConfiguration":{"logDriver":"awslogs","options":{"awslogs-group":"/ecs/<app>-<env>","awslogs-region":"<region>","awslogs-stream-prefix":"ecs"}}}]}"#, r#"{"taskDefinition":{"taskDefinitionArn":"arn:aws:ecs:<region>:<account>:task-definition/<app>:<num:3>","family":"<app>","revision":<pick:118|241|366>,"status":"ACTIVE","registeredBy":"<me>"}}"#),
+        change("ecs", "RegisterTaskDefinition", r#"{"family":"<app>","taskRoleArn":"arn:aws:iam::<account>:role/<app>-task","executionRoleArn":"arn:aws:iam::<account>:role/<team>-execution","networkMode":"awsvpc","requiresCompatibilities":["FARGATE"],"cpu":"512","memory":"1024","containerDefinitions":[{"name":"<app>","image":"<shared>.dkr.ecr.<region>.amazonaws.com/<app>:main-<hex:7>","essential":true,"portMappings":[{"containerPort":8080,"protocol":"tcp"}],"logConfiguration":{"logDriver":"awslogs","options":{"awslogs-group":"/ecs/<app>-<env>","awslogs-region":"<region>","awslogs-stream-prefix":"ecs"}}}]}"#, r#"{"taskDefinition":{"taskDefinitionArn":"arn:aws:ecs:<region>:<account>:task-definition/<app>:<num:3>","family":"<app>","revision":<pick:118|241|366>,"status":"ACTIVE","registeredBy":"<me>"}}"#),
         change("ecs", "UpdateService", r#"{"cluster":"<team>-<env>","service":"<app>","taskDefinition":"arn:aws:ecs:<region>:<account>:task-definition/<app>:<num:3>","forceNewDeployment":false}"#, r#"{"service":{"serviceArn":"arn:aws:ecs:<region>:<account>:service/<team>-<env>/<app>","serviceName":"<app>","status":"ACTIVE","desiredCount":4,"runningCount":4,"pendingCount":0,"launchType":"FARGATE","enableExecuteCommand":false}}"#),
         read("ecs", "DescribeServices", r#"{"cluster":"<team>-<env>","services":["<app>"]}"#),
         read("ecs", "DescribeServices", r#"{"cluster":"<team>-<env>","services":["<app>"]}"#),
@@ -96,7 +96,7 @@ pub(super) const DEPLOYING: &[Doing] = &[
         read("ecr", "GetAuthorizationToken", "null"),
         read("ecr", "BatchCheckLayerAvailability", r#"{"repositoryName":"<app>","registryId":"<account>","layerDigests":["sha256:<hex:64>"]}"#),
         change("ecr", "InitiateLayerUpload", r#"{"repositoryName":"<app>","registryId":"<account>"}"#, r#"{"uploadId":"<new-uuid>","partSize":10485760}"#),
-        change("ecr", "UploadLayerPart", r#"{"repositoryName":"<app>","registryId":"<account>","uploadId":"<new-uuid>","partFirstByte":0,"partLastByte":<num:6>,"layerPartBlob":{}}"#, r#"{"uploadId":"<new-uuid>","repositoryName":"<app>","registryId":"<account>","lastByteReceived":<pick:481233|1833920>}"#),
+        change("ecr", "UploadLayerPart", r#"{"repositoryName":"<app>","registryId":"<account>","uploadId":"<new-uuid>","partFirstByte":0,"partLastByte":<count:6>,"layerPartBlob":{}}"#, r#"{"uploadId":"<new-uuid>","repositoryName":"<app>","registryId":"<account>","lastByteReceived":<pick:481233|1833920>}"#),
         change("ecr", "CompleteLayerUpload", r#"{"repositoryName":"<app>","registryId":"<account>","uploadId":"<new-uuid>","layerDigests":["sha256:<hex:64>"]}"#, r#"{"uploadId":"<new-uuid>","repositoryName":"<app>","registryId":"<account>","layerDigest":"sha256:<hex:64>"}"#),
         change("ecr", "PutImage", r#"{"repositoryName":"<app>","registryId":"<account>","imageTag":"main-<hex:7>","imageManifestMediaType":"application/vnd.docker.distribution.manifest.v2+json"}"#, r#"{"image":{"repositoryName":"<app>","registryId":"<account>","imageId":{"imageDigest":"sha256:<hex:64>","imageTag":"main"}}}"#),
     ]),

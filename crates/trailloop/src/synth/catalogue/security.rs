@@ -10,13 +10,13 @@ const GUARD: Who = Who::Linked("AmazonGuardDuty", "GuardDuty", "guardduty.amazon
 const HUB: Who = Who::Linked("SecurityHub", "securityhub", "securityhub.amazonaws.com");
 
 const BUCKETS: &[Act] = &[
-    read("s3", "GetBucketPolicyStatus", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","policyStatus":""}"#),
-    read("s3", "GetBucketPolicy", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","policy":""}"#),
-    read("s3", "GetBucketAcl", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","acl":""}"#),
-    read("s3", "GetBucketPublicAccessBlock", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","publicAccessBlock":""}"#),
-    read("s3", "GetBucketLogging", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","logging":""}"#),
-    read("s3", "GetBucketVersioning", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","versioning":""}"#),
-    read("s3", "GetBucketLocation", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","location":""}"#),
+    read("s3", "GetBucketPolicyStatus", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","policyStatus":""}"#),
+    read("s3", "GetBucketPolicy", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","policy":""}"#),
+    read("s3", "GetBucketAcl", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","acl":""}"#),
+    read("s3", "GetBucketPublicAccessBlock", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","publicAccessBlock":""}"#),
+    read("s3", "GetBucketLogging", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","logging":""}"#),
+    read("s3", "GetBucketVersioning", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","versioning":""}"#),
+    read("s3", "GetBucketLocation", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","location":""}"#),
 ];
 
 /// What is looked at in a region.
@@ -64,10 +64,10 @@ const IDENTITIES: &[Act] = &[
     read("iam", "ListRoles", r#"{"maxItems":1000}"#),
     read("iam", "ListUsers", r#"{"maxItems":1000}"#),
     read("iam", "ListPolicies", r#"{"scope":"Local","onlyAttached":false,"maxItems":1000}"#),
-    read("iam", "GetRole", r#"{"roleName":"<app>-task-role"}"#),
-    read("iam", "ListAttachedRolePolicies", r#"{"roleName":"<app>-task-role"}"#),
-    read("iam", "ListRolePolicies", r#"{"roleName":"<app>-task-role"}"#),
-    read("iam", "GetRolePolicy", r#"{"roleName":"<app>-task-role","policyName":"<app>-access"}"#),
+    read("iam", "GetRole", r#"{"roleName":"<app>-task"}"#),
+    read("iam", "ListAttachedRolePolicies", r#"{"roleName":"<app>-task"}"#),
+    read("iam", "ListRolePolicies", r#"{"roleName":"<app>-task"}"#),
+    read("iam", "GetRolePolicy", r#"{"roleName":"<app>-task","policyName":"<app>-access"}"#),
     read("iam", "GetPolicyVersion", r#"{"policyArn":"arn:aws:iam::<account>:policy/<team>-boundary","versionId":"v<num:1>"}"#),
     read("iam", "ListAccessKeys", r#"{"userName":"legacy-exporter"}"#),
     read("iam", "GetAccessKeyLastUsed", r#"{"accessKeyId":"AKIA<num:9>EXAMPLE"}"#),
@@ -87,7 +87,7 @@ pub(super) const SECURITY: &[Doing] = &[
         "AssumeRole",
         r#"{"roleArn":"arn:aws:iam::<account>:role/posture-scanner-readonly","roleSessionName":"posture-scan","externalId":"<=external-id>","durationSeconds":3600}"#,
     )
-    .answers(r#"{"credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE","sessionToken":"IQoJb3JpZ2luX2VjEXAMPLE<text:120>","expiration":"<later>"},"assumedRoleUser":{"assumedRoleId":"AROA<num:10>EXAMPLE:posture-scan","arn":"arn:aws:sts::<account>:assumed-role/posture-scanner-readonly/posture-scan"}}"#)
+    .answers(r#"{"credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE","sessionToken":"IQoJb3JpZ2luX2VjEXAMPLE<text:80>","expiration":"<later>"},"assumedRoleUser":{"assumedRoleId":"AROA<num:10>EXAMPLE:posture-scan","arn":"arn:aws:sts::<account>:assumed-role/posture-scanner-readonly/posture-scan"}}"#)
     .on(r#"[{"accountId":"<account>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<account>:role/posture-scanner-readonly"}]"#)]),
     some(700.0, Who::Scanner, ALL, 20, REGIONAL),
     some(180.0, Who::Scanner, ALL, 12, BUCKETS),

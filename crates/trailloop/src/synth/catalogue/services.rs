@@ -17,17 +17,22 @@ const APP_SCALING: Who = Who::Linked(
 );
 
 /// An assumption of a role by a service, which is how a workload gets its credentials.
-const fn assume(role: &'static str) -> Act {
-    read("sts", "AssumeRole", role)
-        .answers(r#"{"credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE","sessionToken":"IQoJb3JpZ2luX2VjEXAMPLE<text:120>","expiration":"<later>"}}"#)
-        .on(r#"[{"accountId":"<account>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<account>:role/<app>-task-role"}]"#)
+const fn assume(request: &'static str, role: &'static str) -> Act {
+    read("sts", "AssumeRole", request)
+        .answers(r#"{"credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE","sessionToken":"IQoJb3JpZ2luX2VjEXAMPLE<text:80>","expiration":"<later>"}}"#)
+        .on(role)
 }
 
-const TASK: &str = r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-task-role","roleSessionName":"<hex:32>","durationSeconds":21600}"#;
-const HANDLER: &str = r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-handler-role","roleSessionName":"<app>-handler"}"#;
-const INSTANCE: &str = r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-instance-role","roleSessionName":"i-<~i>","durationSeconds":21600}"#;
+const TASK: &str = r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-task","roleSessionName":"<hex:32>","durationSeconds":21600}"#;
+const HANDLER: &str = r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-handler","roleSessionName":"<app>-handler"}"#;
+const INSTANCE: &str = r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-instance","roleSessionName":"i-<~i>","durationSeconds":21600}"#;
 
-const INTERFACE: &str = r#"{"networkInterface":{"networkInterfaceId":"eni-<new>","subnetId":"subnet-<=subnet>","vpcId":"vpc-<=vpc>","availabilityZone":"<region>a","ownerId":"<account>","requesterManaged":false,"status":"pending","privateIpAddress":"10.0.<num:1>.<num:2>","groupSet":{"items":[{"groupId":"sg-<~sg>","groupName":"<app>-<env>"}]}}}"#;
+const TASK_ROLE: &str = r#"[{"accountId":"<account>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<account>:role/<app>-task"}]"#;
+const HANDLER_ROLE: &str = r#"[{"accountId":"<account>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<account>:role/<app>-handler"}]"#;
+const INSTANCE_ROLE: &str = r#"[{"accountId":"<account>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<account>:role/<app>-instance"}]"#;
+const CONFIG_ROLE: &str = r#"[{"accountId":"<account>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<account>:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"}]"#;
+
+const INTERFACE: &str = r#"{"networkInterface":{"networkInterfaceId":"eni-<new>","subnetId":"subnet-<=subnet>","vpcId":"vpc-<=vpc>","availabilityZone":"<region>a","ownerId":"<account>","requesterManaged":false,"status":"pending","privateIpAddress":"10.0.<num:1>.<count:2>","groupSet":{"items":[{"groupId":"sg-<~sg>","groupName":"<app>-<env>"}]}}}"#;
 
 /// Names of what Config describes one by one.
 const DESCRIBED: &[Act] = &[
@@ -41,11 +46,11 @@ const DESCRIBED: &[Act] = &[
     read("ec2", "DescribeFlowLogs", r#"{"DescribeFlowLogsRequest":{"MaxResults":1000}}"#),
     read("ec2", "DescribeNetworkAcls", r#"{"filterSet":{},"networkAclIdSet":{}}"#),
     read("ec2", "DescribeAddresses", r#"{"publicIpsSet":{},"filterSet":{},"allocationIdsSet":{}}"#),
-    read("s3", "GetBucketPolicy", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","policy":""}"#),
-    read("s3", "GetBucketEncryption", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","encryption":""}"#),
-    read("s3", "GetBucketPublicAccessBlock", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","publicAccessBlock":""}"#),
-    read("s3", "GetBucketAcl", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","acl":""}"#),
-    read("s3", "GetBucketTagging", r#"{"bucketName":"example-<app>-<env>-<region>","Host":"s3.<region>.amazonaws.com","tagging":""}"#),
+    read("s3", "GetBucketPolicy", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","policy":""}"#),
+    read("s3", "GetBucketEncryption", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","encryption":""}"#),
+    read("s3", "GetBucketPublicAccessBlock", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","publicAccessBlock":""}"#),
+    read("s3", "GetBucketAcl", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","acl":""}"#),
+    read("s3", "GetBucketTagging", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","tagging":""}"#),
     read("lambda", "ListFunctions20150331", r#"{"maxItems":50}"#),
     read("lambda", "GetFunctionConfiguration20150331v2", r#"{"functionName":"<app>-handler"}"#),
     read("rds", "DescribeDBInstances", r#"{"dBInstanceIdentifier":"<app>-<env>"}"#),
@@ -64,13 +69,14 @@ const DESCRIBED: &[Act] = &[
 /// What services do. Shares: our assumption. The names of roles, sessions and services are those of AWS's pages on
 /// service-linked roles.
 pub(super) const SERVICES: &[Doing] = &[
-    in_order(28_000.0, Who::Service("ecs-tasks.amazonaws.com"), ALL, &[assume(TASK)]),
-    in_order(26_000.0, Who::Service("lambda.amazonaws.com"), ALL, &[assume(HANDLER)]),
-    in_order(12_000.0, Who::Service("ec2.amazonaws.com"), ALL, &[assume(INSTANCE)]),
+    in_order(28_000.0, Who::Service("ecs-tasks.amazonaws.com"), ALL, &[assume(TASK, TASK_ROLE)]),
+    in_order(26_000.0, Who::Service("lambda.amazonaws.com"), ALL, &[assume(HANDLER, HANDLER_ROLE)]),
+    in_order(12_000.0, Who::Service("ec2.amazonaws.com"), ALL, &[assume(INSTANCE, INSTANCE_ROLE)]),
     in_order(5_000.0, Who::Service("config.amazonaws.com"), ALL, &[assume(
         r#"{"roleArn":"arn:aws:iam::<account>:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig","roleSessionName":"AWSConfig-Describe"}"#,
+        CONFIG_ROLE,
     )]),
-    some(6_500.0, CONFIG, ALL, 8, DESCRIBED),
+    some(5_500.0, CONFIG, ALL, 8, DESCRIBED),
     in_order(1_500.0, CONFIG, ALL, &[change(
         "config",
         "PutEvaluations",
@@ -81,9 +87,9 @@ pub(super) const SERVICES: &[Doing] = &[
         change("ec2", "CreateNetworkInterface", r#"{"subnetId":"subnet-<=subnet>","description":"arn:aws:ecs:<region>:<account>:attachment/<uuid>","groupSet":{"items":[{"groupId":"sg-<~sg>"}]},"privateIpAddressesSet":{},"clientToken":"<uuid>"}"#, INTERFACE),
         change("ec2", "CreateNetworkInterfacePermission", r#"{"CreateNetworkInterfacePermissionRequest":{"NetworkInterfaceId":"eni-<new>","Permission":"INSTANCE-ATTACH","AwsAccountId":"<num:12>"}}"#, "null"),
         read("ec2", "DescribeNetworkInterfaces", r#"{"filterSet":{},"networkInterfaceIdSet":{"items":[{"networkInterfaceId":"eni-<new>"}]}}"#),
-        change("elasticloadbalancing", "RegisterTargets", r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<app>-<env>/<hex:16>","targets":[{"id":"10.0.<num:1>.<num:2>","port":8080}]}"#, "null"),
+        change("elasticloadbalancing", "RegisterTargets", r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<app>-<env>/<hex:16>","targets":[{"id":"10.0.<num:1>.<count:2>","port":8080}]}"#, "null"),
         read("elasticloadbalancing", "DescribeTargetHealth", r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<app>-<env>/<hex:16>"}"#),
-        change("elasticloadbalancing", "DeregisterTargets", r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<app>-<env>/<hex:16>","targets":[{"id":"10.0.<num:1>.<num:2>","port":8080}]}"#, "null"),
+        change("elasticloadbalancing", "DeregisterTargets", r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<app>-<env>/<hex:16>","targets":[{"id":"10.0.<num:1>.<count:2>","port":8080}]}"#, "null"),
         change("ec2", "DeleteNetworkInterface", r#"{"networkInterfaceId":"eni-<~eni>"}"#, r#"{"requestId":"<uuid>","_return":true}"#),
     ]),
     some(3_000.0, ECS, ALL, 2, &[
@@ -102,7 +108,7 @@ pub(super) const SERVICES: &[Doing] = &[
             "ec2",
             "RunInstances",
             r#"{"instancesSet":{"items":[{"minCount":1,"maxCount":1}]},"instanceType":"<pick:m6i.large|m6i.xlarge|c6i.large|t3.medium>","blockDeviceMapping":{},"subnetId":"subnet-<=subnet>","availabilityZone":"<region>a","monitoring":{"enabled":false},"disableApiTermination":false,"disableApiStop":false,"clientToken":"fleet-<uuid>","launchTemplate":{"launchTemplateId":"lt-<~lt>","version":"<num:1>"},"tagSpecificationSet":{"items":[{"resourceType":"instance","tags":[{"key":"aws:autoscaling:groupName","value":"<app>-<env>"}]}]}}"#,
-            r#"{"requestId":"<uuid>","reservationId":"r-<new>","ownerId":"<account>","groupSet":{},"instancesSet":{"items":[{"instanceId":"i-<new>","imageId":"ami-<=ami>","instanceState":{"code":0,"name":"pending"},"amiLaunchIndex":0,"instanceType":"m6i.large","subnetId":"subnet-<=subnet>","vpcId":"vpc-<=vpc>","hypervisor":"xen","architecture":"x86_64","iamInstanceProfile":{"arn":"arn:aws:iam::<account>:instance-profile/<app>-instance-role"},"groupSet":{"items":[{"groupId":"sg-<~sg>","groupName":"<app>-<env>"}]}}]},"requesterId":"<account>"}"#,
+            r#"{"requestId":"<uuid>","reservationId":"r-<new>","ownerId":"<account>","groupSet":{},"instancesSet":{"items":[{"instanceId":"i-<new>","imageId":"ami-<=ami>","instanceState":{"code":0,"name":"pending"},"amiLaunchIndex":0,"instanceType":"m6i.large","subnetId":"subnet-<=subnet>","vpcId":"vpc-<=vpc>","hypervisor":"xen","architecture":"x86_64","iamInstanceProfile":{"arn":"arn:aws:iam::<account>:instance-profile/<app>-instance"},"groupSet":{"items":[{"groupId":"sg-<~sg>","groupName":"<app>-<env>"}]}}]},"requesterId":"<account>"}"#,
         ),
         change("elasticloadbalancing", "RegisterTargets", r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<app>-<env>/<hex:16>","targets":[{"id":"i-<new>"}]}"#, "null"),
     ]),
@@ -125,7 +131,7 @@ pub(super) const SERVICES: &[Doing] = &[
         read("monitoring", "DescribeAlarms", r#"{"alarmNames":["TargetTracking-service/<team>-<env>/<app>-AlarmHigh-<@alarm>"]}"#),
         read("ecs", "DescribeServices", r#"{"cluster":"<team>-<env>","services":["<app>"]}"#),
         change("monitoring", "PutMetricAlarm", r#"{"alarmName":"TargetTracking-service/<team>-<env>/<app>-AlarmHigh-<@alarm>","metricName":"CPUUtilization","namespace":"AWS/ECS","statistic":"Average","period":60,"evaluationPeriods":3,"threshold":70.0,"comparisonOperator":"GreaterThanThreshold","actionsEnabled":true}"#, "null"),
-        change("ecs", "UpdateService", r#"{"cluster":"<team>-<env>","service":"<app>","desiredCount":<num:1>}"#, r#"{"service":{"serviceName":"<app>","clusterArn":"arn:aws:ecs:<region>:<account>:cluster/<team>-<env>","status":"ACTIVE","pendingCount":0}}"#),
+        change("ecs", "UpdateService", r#"{"cluster":"<team>-<env>","service":"<app>","desiredCount":<count:1>}"#, r#"{"service":{"serviceName":"<app>","clusterArn":"arn:aws:ecs:<region>:<account>:cluster/<team>-<env>","status":"ACTIVE","pendingCount":0}}"#),
     ]),
     in_order(2_500.0, Who::Service("lambda.amazonaws.com"), ALL, &[read(
         "kms",
@@ -133,12 +139,18 @@ pub(super) const SERVICES: &[Doing] = &[
         r#"{"encryptionAlgorithm":"SYMMETRIC_DEFAULT","encryptionContext":{"aws:lambda:FunctionArn":"arn:aws:lambda:<region>:<account>:function:<app>-handler"}}"#,
     )
     .on(r#"[{"accountId":"<account>","type":"AWS::KMS::Key","ARN":"arn:aws:kms:<region>:<account>:key/<@key>"}]"#)]),
-    in_order(9_000.0, Who::Service("cloudtrail.amazonaws.com"), ALL, &[read(
+    in_order(7_000.0, Who::Service("cloudtrail.amazonaws.com"), ALL, &[read(
         "kms",
         "GenerateDataKey",
         r#"{"keySpec":"AES_256","encryptionContext":{"aws:cloudtrail:arn":"arn:aws:cloudtrail:us-east-1:<management>:trail/organization","aws:s3:arn":"arn:aws:s3:::example-trail-logs/AWSLogs/<account>"},"keyId":"arn:aws:kms:us-east-1:<log-archive>:key/<@trail-key>"}"#,
     )
     .on(r#"[{"accountId":"<log-archive>","type":"AWS::KMS::Key","ARN":"arn:aws:kms:us-east-1:<log-archive>:key/<@trail-key>"}]"#)]),
+    in_order(7_000.0, Who::Service("cloudtrail.amazonaws.com"), ALL, &[read(
+        "s3",
+        "GetBucketAcl",
+        r#"{"bucketName":"example-trail-logs","Host":"example-trail-logs.s3.<region>.amazonaws.com","acl":""}"#,
+    )
+    .on(r#"[{"accountId":"<log-archive>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::example-trail-logs"}]"#)]),
     // Keys rotate, once a year each.
     in_order(1.0, Who::Told("AWS Internal"), ALL, &[event(
         "kms",

@@ -12,7 +12,7 @@ const PASSWORD: &str =
 const DEVICE: &str = r#"{"AuthWorkflowID":"<new-uuid>","UserName":"<person>","CredentialType":"<pick:WEBAUTHN|TOTP>"}"#;
 const ENTERED: &str = r#"{"AuthWorkflowID":"<new-uuid>","LoginTo":"https://d-9067example.awsapps.com/start","CredentialType":"PASSWORD","UserName":"<person>"}"#;
 
-const GIVEN: &str = r#"{"credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE","sessionToken":"IQoJb3JpZ2luX2VjEXAMPLE<text:120>","expiration":"<later>"},"subjectType":"persistent","issuer":"https://portal.sso.us-east-1.amazonaws.com/saml/assertion","nameQualifier":"<text:27>=","assumedRoleUser":{"assumedRoleId":"AROA<num:10>EXAMPLE:<session>","arn":"arn:aws:sts::<account>:assumed-role/<role>/<session>"},"subject":"<session>","audience":"https://signin.aws.amazon.com/saml"}"#;
+const GIVEN: &str = r#"{"credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE","sessionToken":"IQoJb3JpZ2luX2VjEXAMPLE<text:80>","expiration":"<later>"},"subjectType":"persistent","issuer":"https://portal.sso.us-east-1.amazonaws.com/saml/assertion","nameQualifier":"<text:27>=","assumedRoleUser":{"assumedRoleId":"AROA<num:10>EXAMPLE:<session>","arn":"arn:aws:sts::<account>:assumed-role/<role>/<session>"},"subject":"<session>","audience":"https://signin.aws.amazon.com/saml"}"#;
 
 const ASSERTION: &[Act] = &[read(
         "sts",
@@ -63,7 +63,7 @@ pub(super) const SIGN_IN: &[Doing] = &[
     ]),
     in_order(60.0, Who::Portal, AT, &[event("sso", "Federate", TOLD, r#"{"account_id":"<peer>","role_name":"<pick:ReadOnlyAccess|PowerUserAccess|PowerUserAccess|AdministratorAccess>","relayId":"<uuid>"}"#)]),
     in_order(40.0, Who::Portal, AT, &[
-        change("sso-oauth", "CreateToken", r#"{"clientId":"<text:22>","clientSecret":"HIDDEN_DUE_TO_SECURITY_REASONS","grantType":"<pick:authorization_code|refresh_token|refresh_token>","code":"HIDDEN_DUE_TO_SECURITY_REASONS","redirectUri":"http://127.0.0.1:<num:5>/oauth/callback","codeVerifier":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#, r#"{"accessToken":"HIDDEN_DUE_TO_SECURITY_REASONS","tokenType":"Bearer","expiresIn":28800,"refreshToken":"HIDDEN_DUE_TO_SECURITY_REASONS","idToken":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#)
+        change("sso-oauth", "CreateToken", r#"{"clientId":"<text:22>","clientSecret":"HIDDEN_DUE_TO_SECURITY_REASONS","grantType":"<pick:authorization_code|refresh_token|refresh_token>","code":"HIDDEN_DUE_TO_SECURITY_REASONS","redirectUri":"http://127.0.0.1:<count:5>/oauth/callback","codeVerifier":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#, r#"{"accessToken":"HIDDEN_DUE_TO_SECURITY_REASONS","tokenType":"Bearer","expiresIn":28800,"refreshToken":"HIDDEN_DUE_TO_SECURITY_REASONS","idToken":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#)
             .on(r#"[{"accountId":"<account>","type":"IdentityStoreId","ARN":"d-9067example"}]"#),
         event("sso", "GetRoleCredentials", TOLD, r#"{"account_id":"<peer>","role_name":"<pick:ReadOnlyAccess|PowerUserAccess>"}"#),
     ]),

@@ -67,7 +67,7 @@ pub(super) const UPKEEP: &[Doing] = &[
         change("ec2", "DeregisterImage", r#"{"imageId":"ami-<~ami>"}"#, OK),
     ]),
     in_order(0.3, Who::Pipeline, Place::Shared, &[change("ecr", "CreateRepository", r#"{"repositoryName":"<app>","imageScanningConfiguration":{"scanOnPush":true},"imageTagMutability":"IMMUTABLE"}"#, r#"{"repository":{"repositoryArn":"arn:aws:ecr:<region>:<account>:repository/<app>","registryId":"<account>","repositoryName":"<app>"}}"#)]),
-    in_order(0.2, Who::Pipeline, WORK, &[change("ec2", "CreateRoute", r#"{"routeTableId":"rtb-<=rtb>","destinationCidrBlock":"10.<num:2>.0.0/16","transitGatewayId":"tgw-<new>"}"#, OK)]),
+    in_order(0.2, Who::Pipeline, WORK, &[change("ec2", "CreateRoute", r#"{"routeTableId":"rtb-<=rtb>","destinationCidrBlock":"10.<count:2>.0.0/16","transitGatewayId":"tgw-<new>"}"#, OK)]),
     in_order(0.2, Who::Console(Set::PowerUser), DEV, &[change("ec2-instance-connect", "SendSSHPublicKey", r#"{"instanceId":"i-<~i>","instanceOSUser":"ec2-user","sSHPublicKey":"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5EXAMPLE<text:40>","availabilityZone":"<region>a"}"#, r#"{"requestId":"<uuid>","success":true}"#)]),
     in_order(0.2, ADMIN, WORK, &[change("servicequotas", "RequestServiceQuotaIncrease", r#"{"serviceCode":"<pick:lambda|ec2|vpc>","quotaCode":"L-<pick:B99A9384|1216C47A|F678F1CE>","desiredValue":<pick:2000|512|10>}"#, r#"{"requestedQuota":{"id":"<hex:40>","status":"PENDING","requester":"HIDDEN_DUE_TO_SECURITY_REASONS"}}"#)]),
 ];
@@ -87,7 +87,7 @@ pub(super) const ORGANIZATION: &[Doing] = &[
         change("ec2", "DetachInternetGateway", r#"{"internetGatewayId":"igw-<=default>","vpcId":"vpc-<=default>"}"#, OK),
         change("ec2", "DeleteInternetGateway", r#"{"internetGatewayId":"igw-<=default>"}"#, OK),
         change("ec2", "DeleteVpc", r#"{"vpcId":"vpc-<=default>"}"#, OK),
-        change("ec2", "CreateVpc", r#"{"cidrBlock":"10.<num:2>.0.0/16","instanceTenancy":"default","amazonProvidedIpv6CidrBlock":false}"#, r#"{"requestId":"<uuid>","vpc":{"vpcId":"vpc-<new>","state":"pending","ownerId":"<account>","isDefault":false}}"#),
+        change("ec2", "CreateVpc", r#"{"cidrBlock":"10.<count:2>.0.0/16","instanceTenancy":"default","amazonProvidedIpv6CidrBlock":false}"#, r#"{"requestId":"<uuid>","vpc":{"vpcId":"vpc-<new>","state":"pending","ownerId":"<account>","isDefault":false}}"#),
         change("ec2", "CreateSubnet", r#"{"vpcId":"vpc-<new>","cidrBlock":"10.0.1.0/24","availabilityZone":"<region>a"}"#, r#"{"requestId":"<uuid>","subnet":{"subnetId":"subnet-<new>","state":"available","vpcId":"vpc-<new>"}}"#),
         change("ec2", "CreateSubnet", r#"{"vpcId":"vpc-<new>","cidrBlock":"10.0.2.0/24","availabilityZone":"<region>b"}"#, r#"{"requestId":"<uuid>","subnet":{"subnetId":"subnet-<new>","state":"available","vpcId":"vpc-<new>"}}"#),
         change("ec2", "CreateInternetGateway", "{}", r#"{"requestId":"<uuid>","internetGateway":{"internetGatewayId":"igw-<new>","attachmentSet":{},"ownerId":"<account>"}}"#),
@@ -117,7 +117,7 @@ pub(super) const ORGANIZATION: &[Doing] = &[
     ]),
     in_order(0.01, ADMIN, PROD, &[
         change("iam", "CreateUser", r#"{"userName":"<app>-partner-feed","tags":[{"key":"owner","value":"<team>"}]}"#, r#"{"user":{"path":"/","userName":"<app>-partner-feed","userId":"AIDA<num:10>EXAMPLE","arn":"arn:aws:iam::<account>:user/<app>-partner-feed","createDate":"<said>"}}"#),
-        change("iam", "PutUserPolicy", r#"{"userName":"<app>-partner-feed","policyName":"upload","policyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"s3:PutObject\",\"Resource\":\"arn:aws:s3:::example-<app>-<env>-<region>/partner/*\"}]}"}"#, "null"),
+        change("iam", "PutUserPolicy", r#"{"userName":"<app>-partner-feed","policyName":"upload","policyDocument":"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"s3:PutObject\",\"Resource\":\"arn:aws:s3:::<app>-<env>-<zone>/partner/*\"}]}"}"#, "null"),
         change("iam", "CreateAccessKey", r#"{"userName":"<app>-partner-feed"}"#, r#"{"accessKey":{"accessKeyId":"AKIA<num:9>EXAMPLE","status":"Active","userName":"<app>-partner-feed","createDate":"<said>"}}"#),
     ]),
     in_order(0.03, Who::Console(Set::Billing), MANAGEMENT, &[change("savingsplans", "CreateSavingsPlan", r#"{"savingsPlanOfferingId":"<uuid>","commitment":"<num:1>.<num:2>","clientToken":"<uuid>"}"#, r#"{"savingsPlanId":"<uuid>"}"#)]),
