@@ -17,8 +17,8 @@ pub(super) const HOME: &str = "us-east-1";
 
 /// What the organization makes. Each has accounts of its own for production, staging and development.
 pub(super) const TEAMS: &[&str] = &[
-    "orders", "billing", "search", "catalog", "reports", "users", "images", "exports", "stock", "mail",
-    "pricing", "parcels",
+    "orders", "billing", "search", "catalog", "reports", "users", "images", "exports", "stock",
+    "mail", "pricing", "parcels",
 ];
 
 /// What an account is for.

@@ -193,12 +193,7 @@ pub(super) struct Doing {
 }
 
 /// Acts that follow each other.
-pub(super) const fn in_order(
-    share: f64,
-    who: Who,
-    place: Place,
-    acts: &'static [Act],
-) -> Doing {
+pub(super) const fn in_order(share: f64, who: Who, place: Place, acts: &'static [Act]) -> Doing {
     Doing { share, who, place, how: How::InOrder, acts }
 }
 

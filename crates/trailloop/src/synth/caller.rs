@@ -136,10 +136,9 @@ fn workload_names(who: Who, at: &Setting<'_>) -> (String, String) {
         ),
         // The seventeen digits that `fill.rs` writes for `<~i>`.
         Who::Instance => (format!("{app}-instance"), format!("i-0{:016x}", number("~i"))),
-        _ => (
-            format!("{app}-task"),
-            format!("{:016x}{:016x}", number("task"), number("task again")),
-        ),
+        _ => {
+            (format!("{app}-task"), format!("{:016x}{:016x}", number("task"), number("task again")))
+        }
     }
 }
 
@@ -156,9 +155,7 @@ fn workload(random: &mut Random, who: Who, at: &Setting<'_>) -> Caller {
             );
             Session { context: &provider, ..Session::default() }
         }
-        Who::Instance => {
-            Session { context: ",\"ec2RoleDelivery\":\"2.0\"", ..Session::default() }
-        }
+        Who::Instance => Session { context: ",\"ec2RoleDelivery\":\"2.0\"", ..Session::default() },
         _ => Session::default(),
     };
     let mut caller = assumed(&role, &name, &session, at);

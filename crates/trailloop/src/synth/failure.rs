@@ -71,7 +71,9 @@ fn denial(caller: &Caller, act: &Act) -> (String, String) {
     };
     let arn = &caller.arn;
     let text = |end: &str| {
-        format!("User: {arn} is not authorized to perform: {service}:{action} {end}because no identity-based policy allows the {service}:{action} action")
+        format!(
+            "User: {arn} is not authorized to perform: {service}:{action} {end}because no identity-based policy allows the {service}:{action} action"
+        )
     };
     match act.source {
         "ec2" => (
@@ -79,7 +81,12 @@ fn denial(caller: &Caller, act: &Act) -> (String, String) {
             format!("You are not authorized to perform this operation. {}", text("")),
         ),
         "s3" => ("AccessDenied".to_owned(), text("")),
-        "iam" | "sts" | "organizations" | "rds" | "elasticloadbalancing" | "autoscaling"
+        "iam"
+        | "sts"
+        | "organizations"
+        | "rds"
+        | "elasticloadbalancing"
+        | "autoscaling"
         | "monitoring" => ("AccessDenied".to_owned(), text("on resource: * ")),
         _ => ("AccessDeniedException".to_owned(), text("on resource: * ")),
     }

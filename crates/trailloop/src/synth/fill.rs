@@ -32,7 +32,12 @@ pub(super) struct Scene<'o> {
 }
 
 /// Appends the template with its blanks filled.
-pub(super) fn fill(random: &mut fastrand::Rng, scene: &Scene<'_>, template: &str, out: &mut String) {
+pub(super) fn fill(
+    random: &mut fastrand::Rng,
+    scene: &Scene<'_>,
+    template: &str,
+    out: &mut String,
+) {
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('<') {
         out.push_str(before);

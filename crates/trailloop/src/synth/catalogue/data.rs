@@ -15,7 +15,8 @@ const PUT_ANSWER: &str = r#"{"x-amz-server-side-encryption":"aws:kms","x-amz-ser
 const LIST: &str = r#"{"list-type":"2","bucketName":"<app>-<env>-<zone>","prefix":"data/<day>/","max-keys":"1000","encoding-type":"url","Host":"<app>-<env>-<zone>.s3.<region>.amazonaws.com"}"#;
 const TABLE: &str = r#"[{"accountId":"<account>","type":"AWS::DynamoDB::Table","ARN":"arn:aws:dynamodb:<region>:<account>:table/<app>-<env>"}]"#;
 const FUNCTION: &str = r#"[{"accountId":"<account>","type":"AWS::Lambda::Function","ARN":"arn:aws:lambda:<region>:<account>:function:<app>-handler"}]"#;
-const INVOKE: &str = r#"{"functionName":"arn:aws:lambda:<region>:<account>:function:<app>-handler"}"#;
+const INVOKE: &str =
+    r#"{"functionName":"arn:aws:lambda:<region>:<account>:function:<app>-handler"}"#;
 
 /// Half of all records. Shares: our assumption, after object stores, functions and tables leading among the services
 /// that CloudTrail has data events of.

@@ -10,31 +10,87 @@ const GUARD: Who = Who::Linked("AmazonGuardDuty", "GuardDuty", "guardduty.amazon
 const HUB: Who = Who::Linked("SecurityHub", "securityhub", "securityhub.amazonaws.com");
 
 const BUCKETS: &[Act] = &[
-    read("s3", "GetBucketPolicyStatus", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","policyStatus":""}"#),
-    read("s3", "GetBucketPolicy", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","policy":""}"#),
-    read("s3", "GetBucketAcl", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","acl":""}"#),
-    read("s3", "GetBucketPublicAccessBlock", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","publicAccessBlock":""}"#),
-    read("s3", "GetBucketLogging", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","logging":""}"#),
-    read("s3", "GetBucketVersioning", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","versioning":""}"#),
-    read("s3", "GetBucketLocation", r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","location":""}"#),
+    read(
+        "s3",
+        "GetBucketPolicyStatus",
+        r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","policyStatus":""}"#,
+    ),
+    read(
+        "s3",
+        "GetBucketPolicy",
+        r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","policy":""}"#,
+    ),
+    read(
+        "s3",
+        "GetBucketAcl",
+        r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","acl":""}"#,
+    ),
+    read(
+        "s3",
+        "GetBucketPublicAccessBlock",
+        r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","publicAccessBlock":""}"#,
+    ),
+    read(
+        "s3",
+        "GetBucketLogging",
+        r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","logging":""}"#,
+    ),
+    read(
+        "s3",
+        "GetBucketVersioning",
+        r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","versioning":""}"#,
+    ),
+    read(
+        "s3",
+        "GetBucketLocation",
+        r#"{"bucketName":"<app>-<env>-<zone>","Host":"s3.<region>.amazonaws.com","location":""}"#,
+    ),
 ];
 
 /// What is looked at in a region.
 const REGIONAL: &[Act] = &[
     read("ec2", "DescribeInstances", r#"{"filterSet":{},"instancesSet":{},"maxResults":1000}"#),
-    read("ec2", "DescribeSecurityGroups", r#"{"filterSet":{},"securityGroupIdSet":{},"securityGroupSet":{},"maxResults":1000}"#),
+    read(
+        "ec2",
+        "DescribeSecurityGroups",
+        r#"{"filterSet":{},"securityGroupIdSet":{},"securityGroupSet":{},"maxResults":1000}"#,
+    ),
     read("ec2", "DescribeVolumes", r#"{"filterSet":{},"volumeSet":{},"maxResults":500}"#),
-    read("ec2", "DescribeSnapshots", r#"{"filterSet":{},"ownersSet":{"items":[{"owner":"self"}]},"snapshotSet":{},"maxResults":1000}"#),
-    read("ec2", "DescribeSnapshotAttribute", r#"{"snapshotId":"snap-<~snap>","attributeType":"CREATE_VOLUME_PERMISSION"}"#),
-    read("ec2", "DescribeImages", r#"{"executableBySet":{},"filterSet":{},"imagesSet":{},"ownersSet":{"items":[{"owner":"self"}]}}"#),
-    read("ec2", "DescribeInstanceAttribute", r#"{"instanceId":"i-<~i>","attribute":"<pick:disableApiTermination|instanceInitiatedShutdownBehavior|userData>"}"#),
+    read(
+        "ec2",
+        "DescribeSnapshots",
+        r#"{"filterSet":{},"ownersSet":{"items":[{"owner":"self"}]},"snapshotSet":{},"maxResults":1000}"#,
+    ),
+    read(
+        "ec2",
+        "DescribeSnapshotAttribute",
+        r#"{"snapshotId":"snap-<~snap>","attributeType":"CREATE_VOLUME_PERMISSION"}"#,
+    ),
+    read(
+        "ec2",
+        "DescribeImages",
+        r#"{"executableBySet":{},"filterSet":{},"imagesSet":{},"ownersSet":{"items":[{"owner":"self"}]}}"#,
+    ),
+    read(
+        "ec2",
+        "DescribeInstanceAttribute",
+        r#"{"instanceId":"i-<~i>","attribute":"<pick:disableApiTermination|instanceInitiatedShutdownBehavior|userData>"}"#,
+    ),
     read("ec2", "DescribeFlowLogs", r#"{"DescribeFlowLogsRequest":""}"#),
     read("ec2", "DescribeVpcEndpoints", r#"{"DescribeVpcEndpointsRequest":""}"#),
     read("ec2", "DescribeRouteTables", r#"{"filterSet":{},"routeTableIdSet":{}}"#),
     read("ec2", "GetEbsEncryptionByDefault", r#"{"GetEbsEncryptionByDefaultRequest":""}"#),
     read("rds", "DescribeDBInstances", r#"{"maxRecords":100}"#),
-    read("rds", "DescribeDBSnapshots", r#"{"maxRecords":100,"includePublic":false,"includeShared":false}"#),
-    read("rds", "DescribeDBSnapshotAttributes", r#"{"dBSnapshotIdentifier":"rds:<app>-<env>-2026-11-<num:2>"}"#),
+    read(
+        "rds",
+        "DescribeDBSnapshots",
+        r#"{"maxRecords":100,"includePublic":false,"includeShared":false}"#,
+    ),
+    read(
+        "rds",
+        "DescribeDBSnapshotAttributes",
+        r#"{"dBSnapshotIdentifier":"rds:<app>-<env>-2026-11-<num:2>"}"#,
+    ),
     read("lambda", "ListFunctions20150331", r#"{"maxItems":50}"#),
     read("lambda", "GetPolicy20150331v2", r#"{"functionName":"<app>-handler"}"#),
     read("lambda", "GetFunction20150331v2", r#"{"functionName":"<app>-handler"}"#),
@@ -48,12 +104,24 @@ const REGIONAL: &[Act] = &[
     read("ecr", "GetRepositoryPolicy", r#"{"repositoryName":"<app>"}"#),
     read("eks", "ListClusters", r#"{"maxResults":100}"#),
     read("cloudtrail", "DescribeTrails", r#"{"includeShadowTrails":true}"#),
-    read("cloudtrail", "GetTrailStatus", r#"{"name":"arn:aws:cloudtrail:us-east-1:<management>:trail/organization"}"#),
-    read("cloudtrail", "GetEventSelectors", r#"{"trailName":"arn:aws:cloudtrail:us-east-1:<management>:trail/organization"}"#),
+    read(
+        "cloudtrail",
+        "GetTrailStatus",
+        r#"{"name":"arn:aws:cloudtrail:us-east-1:<management>:trail/organization"}"#,
+    ),
+    read(
+        "cloudtrail",
+        "GetEventSelectors",
+        r#"{"trailName":"arn:aws:cloudtrail:us-east-1:<management>:trail/organization"}"#,
+    ),
     read("guardduty", "ListDetectors", r#"{"maxResults":50}"#),
     read("config", "DescribeConfigurationRecorderStatus", "null"),
     read("elasticloadbalancing", "DescribeLoadBalancers", r#"{"pageSize":400}"#),
-    read("elasticloadbalancing", "DescribeListeners", r#"{"loadBalancerArn":"arn:aws:elasticloadbalancing:<region>:<account>:loadbalancer/app/<app>-<env>/<hex:16>"}"#),
+    read(
+        "elasticloadbalancing",
+        "DescribeListeners",
+        r#"{"loadBalancerArn":"arn:aws:elasticloadbalancing:<region>:<account>:loadbalancer/app/<app>-<env>/<hex:16>"}"#,
+    ),
     read("sns", "ListTopics", "null"),
     read("sqs", "ListQueues", "null"),
     read("dynamodb", "ListTables", r#"{"limit":100}"#),
@@ -68,13 +136,21 @@ const IDENTITIES: &[Act] = &[
     read("iam", "ListAttachedRolePolicies", r#"{"roleName":"<app>-task"}"#),
     read("iam", "ListRolePolicies", r#"{"roleName":"<app>-task"}"#),
     read("iam", "GetRolePolicy", r#"{"roleName":"<app>-task","policyName":"<app>-access"}"#),
-    read("iam", "GetPolicyVersion", r#"{"policyArn":"arn:aws:iam::<account>:policy/<team>-boundary","versionId":"v<num:1>"}"#),
+    read(
+        "iam",
+        "GetPolicyVersion",
+        r#"{"policyArn":"arn:aws:iam::<account>:policy/<team>-boundary","versionId":"v<num:1>"}"#,
+    ),
     read("iam", "ListAccessKeys", r#"{"userName":"legacy-exporter"}"#),
     read("iam", "GetAccessKeyLastUsed", r#"{"accessKeyId":"AKIA<num:9>EXAMPLE"}"#),
     read("iam", "ListMFADevices", r#"{"userName":"legacy-exporter"}"#),
     read("iam", "GetAccountSummary", "null"),
     read("iam", "GetAccountPasswordPolicy", "null"),
-    read("iam", "GetAccountAuthorizationDetails", r#"{"maxItems":1000,"filter":["Role","User","LocalManagedPolicy"]}"#),
+    read(
+        "iam",
+        "GetAccountAuthorizationDetails",
+        r#"{"maxItems":1000,"filter":["Role","User","LocalManagedPolicy"]}"#,
+    ),
     read("iam", "ListSAMLProviders", "null"),
     read("iam", "GetServiceLastAccessedDetails", r#"{"jobId":"<uuid>"}"#),
 ];

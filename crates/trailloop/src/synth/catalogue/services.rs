@@ -24,7 +24,8 @@ const fn assume(request: &'static str, role: &'static str) -> Act {
 }
 
 const TASK: &str = r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-task","roleSessionName":"<hex:32>","durationSeconds":21600}"#;
-const HANDLER: &str = r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-handler","roleSessionName":"<app>-handler"}"#;
+const HANDLER: &str =
+    r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-handler","roleSessionName":"<app>-handler"}"#;
 const INSTANCE: &str = r#"{"roleArn":"arn:aws:iam::<account>:role/<app>-instance","roleSessionName":"i-<~i>","durationSeconds":21600}"#;
 
 const TASK_ROLE: &str = r#"[{"accountId":"<account>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<account>:role/<app>-task"}]"#;

@@ -27,12 +27,16 @@ const fn assertion(share: f64, set: Set, place: Place) -> Doing {
 }
 
 const CONSOLE: &[Act] = &[
-        event("signin", "GetSigninToken", "AwsConsoleSignIn", "")
-            .answers(r#"{"credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE"},"GetSigninToken":"Success"}"#)
-            .adds(r#"{"MobileVersion":"No","MFAUsed":"No"}"#),
-        event("signin", "ConsoleLogin", "AwsConsoleSignIn", "")
-            .answers(r#"{"ConsoleLogin":"Success"}"#)
-            .adds(r#"{"LoginTo":"https://console.aws.amazon.com/","MobileVersion":"No","MFAUsed":"No"}"#),
+    event("signin", "GetSigninToken", "AwsConsoleSignIn", "")
+        .answers(
+            r#"{"credentials":{"accessKeyId":"ASIA<num:9>EXAMPLE"},"GetSigninToken":"Success"}"#,
+        )
+        .adds(r#"{"MobileVersion":"No","MFAUsed":"No"}"#),
+    event("signin", "ConsoleLogin", "AwsConsoleSignIn", "")
+        .answers(r#"{"ConsoleLogin":"Success"}"#)
+        .adds(
+            r#"{"LoginTo":"https://console.aws.amazon.com/","MobileVersion":"No","MFAUsed":"No"}"#,
+        ),
 ];
 
 const fn console(share: f64, set: Set, place: Place) -> Doing {

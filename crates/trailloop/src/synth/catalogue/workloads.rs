@@ -81,7 +81,7 @@ pub(super) const WORKLOADS: &[Doing] = &[
         r#"{"names":["/<env>/<app>/database-url","/<env>/<app>/api-key"],"withDecryption":true}"#,
     )
     .on(r#"[{"accountId":"<account>","ARN":"arn:aws:ssm:<region>:<account>:parameter/<env>/<app>/database-url"},{"accountId":"<account>","ARN":"arn:aws:ssm:<region>:<account>:parameter/<env>/<app>/api-key"}]"#)]),
-    in_order(16_000.0, Who::Instance, ALL, &[change(
+    in_order(14_000.0, Who::Instance, ALL, &[change(
         "ssm",
         "UpdateInstanceInformation",
         r#"{"instanceId":"<session>","agentVersion":"3.3.987.0","agentStatus":"Active","platformType":"Linux","platformName":"Amazon Linux","platformVersion":"2023","iPAddress":"10.0.<num:1>.<count:2>","computerName":"ip-10-0-<num:1>-<count:2>.<region>.compute.internal","agentName":"amazon-ssm-agent","availabilityZone":"<region>a","sSMConnectionChannel":"ssmmessages"}"#,
@@ -112,7 +112,7 @@ pub(super) const WORKLOADS: &[Doing] = &[
         read("elasticloadbalancing", "DescribeTargetHealth", r#"{"targetGroupArn":"arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<app>-<env>/<hex:16>"}"#),
         read("autoscaling", "DescribeAutoScalingGroups", r#"{"autoScalingGroupNames":["<app>-<env>"],"maxRecords":100}"#),
     ]),
-    some(8_700.0, Who::Workload, ALL, 1, &[
+    some(6_400.0, Who::Workload, ALL, 1, &[
         read("sqs", "GetQueueUrl", r#"{"queueName":"<app>-jobs"}"#).answers("null"),
         read("sqs", "GetQueueAttributes", r#"{"queueUrl":"https://sqs.<region>.amazonaws.com/<account>/<app>-jobs","attributeNames":["ApproximateNumberOfMessages"]}"#),
         read("dynamodb", "DescribeTable", r#"{"tableName":"<app>-<env>"}"#)
