@@ -177,7 +177,7 @@ fn write_tail(caller: &Caller, act: &Act, scene: &Scene<'_>, out: &mut String) {
             _ => push(out, format_args!("{source}.{region}.amazonaws.com\"}}")),
         }
     }
-    if caller.console {
+    if caller.console && act.kind == "AwsApiCall" {
         out.push_str(",\"sessionCredentialFromConsole\":\"true\"");
     }
     out.push('}');
