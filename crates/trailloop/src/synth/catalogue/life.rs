@@ -31,7 +31,7 @@ const ENCRYPT: &str = r#"{"bucketName":"example-<app>-<env>-<new>","Host":"examp
 const KEY: &str = r#"[{"accountId":"<account>","type":"AWS::KMS::Key","ARN":"arn:aws:kms:<region>:<account>:key/<@key>"}]"#;
 const SNAPSHOT: &str = r#"{"requestId":"<uuid>","snapshotId":"snap-<new>","volumeId":"vol-<~vol>","status":"pending","startTime":<millis>,"progress":"","ownerId":"<account>","volumeSize":100,"encrypted":true}"#;
 
-/// What changes, mostly by pipelines. Shares: our assumption, thought out for a day of twelve teams.
+/// What changes, mostly by pipelines. Shares: our assumption, thought out for a day of eleven teams.
 pub(super) const CHANGES: &[Doing] = &[
     in_order(5.0, Who::Pipeline, WORK, &[
         read("iam", "GetRole", r#"{"roleName":"<app>-job"}"#).fails("NoSuchEntityException", "The role cannot be found."),
