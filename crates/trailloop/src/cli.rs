@@ -326,7 +326,7 @@ pub struct SynthArgs {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub records: u32,
     /// Accounts of the organization.
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 36, value_parser = clap::value_parser!(u16).range(1..))]
     pub accounts: u16,
     /// The first day of the logs.
     #[arg(long, value_name = "YYYY-MM-DD", default_value = "2026-11-02")]

@@ -1,198 +1,184 @@
-//! One synthetic record.
-
-use std::fmt::Write as _;
+//! Records, one after another: what is being done goes on until it is done.
 
 use jiff::{Timestamp, ToSpan as _};
 
-use super::catalogue::{
-    AGENTS, Api, CALLERS, Caller, DATA, MANAGEMENT, PEOPLE, SERVICES, TAIL_NAMES, USERS, WORDS,
-    WORKLOADS, pick,
-};
+use super::accounts::Account;
+use super::act::{Act, Doing, How, Who};
+use super::caller::{Caller, Setting, caller};
+use super::failure::failure;
+use super::fill::{Scene, fill, push, write_uuid};
+use super::plan::Plan;
 
 type Random = fastrand::Rng;
 
-/// Appends a record of this account and region that was delivered at this time.
-pub(super) fn write_record(
+/// How many things of a sort each app has: tasks, tables, instances. Our assumption.
+const THINGS: u64 = 6;
+
+/// Writes the records of one object.
+pub(super) struct Writer<'o> {
+    pub(super) plan: &'o Plan,
+    pub(super) accounts: &'o [Account],
+    pub(super) account: &'o Account,
+    pub(super) region: &'static str,
+    pub(super) delivered: Timestamp,
+}
+
+impl Writer<'_> {
+    /// Appends so many records, with commas between.
+    pub(super) fn write(&self, random: &mut Random, records: u32, out: &mut String) {
+        let mut left = records;
+        let mut first = true;
+        while left > 0 {
+            let doing = self.plan.next(random, self.account.kind, self.region);
+            // What does not fit into this object would stand in another.
+            let count = doing.length().min(left);
+            left -= count;
+            self.doing(random, doing, count, &mut first, out);
+        }
+    }
+
+    fn doing(
+        &self,
+        random: &mut Random,
+        doing: &Doing,
+        count: u32,
+        first: &mut bool,
+        out: &mut String,
+    ) {
+        let (caller, mut scene) = self.begin(random, doing.who);
+        for nth in 0..count {
+            let act = match doing.how {
+                How::InOrder => &doing.acts[nth as usize],
+                How::Some(_) => &doing.acts[random.usize(0..doing.acts.len())],
+            };
+            if !std::mem::take(first) {
+                out.push(',');
+            }
+            write_record(random, doing.who, &caller, act, &scene, out);
+            let pause = random.i64(0..4).seconds();
+            scene.time = (scene.time + pause).min(self.delivered - 1.second());
+        }
+    }
+
+    /// Who does it, where and when.
+    fn begin(&self, random: &mut Random, who: Who) -> (Caller, Scene<'_>) {
+        // Delivery lags by up to ten minutes, most of the time by three.
+        let lag = random.i64(20..300) + if random.u8(0..20) == 0 { random.i64(0..300) } else { 0 };
+        let setting = Setting {
+            account: self.account,
+            region: self.region,
+            app: &self.account.apps[random.usize(0..self.account.apps.len())],
+            nth: random.u64(0..THINGS),
+            time: self.delivered - lag.seconds(),
+        };
+        let caller = caller(random, who, &setting);
+        let scene = Scene {
+            accounts: self.accounts,
+            account: self.account,
+            region: self.region,
+            time: setting.time,
+            app: setting.app,
+            nth: setting.nth,
+            new: random.u128(..),
+            arn: caller.arn.clone(),
+            role: caller.role.clone(),
+            session: caller.session.clone(),
+            person: caller.person.clone(),
+        };
+        (caller, scene)
+    }
+
+    /// Every act of a doing once, after what was written before.
+    #[cfg(test)]
+    pub(super) fn every_act(&self, random: &mut Random, doing: &Doing, out: &mut String) {
+        let (caller, scene) = self.begin(random, doing.who);
+        for act in doing.acts {
+            if !out.ends_with('[') {
+                out.push(',');
+            }
+            write_record(random, doing.who, &caller, act, &scene, out);
+        }
+    }
+}
+
+fn write_record(
     random: &mut Random,
-    account: &str,
-    region: &str,
-    delivered: Timestamp,
+    who: Who,
+    caller: &Caller,
+    act: &Act,
+    scene: &Scene<'_>,
     out: &mut String,
 ) {
-    let data = random.bool();
-    let api = choose_api(random, data);
-    let caller = pick(random, CALLERS);
-    // Delivery lags by up to ten minutes, most of the time by three.
-    let lag = random.i64(20..300) + if random.u8(0..20) == 0 { random.i64(0..300) } else { 0 };
-    let time = delivered - lag.seconds();
-    let agent =
-        if caller == Caller::Service { pick_one(random, SERVICES) } else { pick(random, AGENTS) };
-    let address = address(random, caller, agent);
-    let failed = random.u8(0..50) == 0;
-
     out.push_str("{\"eventVersion\":\"1.11\",\"userIdentity\":");
-    write_identity(random, caller, account, agent, time, out);
-    push(out, format_args!(",\"eventTime\":\"{}\"", time.strftime("%Y-%m-%dT%H:%M:%SZ")));
-    push(out, format_args!(",\"eventSource\":\"{}\",\"eventName\":\"{}\"", api.source, api.name));
+    out.push_str(&caller.identity);
+    push(out, format_args!(",\"eventTime\":\"{}\"", scene.time.strftime("%Y-%m-%dT%H:%M:%SZ")));
     push(
         out,
         format_args!(
-            ",\"awsRegion\":\"{region}\",\"sourceIPAddress\":\"{address}\",\"userAgent\":\"{agent}\""
+            ",\"eventSource\":\"{}.amazonaws.com\",\"eventName\":\"{}\",\"awsRegion\":\"{}\",\"sourceIPAddress\":\"{}\",\"userAgent\":\"{}\"",
+            act.source, act.name, scene.region, caller.address, caller.agent
         ),
     );
-    if failed {
-        push(
-            out,
-            format_args!(
-                ",\"errorCode\":\"ThrottlingException\",\"errorMessage\":\"Rate exceeded\""
-            ),
-        );
+    let failure = failure(random, who, caller, act);
+    let failed = failure.is_some();
+    if let Some((code, message)) = failure {
+        push(out, format_args!(",\"errorCode\":\"{code}\""));
+        if !message.is_empty() {
+            push(out, format_args!(",\"errorMessage\":\"{message}\""));
+        }
     }
     out.push_str(",\"requestParameters\":");
-    fill(random, api.request, out);
-    out.push_str(",\"responseElements\":null");
-    if data {
-        out.push_str(",\"additionalEventData\":{\"SignatureVersion\":\"SigV4\",\"CipherSuite\":\"TLS_AES_128_GCM_SHA256\",\"bytesTransferredIn\":0,\"AuthenticationMethod\":\"AuthHeader\",\"x-amz-id-2\":\"");
-        write_random(random, 56, out);
-        push(out, format_args!("\",\"bytesTransferredOut\":{}}}", random.u32(0..4_000_000)));
-    }
-    out.push_str(",\"requestID\":\"");
-    write_uuid(random, out);
-    out.push_str("\",\"eventID\":\"");
-    write_uuid(random, out);
-    let category = if data { "Data" } else { "Management" };
-    push(
-        out,
-        format_args!(
-            "\",\"readOnly\":{},\"resources\":[{{\"accountId\":\"{account}\",\"type\":\"AWS::Resource\",\"ARN\":\"arn:aws:resource:{region}:{account}:{}\"}}]",
-            api.reads,
-            pick_one(random, WORDS)
-        ),
-    );
-    push(
-        out,
-        format_args!(
-            ",\"eventType\":\"AwsApiCall\",\"managementEvent\":{},\"recipientAccountId\":\"{account}\",\"eventCategory\":\"{category}\"",
-            !data
-        ),
-    );
-    push(
-        out,
-        format_args!(
-            ",\"tlsDetails\":{{\"tlsVersion\":\"TLSv1.3\",\"cipherSuite\":\"TLS_AES_128_GCM_SHA256\",\"clientProvidedHostHeader\":\"{}\"}}}}",
-            api.source
-        ),
-    );
+    fill(random, scene, act.request, out);
+    out.push_str(",\"responseElements\":");
+    fill(random, scene, if failed { "null" } else { act.response }, out);
+    write_more(random, act, scene, out);
+    write_tail(caller, act, scene, out);
 }
 
-fn choose_api(random: &mut Random, data: bool) -> Api {
-    let api = pick(random, if data { DATA } else { MANAGEMENT });
-    if !api.name.is_empty() {
-        return api;
+/// The parts in the middle that few records have, and the ids.
+fn write_more(random: &mut Random, act: &Act, scene: &Scene<'_>, out: &mut String) {
+    if !act.additional.is_empty() {
+        out.push_str(",\"additionalEventData\":");
+        fill(random, scene, act.additional, out);
     }
-    let (source, names) = TAIL_NAMES[random.usize(0..TAIL_NAMES.len())];
-    let name = names[random.usize(0..names.len())];
-    let reads = ["Describe", "Get", "List", "Select"].iter().any(|verb| name.starts_with(verb));
-    Api { source, name, reads, request: "{\"name\":\"@-####\",\"nextToken\":null}" }
-}
-
-fn address(random: &mut Random, caller: Caller, agent: &str) -> String {
-    match caller {
-        Caller::Service => agent.to_owned(),
-        Caller::Person => format!("198.51.100.{}", random.u8(1..40)),
-        _ => format!("192.0.2.{}", random.u8(1..=254)),
+    if act.kind == "AwsApiCall" {
+        out.push_str(",\"requestID\":\"");
+        write_uuid(out, random.u128(..));
+        out.push('"');
+    }
+    out.push_str(",\"eventID\":\"");
+    write_uuid(out, random.u128(..));
+    push(out, format_args!("\",\"readOnly\":{}", act.reads));
+    if !act.resources.is_empty() {
+        out.push_str(",\"resources\":");
+        fill(random, scene, act.resources, out);
+    }
+    push(out, format_args!(",\"eventType\":\"{}\",\"managementEvent\":{}", act.kind, !act.data));
+    push(out, format_args!(",\"recipientAccountId\":\"{}\"", scene.account.id));
+    if !act.details.is_empty() {
+        out.push_str(",\"serviceEventDetails\":");
+        fill(random, scene, act.details, out);
     }
 }
 
-fn write_identity(
-    random: &mut Random,
-    caller: Caller,
-    account: &str,
-    service: &str,
-    time: Timestamp,
-    out: &mut String,
-) {
-    let (role, session) = match caller {
-        Caller::Service => {
-            push(out, format_args!("{{\"type\":\"AWSService\",\"invokedBy\":\"{service}\"}}"));
-            return;
-        }
-        Caller::User => {
-            let name = pick_one(random, USERS);
-            push(
-                out,
-                format_args!(
-                    "{{\"type\":\"IAMUser\",\"principalId\":\"AIDAEXAMPLE{account}\",\"arn\":\"arn:aws:iam::{account}:user/{name}\",\"accountId\":\"{account}\",\"accessKeyId\":\"AKIAEXAMPLE{}\",\"userName\":\"{name}\"}}",
-                    &account[3..]
-                ),
-            );
-            return;
-        }
-        Caller::Workload => {
-            let name = pick_one(random, WORKLOADS);
-            (name.to_owned(), format!("{name}-{:04}", random.u16(0..40)))
-        }
-        Caller::Instance => (
-            pick_one(random, WORKLOADS).to_owned(),
-            format!("i-0{:012x}", random.u64(0..60) * 7919),
-        ),
-        Caller::Person => {
-            let name = pick_one(random, PEOPLE);
-            (format!("AWSReservedSSO_{name}_0123456789abcdef"), name.to_owned())
-        }
-    };
-    let created = time - random.i64(60..3000).seconds();
-    push(
-        out,
-        format_args!(
-            "{{\"type\":\"AssumedRole\",\"principalId\":\"AROAEXAMPLE{account}:{session}\",\"arn\":\"arn:aws:sts::{account}:assumed-role/{role}/{session}\",\"accountId\":\"{account}\",\"accessKeyId\":\"ASIAEXAMPLE{:09}\"",
-            random.u32(0..400)
-        ),
-    );
-    push(
-        out,
-        format_args!(
-            ",\"sessionContext\":{{\"sessionIssuer\":{{\"type\":\"Role\",\"principalId\":\"AROAEXAMPLE{account}\",\"arn\":\"arn:aws:iam::{account}:role/{role}\",\"accountId\":\"{account}\",\"userName\":\"{role}\"}},\"attributes\":{{\"creationDate\":\"{}\",\"mfaAuthenticated\":\"false\"}}}}}}",
-            created.strftime("%Y-%m-%dT%H:%M:%SZ")
-        ),
-    );
-}
-
-/// Writes a template with its blanks filled: `#` a digit, `@` a word, `*` a letter or digit.
-fn fill(random: &mut Random, template: &str, out: &mut String) {
-    for char in template.chars() {
-        match char {
-            '#' => out.push(random.digit(10)),
-            '@' => out.push_str(pick_one(random, WORDS)),
-            '*' => out.push(random.alphanumeric()),
-            _ => out.push(char),
+fn write_tail(caller: &Caller, act: &Act, scene: &Scene<'_>, out: &mut String) {
+    if let Some(endpoint) = &caller.endpoint {
+        push(out, format_args!(",\"vpcEndpointId\":\"{endpoint}\""));
+    }
+    let category = if act.data { "Data" } else { "Management" };
+    push(out, format_args!(",\"eventCategory\":\"{category}\""));
+    if caller.connects && act.kind == "AwsApiCall" {
+        let (source, region) = (act.source, scene.region);
+        out.push_str(",\"tlsDetails\":{\"tlsVersion\":\"TLSv1.3\",\"cipherSuite\":\"TLS_AES_128_GCM_SHA256\",\"clientProvidedHostHeader\":\"");
+        match source {
+            "iam" | "organizations" | "cloudfront" | "route53" => {
+                push(out, format_args!("{source}.amazonaws.com\"}}"));
+            }
+            _ => push(out, format_args!("{source}.{region}.amazonaws.com\"}}")),
         }
     }
-}
-
-fn write_random(random: &mut Random, length: usize, out: &mut String) {
-    out.extend((0..length).map(|_| random.alphanumeric()));
-}
-
-fn write_uuid(random: &mut Random, out: &mut String) {
-    let bits = random.u128(..);
-    let (a, b, c, d) =
-        (bits >> 96, (bits >> 80) & 0xffff, (bits >> 64) & 0xfff, (bits >> 48) & 0x3fff);
-    push(
-        out,
-        format_args!(
-            "{a:08x}-{b:04x}-4{c:03x}-{:04x}-{:012x}",
-            d | 0x8000,
-            bits & 0xffff_ffff_ffff
-        ),
-    );
-}
-
-fn pick_one<'a>(random: &mut Random, choices: &[&'a str]) -> &'a str {
-    choices[random.usize(0..choices.len())]
-}
-
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a String does not fail.
-    out.write_fmt(text).ok();
+    if caller.console && act.kind == "AwsApiCall" {
+        out.push_str(",\"sessionCredentialFromConsole\":\"true\"");
+    }
+    out.push('}');
 }
