@@ -160,7 +160,8 @@ mod tests {
         for (address, country, network, is_country, is_network) in [
             ("198.51.100.20", Some("DE"), Some("office"), Some(true), Some(true)),
             ("203.0.113.77", Some("NL"), None, Some(false), Some(false)),
-            ("198.51.100.200", Some("FR"), None, Some(false), Some(false)),
+            ("198.51.100.200", Some("FR"), Some("office"), Some(true), Some(true)),
+            ("203.0.113.200", Some("US"), None, Some(true), Some(false)),
             ("10.20.3.17", None, Some("vpc"), None, Some(true)),
             ("2001:db8::1", Some("DE"), Some("office"), Some(true), Some(true)),
             ("2001:db8:3::1", None, None, None, Some(false)),

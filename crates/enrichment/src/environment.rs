@@ -241,7 +241,7 @@ mod tests {
         assert!(environment.countries.contains("DE"));
         assert_eq!(environment.regions.len(), 5);
         let patterns = (environment.automation_roles.len(), environment.break_glass.len());
-        assert_eq!(patterns, (2, 1));
+        assert_eq!(patterns, (5, 1));
         assert!(environment.vendor_accounts.contains(&888_877_776_666));
         let get = |text| environment.networks.get(address::parse(text)?);
         assert_eq!(get("198.51.100.20"), Some("office"));

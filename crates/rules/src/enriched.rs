@@ -106,7 +106,8 @@ pub(crate) fn made_of(field: Enriched) -> Vec<&'static str> {
         }
         Enriched::EnvironmentRegion => vec!["awsRegion"],
         Enriched::ActorOwner | Enriched::ActorCriticality | Enriched::ActorStanding => {
-            [Derived::Actor.made_of(), Derived::ActorAccount.made_of()].concat()
+            [Derived::Actor.made_of(), Derived::ActorAccount.made_of(), &["recipientAccountId"]]
+                .concat()
         }
     }
 }
@@ -142,7 +143,7 @@ struct KnownActor {
     account: String,
     owner: Option<Box<str>>,
     criticality: Option<Box<str>>,
-    standing: Option<&'static str>,
+    standing: Option<Standing>,
 }
 
 impl Actors {
@@ -177,7 +178,7 @@ impl Actors {
                 account: account.clone(),
                 owner: row.and_then(|row| row.owner.clone()),
                 criticality: row.and_then(|row| row.criticality.clone()),
-                standing: standing.map(Standing::as_str),
+                standing,
             };
         }
         take(known)
@@ -268,7 +269,13 @@ impl EnrichedTexts {
                     put(match field {
                         Enriched::ActorOwner => known.owner.as_deref(),
                         Enriched::ActorCriticality => known.criticality.as_deref(),
-                        _ => known.standing,
+                        // An account whose own records we are given is one of ours, whatever the table forgot.
+                        _ if known.standing == Some(Standing::Outside)
+                            && text(get, "recipientAccountId") == Some(&known.account) =>
+                        {
+                            Some(Standing::Member.as_str())
+                        }
+                        _ => known.standing.map(Standing::as_str),
                     })
                 })
             }

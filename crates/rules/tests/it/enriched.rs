@@ -67,8 +67,8 @@ const CASES: &[(&str, [bool; 4])] = &[
     ("actor.standing: member", [true, false, false, false]),
     ("actor.standing: automation", [false, true, false, false]),
     ("actor.standing: outside", [false, false, true, false]),
-    ("environment.country: unexpected", [true, false, true, false]),
-    ("environment.country: expected", [false, true, false, false]),
+    ("environment.country: unexpected", [true, false, false, false]),
+    ("environment.country: expected", [false, true, true, false]),
     ("environment.region: unexpected", [true, false, false, false]),
     ("environment.network: unexpected", [true, false, true, false]),
 ];
@@ -109,6 +109,19 @@ fn a_key_of_the_record_does_not_stand_for_a_fact() {
         &set,
         r#"{"ip":{"country":"DE"},"ip.country":"DE","sourceIPAddress":"203.0.113.77"}"#
     ));
+}
+
+#[test]
+fn an_account_whose_records_we_are_given_is_ours() {
+    let set = set("s:\n  actor.standing: outside\ncondition: s", files());
+    let record = |actor: &str, from: &str| {
+        format!(
+            r#"{{"recipientAccountId":"{from}","userIdentity":{{"type":"IAMUser","arn":"arn:aws:iam::{actor}:user/x","accountId":"{actor}"}}}}"#
+        )
+    };
+    assert!(matches(&set, &record("777788889999", "111122223333")));
+    assert!(!matches(&set, &record("777788889999", "777788889999")), "the table forgot it");
+    assert!(!matches(&set, &record("111122223333", "777788889999")));
 }
 
 #[test]

@@ -213,7 +213,7 @@ fn machine(random: &mut Random, who: Who, at: &Setting<'_>) -> Caller {
             let name = format!("{}-deploy-{}", at.app, 9_100_000 + run);
             let mut caller = assumed(&format!("{}-deploy", at.account.team), &name, &session, at);
             caller.agent = agents::of_pipeline(random, &[account, at.app]).to_owned();
-            caller.address = format!("203.0.113.{}", 1 + run % 120);
+            caller.address = format!("203.0.113.{}", 128 + run % 64);
             caller.connects = true;
             caller
         }
@@ -277,7 +277,7 @@ fn token(random: &mut Random, who: Who, at: &Setting<'_>) -> Caller {
     let (like, address) = if who == Who::PodToken {
         (Who::Pod, gateway(at))
     } else {
-        (Who::Pipeline, format!("203.0.113.{}", random.u8(1..120)))
+        (Who::Pipeline, format!("203.0.113.{}", random.u8(128..192)))
     };
     let name = if who == Who::PodToken {
         workload_names(Who::Pod, at).1
