@@ -113,6 +113,9 @@ impl World {
 
     fn config(&self, more: &str) -> PathBuf {
         let path = self.folder.path().join("trailloop.toml");
+        // Without rules of its own the service runs the shipped ones, and these have been agreed to.
+        let agreed = format!("[rules]\ncontent_version = {:?}\n", trailloop_content::VERSION);
+        let more = if more.is_empty() { agreed.as_str() } else { more };
         let Self { notifications, actions, dead_letters, endpoint, .. } = self;
         let text = format!(
             "[queues]\nnotifications = \"{notifications}\"\nactions = \"{actions}\"\ndead_letters = \"{dead_letters}\"\n\
