@@ -29,7 +29,8 @@ mod tests {
             }
             let error = sigma_rust::rule_from_yaml(text).err().map(|error| error.to_string());
             // Sigma has these modifiers, sigma-rust 0.7 has not.
-            let is_known = |error: &String| error.contains("'neq'") || error.contains("modifier 'i'");
+            let is_known =
+                |error: &String| error.contains("'neq'") || error.contains("modifier 'i'");
             if let Some(error) = error.filter(|error| !is_known(error)) {
                 refused.push(format!("sigma-rust: {path}: {error}"));
             }

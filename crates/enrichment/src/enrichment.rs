@@ -49,12 +49,20 @@ impl Enrichment {
         self.principals.as_ref()?.get(arn)
     }
 
-    /// How an actor stands to the organization. Without an account, that in its ARN counts.
+    /// How an actor stands to the organization. Without an account, that in its ARN counts. With `sends_us_records` its
+    /// account is one of ours, even if the table forgot it.
     #[must_use]
-    pub fn standing(&self, actor: Option<&str>, account: Option<&str>) -> Option<Standing> {
+    pub fn standing(
+        &self,
+        actor: Option<&str>,
+        account: Option<&str>,
+        sends_us_records: bool,
+    ) -> Option<Standing> {
         let account = account.or_else(|| account_of(actor?)).and_then(accounts::number);
         let accounts = self.accounts.as_deref().filter(|accounts| !accounts.is_empty());
-        let is_member = accounts.zip(account).map(|(accounts, account)| accounts.holds(account));
+        let is_member = accounts
+            .zip(account)
+            .map(|(accounts, account)| sends_us_records || accounts.holds(account));
         let environment = self.environment.as_deref();
         let is_vendor = environment
             .zip(account)
@@ -202,10 +210,13 @@ mod tests {
             ("AIDAEXAMPLE".to_owned(), Some("anonymous"), None),
             ("ec2.amazonaws.com".to_owned(), None, None),
         ] {
-            assert_eq!(all.standing(Some(&actor), account), expected, "{actor} {account:?}");
+            assert_eq!(all.standing(Some(&actor), account, false), expected, "{actor} {account:?}");
         }
-        assert_eq!(all.standing(None, Some("111122223333")), Some(Standing::Member));
-        assert_eq!(all.standing(None, None), None);
+        assert_eq!(all.standing(None, Some("111122223333"), false), Some(Standing::Member));
+        assert_eq!(all.standing(None, None, false), None);
+        let forgotten = "arn:aws:iam::777788889999:role/break-glass-x";
+        assert_eq!(all.standing(Some(forgotten), None, false), Some(Standing::Outside));
+        assert_eq!(all.standing(Some(forgotten), None, true), Some(Standing::BreakGlass));
         let words = [Standing::BreakGlass, Standing::Outside].map(|standing| standing.to_string());
         assert_eq!(words, ["break-glass", "outside"]);
     }
@@ -214,7 +225,8 @@ mod tests {
     fn standing_takes_what_there_is() {
         let deployer = "arn:aws:iam::777788889999:role/deployer";
         let without = Enrichment { accounts: None, ..fixtures() };
-        let standing = |enrichment: &Enrichment, actor| enrichment.standing(Some(actor), None);
+        let standing =
+            |enrichment: &Enrichment, actor| enrichment.standing(Some(actor), None, false);
         // Without a table nobody is known to be a stranger.
         assert_eq!(standing(&without, deployer), Some(Standing::Automation));
         assert_eq!(standing(&without, "arn:aws:iam::777788889999:role/x"), None);
@@ -223,7 +235,7 @@ mod tests {
         let empty = Accounts::parse("a", b"account\n").unwrap();
         let empty = Enrichment { accounts: Some(Arc::new(empty)), ..Enrichment::default() };
         assert_eq!(standing(&empty, deployer), None);
-        assert_eq!(Enrichment::default().standing(Some(deployer), None), None);
+        assert_eq!(Enrichment::default().standing(Some(deployer), None, false), None);
     }
 
     #[test]

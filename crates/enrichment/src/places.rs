@@ -204,9 +204,12 @@ fn sample(database: &Reader<Vec<u8>>) -> Holds {
             }
         }
     }
-    // A database that begins with records without a city may name cities further on.
+    // A database whose first records lack a fact may hold it further on, where its type says so.
     let kind = &database.metadata().database_type;
-    holds.city |= holds.country && kind.contains("City");
+    holds.country |= kind.contains("Country") || kind.contains("City");
+    holds.city |= kind.contains("City");
+    holds.asn |= kind.contains("ASN");
+    holds.organization |= kind.contains("ASN");
     holds
 }
 

@@ -137,17 +137,17 @@ impl Tally {
             }
             match (order, one, other) {
                 (std::cmp::Ordering::Less, Some(lost), _) => {
-                    self.difference(lost, event()).lost += 1;
+                    self.difference(lost, &event).lost += 1;
                 }
                 (std::cmp::Ordering::Greater, _, Some(gained)) => {
-                    self.difference(gained, event()).gained += 1;
+                    self.difference(gained, &event).gained += 1;
                 }
                 _ => self.kept += 1,
             }
         }
     }
 
-    fn difference(&mut self, rule: &Rule, event: String) -> &mut Difference {
+    fn difference(&mut self, rule: &Rule, event: &dyn Fn() -> String) -> &mut Difference {
         let about = &rule.analytic;
         let difference = self.differences.entry(about.uid.clone()).or_insert_with(|| Difference {
             title: about.name.clone(),
@@ -157,7 +157,7 @@ impl Tally {
             events: Vec::new(),
         });
         if difference.events.len() < EVENTS_NAMED_MAX {
-            difference.events.push(event);
+            difference.events.push(event());
         }
         difference
     }

@@ -149,11 +149,31 @@ pub(crate) struct Reporter<'a> {
     errors: usize,
     warnings: usize,
     notes: usize,
+    searches_left: usize,
 }
+
+/// So many patterns of one file are tried on every name of the catalogue; the others are taken to fit something.
+const SEARCHES_MAX: usize = 2_000;
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(path: &'a str, text: &'a str) -> Self {
-        Self { path, text, diagnostics: Vec::new(), errors: 0, warnings: 0, notes: 0 }
+        let searches_left = SEARCHES_MAX;
+        Self {
+            path,
+            text,
+            diagnostics: Vec::new(),
+            errors: 0,
+            warnings: 0,
+            notes: 0,
+            searches_left,
+        }
+    }
+
+    /// Whether one more pattern may be tried on the whole catalogue.
+    pub(crate) fn may_search(&mut self) -> bool {
+        let may = self.searches_left > 0;
+        self.searches_left = self.searches_left.saturating_sub(1);
+        may
     }
 
     pub(crate) fn path(&self) -> &'a str {

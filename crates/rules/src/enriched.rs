@@ -15,7 +15,7 @@ use trailloop_enrichment::{Enriched, Enrichment, PlaceCache, Standing};
 
 use crate::derived::{Derived, Get, text};
 use crate::set::{MatchScratch, RuleSet};
-use crate::test::Field;
+use crate::test::{Field, Predicate, Test};
 
 /// Where the values of enriched fields come from.
 #[derive(Clone, Debug)]
@@ -38,6 +38,14 @@ impl Facts {
         match self {
             Self::Files(files) => field.is_available(files),
             Self::Given(given) => given.contains_key(&field),
+        }
+    }
+
+    /// What a predicate is for every record, if it asks for a field that can have no value.
+    pub(crate) fn decided(&self, predicate: &Predicate) -> Option<bool> {
+        match predicate.field {
+            Field::Enriched(field) if !self.can_tell(field) => Some(predicate.test == Test::Null),
+            _ => None,
         }
     }
 }
@@ -128,6 +136,9 @@ pub(crate) struct EnrichedTexts {
 /// Callers that are remembered; each has one place, and a new one drives the old one out.
 const ACTORS_MAX: usize = 512;
 
+/// Callers with longer names are asked about each time: a record's author must not fill our memory.
+const ACTOR_BYTES_MAX: usize = 2048;
+
 /// What is known of the callers seen last: the principal table may hold thousands of wildcards to try.
 #[derive(Debug, Default)]
 struct Actors {
@@ -141,6 +152,7 @@ struct Actors {
 struct KnownActor {
     actor: String,
     account: String,
+    is_ours: bool,
     owner: Option<Box<str>>,
     criticality: Option<Box<str>>,
     standing: Option<Standing>,
@@ -152,6 +164,7 @@ impl Actors {
         &mut self,
         files: &Enrichment,
         derived: GetDerived<'_>,
+        recipient: Option<&str>,
         take: impl FnOnce(&KnownActor) -> bool,
     ) -> bool {
         let Self { places, actor, account } = self;
@@ -166,22 +179,33 @@ impl Actors {
         if actor.is_empty() && account.is_empty() {
             return false;
         }
+        let is_ours = recipient == Some(account);
+        if actor.len() + account.len() > ACTOR_BYTES_MAX {
+            return take(&KnownActor::of(files, actor, account, is_ours));
+        }
         places.resize_with(ACTORS_MAX, KnownActor::default);
-        let hash = FixedState::default().hash_one((&*actor, &*account));
+        let hash = FixedState::default().hash_one((&*actor, &*account, is_ours));
         let known = &mut places[usize::try_from(hash % ACTORS_MAX as u64).unwrap_or(0)];
-        if known.actor != *actor || known.account != *account {
-            let some = |text: &String| (!text.is_empty()).then(|| text.clone());
-            let row = files.principal(actor);
-            let standing = files.standing(some(actor).as_deref(), some(account).as_deref());
-            *known = KnownActor {
-                actor: actor.clone(),
-                account: account.clone(),
-                owner: row.and_then(|row| row.owner.clone()),
-                criticality: row.and_then(|row| row.criticality.clone()),
-                standing,
-            };
+        if known.actor != *actor || known.account != *account || known.is_ours != is_ours {
+            *known = KnownActor::of(files, actor, account, is_ours);
         }
         take(known)
+    }
+}
+
+impl KnownActor {
+    /// `is_ours`: whether the record is from the caller's own account.
+    fn of(files: &Enrichment, actor: &str, account: &str, is_ours: bool) -> Self {
+        let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let row = files.principal(actor);
+        Self {
+            actor: actor.to_owned(),
+            account: account.to_owned(),
+            is_ours,
+            owner: row.and_then(|row| row.owner.clone()),
+            criticality: row.and_then(|row| row.criticality.clone()),
+            standing: files.standing(some(actor), some(account), is_ours),
+        }
     }
 }
 
@@ -202,6 +226,9 @@ impl EnrichedTexts {
         (get, derived): (Get<'_, '_>, GetDerived<'_>),
         visit: &mut dyn FnMut(&str) -> bool,
     ) -> bool {
+        if !facts.can_tell(field) {
+            return false;
+        }
         let files = match facts {
             Facts::Files(files) => files,
             Facts::Given(given) => return given.get(&field).is_some_and(|value| visit(value)),
@@ -265,16 +292,11 @@ impl EnrichedTexts {
                 put(address.and_then(|address| files.expected_network(address)).map(expected))
             }
             Enriched::ActorOwner | Enriched::ActorCriticality | Enriched::ActorStanding => {
-                self.actors.borrow_mut().visit(files, derived, |known| {
+                let recipient = text(get, "recipientAccountId");
+                self.actors.borrow_mut().visit(files, derived, recipient, |known| {
                     put(match field {
                         Enriched::ActorOwner => known.owner.as_deref(),
                         Enriched::ActorCriticality => known.criticality.as_deref(),
-                        // An account whose own records we are given is one of ours, whatever the table forgot.
-                        _ if known.standing == Some(Standing::Outside)
-                            && text(get, "recipientAccountId") == Some(&known.account) =>
-                        {
-                            Some(Standing::Member.as_str())
-                        }
                         _ => known.standing.map(Standing::as_str),
                     })
                 })

@@ -65,17 +65,20 @@ impl Tree {
 
     /// The tree for records of which an index entry knows something.
     pub(crate) fn specialised(&self, known: Known<'_>, predicates: &[Predicate]) -> Self {
+        self.with_decided(&|number| decided(&predicates[number as usize], known))
+    }
+
+    /// The tree in which the predicates that `decide` answers for are constants.
+    pub(crate) fn with_decided(&self, decide: &impl Fn(u32) -> Option<bool>) -> Self {
         let trees = |parts: &[Self]| -> Vec<Self> {
-            parts.iter().map(|part| part.specialised(known, predicates)).collect()
+            parts.iter().map(|part| part.with_decided(decide)).collect()
         };
         match self {
             Self::Constant(value) => Self::Constant(*value),
-            Self::Test { predicate, negated } => {
-                match decided(&predicates[*predicate as usize], known) {
-                    Some(value) => Self::Constant(value != *negated),
-                    None => self.clone(),
-                }
-            }
+            Self::Test { predicate, negated } => match decide(*predicate) {
+                Some(value) => Self::Constant(value != *negated),
+                None => self.clone(),
+            },
             Self::All(parts) => Self::all(trees(parts)),
             Self::Any(parts) => Self::any(trees(parts)),
             Self::AtLeast(count, parts) => Self::at_least(*count, trees(parts)),

@@ -121,9 +121,14 @@ impl RuleSet {
             .collect();
         report_twins(&rules, &trees, diagnostics);
         let Interner { predicates, asked, .. } = interner;
-        let stands: Vec<Stand> = trees.iter().map(|tree| Stand::of(tree, &predicates)).collect();
+        // What no file can answer is decided now: a rule that needs it costs nothing.
+        let decide = |number: u32| facts.decided(&predicates[number as usize]);
+        let asked_of_records: Vec<Tree> =
+            trees.iter().map(|tree| tree.with_decided(&decide)).collect();
+        let stands: Vec<Stand> =
+            asked_of_records.iter().map(|tree| Stand::of(tree, &predicates)).collect();
         let fields = fields_of(&predicates);
-        let index = Index::new(&trees, &stands, &predicates, &fields);
+        let index = Index::new(&asked_of_records, &stands, &predicates, &fields);
         let mut memos = BTreeMap::new();
         let compiled: Vec<Compiled> =
             predicates.iter().map(|one| compile(one, &fields, &mut memos)).collect();

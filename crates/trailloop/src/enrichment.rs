@@ -5,15 +5,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use trailloop_enrichment::{
     Accounts, DATABASE_BYTES_MAX, ENVIRONMENT_BYTES_MAX, Enrichment, Environment, Places,
     Principals, Problems, TABLE_BYTES_MAX,
 };
 
-use crate::UsageError;
 use crate::rulefiles::{Stamp, stamp_of};
 use crate::show::shown;
+use crate::{Unreadable, UsageError};
 
 /// The files of a folder, each in its part.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,12 +26,10 @@ struct Files {
 }
 
 impl Files {
-    fn of(folder: &Path) -> Result<Self, UsageError> {
+    fn of(folder: &Path) -> anyhow::Result<Self> {
         let unreadable = |error: std::io::Error| {
-            UsageError(format!(
-                "failed to read the enrichment folder {}: {error}",
-                folder.display()
-            ))
+            let folder = folder.display();
+            Unreadable(format!("failed to read the enrichment folder {folder}: {error}"))
         };
         let entries = fs::read_dir(folder).map_err(unreadable)?;
         let entries = entries.map(|entry| entry.map(|entry| entry.path()));
@@ -57,9 +54,8 @@ impl Files {
             };
             if let Some(first) = part {
                 let (one, other) = (first.display(), path.display());
-                return Err(UsageError(format!(
-                    "both {one} and {other} are there; remove one of them"
-                )));
+                let text = format!("both {one} and {other} are there; remove one of them");
+                return Err(UsageError(text).into());
             }
             *part = Some(path);
         }
@@ -73,39 +69,74 @@ impl Files {
 }
 
 /// What tells that a file of the folder has changed.
-pub(crate) fn stamps(folder: &Path) -> Result<Vec<Stamp>, UsageError> {
+pub(crate) fn stamps(folder: &Path) -> anyhow::Result<Vec<Stamp>> {
     Ok(Files::of(folder)?.paths().map(|path| stamp_of(path)).collect())
 }
 
-/// Reads the files of a folder; without a folder nothing is known. A file that is damaged refuses them all, with every
-/// problem of it: facts that are half there would silence rules.
+/// Reads the files of a folder; without a folder nothing is known.
 pub(crate) fn load(folder: Option<&Path>) -> anyhow::Result<Arc<Enrichment>> {
-    let Some(folder) = folder else { return Ok(Arc::default()) };
-    let files = Files::of(folder)?;
-    for path in &files.others {
-        tracing::warn!(path = %shown(&path.display().to_string()), "no part of the enrichment: nothing reads this file");
+    Facts::default().load(folder)
+}
+
+/// What was read of a folder, so that the parts that did not change are not read again: databases are large.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    enrichment: Arc<Enrichment>,
+    /// The stamps of the databases.
+    places: Vec<Stamp>,
+}
+
+impl Facts {
+    /// Reads what changed. A file that is damaged refuses them all, with every problem of it: facts that are half there would
+    /// silence rules.
+    pub(crate) fn load(&mut self, folder: Option<&Path>) -> anyhow::Result<Arc<Enrichment>> {
+        let Some(folder) = folder else { return Ok(Arc::default()) };
+        let files = Files::of(folder)?;
+        for path in &files.others {
+            let path = shown(&path.display().to_string());
+            tracing::warn!(%path, "no part of the enrichment: nothing reads this file");
+        }
+        let stamps: Vec<Stamp> = files.places.iter().map(|path| stamp_of(path)).collect();
+        let places = if stamps == self.places {
+            self.enrichment.places.clone()
+        } else {
+            read_places(&files.places)?
+        };
+        let accounts = part(files.accounts.as_deref(), TABLE_BYTES_MAX, Accounts::parse)?;
+        let principals = part(files.principals.as_deref(), TABLE_BYTES_MAX, Principals::parse)?;
+        let environment =
+            part(files.environment.as_deref(), ENVIRONMENT_BYTES_MAX, Environment::parse)?;
+        let warnings = [
+            accounts.as_ref().map(|part| part.warnings()),
+            principals.as_ref().map(|part| part.warnings()),
+            environment.as_ref().map(|part| part.warnings()),
+        ];
+        for warning in warnings.into_iter().flatten().flatten() {
+            tracing::warn!("{warning}");
+        }
+        self.enrichment = Arc::new(Enrichment { places, accounts, principals, environment });
+        self.places = stamps;
+        Ok(Arc::clone(&self.enrichment))
     }
+}
+
+/// The address databases, if there are any; they have a bound together, because they stay in memory.
+fn read_places(paths: &[PathBuf]) -> anyhow::Result<Option<Arc<Places>>> {
     let mut named = Vec::new();
-    for path in &files.places {
-        named.push((name_of(path), read(path, DATABASE_BYTES_MAX)?));
+    let mut bytes_left = DATABASE_BYTES_MAX;
+    for path in paths {
+        let bytes = read(path, bytes_left)?;
+        let Some(left) = bytes_left.checked_sub(bytes.len()) else {
+            let text = format!("the databases have more than {DATABASE_BYTES_MAX} bytes together");
+            return Err(UsageError(format!("{}: {text}; remove one", path.display())).into());
+        };
+        bytes_left = left;
+        named.push((name_of(path), bytes));
     }
-    let places = match named.is_empty() {
-        true => None,
-        false => Some(Arc::new(Places::from_bytes(named).map_err(|problems| refused(&problems))?)),
-    };
-    let accounts = part(files.accounts.as_deref(), TABLE_BYTES_MAX, Accounts::parse)?;
-    let principals = part(files.principals.as_deref(), TABLE_BYTES_MAX, Principals::parse)?;
-    let environment =
-        part(files.environment.as_deref(), ENVIRONMENT_BYTES_MAX, Environment::parse)?;
-    let warnings = [
-        accounts.as_ref().map(|part| part.warnings()),
-        principals.as_ref().map(|part| part.warnings()),
-        environment.as_ref().map(|part| part.warnings()),
-    ];
-    for warning in warnings.into_iter().flatten().flatten() {
-        tracing::warn!("{warning}");
+    if named.is_empty() {
+        return Ok(None);
     }
-    Ok(Arc::new(Enrichment { places, accounts, principals, environment }))
+    Ok(Some(Arc::new(Places::from_bytes(named).map_err(|problems| refused(&problems))?)))
 }
 
 /// Reads one file, if it is there.
@@ -130,10 +161,11 @@ fn refused(problems: &Problems) -> UsageError {
 
 /// A file's bytes, one more than the limit at most: the parser says that it is too large.
 fn read(path: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
-    let file = fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let unreadable =
+        |error: std::io::Error| Unreadable(format!("failed to read {}: {error}", path.display()));
+    let file = fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    let read = file.take(bytes_max as u64 + 1).read_to_end(&mut bytes);
-    read.with_context(|| format!("read {}", path.display()))?;
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
 }
 
@@ -161,7 +193,7 @@ mod tests {
         );
         assert_eq!(names(files.others.iter().collect()), ["notes.txt"]);
         put("accounts.csv");
-        assert!(Files::of(folder.path()).unwrap_err().0.contains("both"));
-        assert!(Files::of(&folder.path().join("none")).unwrap_err().0.contains("none"));
+        assert!(Files::of(folder.path()).unwrap_err().to_string().contains("both"));
+        assert!(Files::of(&folder.path().join("none")).unwrap_err().to_string().contains("none"));
     }
 }

@@ -1,13 +1,15 @@
 //! All that decides what is found: the rules and the user's own facts, from wherever they lie, as one set or none.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use trailloop_cloud::Store;
-use trailloop_rules::{Rule, RuleSet, Severity, TestOutcome, run_tests};
+use trailloop_rules::{Rule, RuleSet, Severity, TestEvent, TestOutcome, run_tests};
 
-use crate::enrichment;
+use crate::Unreadable;
+use crate::enrichment::{self, Facts};
+use crate::is_usage;
 use crate::rulefiles::{RuleFile, RulePlace, Stamp, beside, load_files};
 use crate::ruleset::RuleFiles;
 use crate::show::shown;
@@ -24,6 +26,8 @@ pub(crate) struct Inputs {
     pub(crate) store: Arc<dyn Store>,
     /// Whether a lint keeps changed rules out.
     pub(crate) denies_lints: bool,
+    /// What was read of the enrichment before.
+    pub(crate) facts: Arc<Mutex<Facts>>,
 }
 
 /// A set that may run.
@@ -31,6 +35,14 @@ pub(crate) struct Prepared {
     pub(crate) rules: Arc<RuleSet>,
     /// What is worth knowing of it.
     pub(crate) notes: Vec<String>,
+}
+
+/// Why there is no set.
+pub(crate) enum Setback {
+    /// Something could not be read; another time it may.
+    Unread(anyhow::Error),
+    /// What was read may not run, for these reasons.
+    Refused(Vec<String>),
 }
 
 impl Inputs {
@@ -45,43 +57,55 @@ impl Inputs {
         for place in &self.rules {
             stamps.extend(place.stamps(&self.store).await?);
         }
-        if let Some(folder) = &self.enrichment {
-            stamps.extend(enrichment::stamps(folder)?);
+        if let Some(folder) = self.enrichment.clone() {
+            let found = tokio::task::spawn_blocking(move || enrichment::stamps(&folder));
+            stamps.extend(found.await.context("look at the enrichment")??);
         }
         Ok(stamps)
     }
 
     /// Reads and compiles all for a start: a rule that can't be loaded is rejected, and the others run.
     pub(crate) async fn load(&self) -> anyhow::Result<RuleFiles> {
-        let files = self.read().await?;
-        let enrichment = enrichment::load(self.enrichment.as_deref())?;
-        let loaded =
-            if self.rules.is_empty() { trailloop_content::shipped() } else { load_files(&files) };
-        RuleFiles::compile(loaded, &enrichment).some()
+        self.read_and_compile().await?.some()
     }
 
     /// Reads, loads, lints and tests all for a change while the service runs: it is taken whole or not at all, and then
-    /// every reason is told.
-    pub(crate) async fn prepare(&self) -> Result<Prepared, Vec<String>> {
-        let said = |error: anyhow::Error| vec![format!("{error:#}")];
-        let files = self.read().await.map_err(said)?;
-        let folder = self.enrichment.clone();
-        let (is_shipped, denies_lints) = (self.rules.is_empty(), self.denies_lints);
-        // Compiling and testing thousands of rules takes seconds of a core.
-        let prepared = tokio::task::spawn_blocking(move || {
-            let enrichment = enrichment::load(folder.as_deref()).map_err(said)?;
-            let loaded = if is_shipped { trailloop_content::shipped() } else { load_files(&files) };
-            examine(&RuleFiles::compile(loaded, &enrichment), denies_lints)
-        });
-        prepared.await.context("prepare the changed rules").map_err(said)?
+    /// every reason is told. If the rules are those that run already, only the facts changed, and nothing is held against
+    /// rules that run.
+    pub(crate) async fn prepare(&self, running: &str) -> Result<Prepared, Setback> {
+        let files = self.read_and_compile().await.map_err(|error| {
+            // A text that is no good stays so until it changes; a disk or a network may be better next time.
+            let is_final = is_usage(&error) && !error.is::<Unreadable>();
+            if is_final {
+                Setback::Refused(vec![format!("{error:#}")])
+            } else {
+                Setback::Unread(error)
+            }
+        })?;
+        if files.set.hash() == running {
+            return Ok(Prepared { rules: Arc::clone(&files.set), notes: files.needs() });
+        }
+        let denies_lints = self.denies_lints;
+        let examined = tokio::task::spawn_blocking(move || examine(&files, denies_lints));
+        let examined = examined.await.context("test the changed rules").map_err(Setback::Unread)?;
+        examined.map_err(Setback::Refused)
     }
 
-    async fn read(&self) -> anyhow::Result<Vec<RuleFile>> {
-        let mut files = Vec::new();
+    /// Compiling thousands of rules takes seconds of a core, which the threads of the service have better uses for.
+    async fn read_and_compile(&self) -> anyhow::Result<RuleFiles> {
+        let mut files: Vec<RuleFile> = Vec::new();
         for place in &self.rules {
             files.extend(place.read(&self.store).await?);
         }
-        Ok(files)
+        let (facts, folder) = (Arc::clone(&self.facts), self.enrichment.clone());
+        let is_shipped = self.rules.is_empty();
+        let compiled = tokio::task::spawn_blocking(move || {
+            let mut facts = facts.lock().unwrap_or_else(PoisonError::into_inner);
+            let enrichment = facts.load(folder.as_deref())?;
+            let loaded = if is_shipped { trailloop_content::shipped() } else { load_files(&files) };
+            Ok(RuleFiles::compile(loaded, &enrichment))
+        });
+        compiled.await.context("load the rules")?
     }
 }
 
@@ -97,12 +121,15 @@ fn examine(files: &RuleFiles, denies_lints: bool) -> Result<Prepared, Vec<String
         .collect();
     let mut unread = 0;
     for rule in files.set.rules() {
-        for outcome in run_tests(rule, &|file| beside(rule, file)) {
-            match &outcome.matched {
-                _ if outcome.is_passed() => {}
-                // The files of examples are not fetched from S3.
-                Err(_) if rule.path.starts_with("s3://") => unread += 1,
-                _ => reasons.push(failed_example(rule, &outcome)),
+        let outcomes = run_tests(rule, &|file| beside(rule, file));
+        for (outcome, test) in outcomes.iter().zip(&rule.tests) {
+            // The files of examples are not fetched from S3.
+            let is_remote =
+                rule.path.starts_with("s3://") && matches!(test.event, TestEvent::File(_));
+            match outcome.is_passed() {
+                true => {}
+                false if is_remote => unread += 1,
+                false => reasons.push(failed_example(rule, outcome)),
             }
         }
     }
@@ -124,6 +151,7 @@ fn examine(files: &RuleFiles, denies_lints: bool) -> Result<Prepared, Vec<String
     Ok(Prepared { rules: Arc::clone(&files.set), notes })
 }
 
+/// What an example should have come to.
 pub(crate) fn failed_example(rule: &Rule, outcome: &TestOutcome) -> String {
     let wanted = match (&outcome.matched, outcome.expected) {
         (Err(problem), _) => format!("could not run: {}", shown(problem)),

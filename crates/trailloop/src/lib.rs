@@ -57,6 +57,23 @@ impl std::fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
+/// What the user named could not be read this time; another time it may.
+#[derive(Debug)]
+pub(crate) struct Unreadable(pub(crate) String);
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// Whether the error is one of what the user wrote or named.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<UsageError>() || error.is::<Unreadable>()
+}
+
 /// Runs the command that the command line asks for.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -67,12 +84,12 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => Exit::Done,
         Err(error) if json && tracing::enabled!(tracing::Level::ERROR) => {
             tracing::error!("{error:#}");
-            if error.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
+            if is_usage(&error) { Exit::Usage } else { Exit::Failed }
         }
         Err(error) => {
             // Nothing is left to be done if standard error is closed.
             drop(writeln!(std::io::stderr(), "error: {error:#}"));
-            if error.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
+            if is_usage(&error) { Exit::Usage } else { Exit::Failed }
         }
     };
     ExitCode::from(exit as u8)

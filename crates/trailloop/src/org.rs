@@ -1,6 +1,8 @@
 //! `trailloop org sync`: the organization's accounts as a table that enrichment reads.
 
+use std::fs::{self, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -58,6 +60,9 @@ fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         _ => Path::new("."),
     };
     let mut file = NamedTempFile::new_in(folder)?;
+    // Temporary files are for their owner alone; a service of another user reads this one.
+    let mode = fs::metadata(path).map_or(0o644, |metadata| metadata.permissions().mode());
+    file.as_file().set_permissions(Permissions::from_mode(mode & 0o777))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -69,6 +74,19 @@ mod tests {
     use trailloop_enrichment::Accounts;
 
     use super::*;
+
+    #[test]
+    fn the_file_is_replaced_whole_and_others_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("accounts.csv");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        replace(&path, b"one").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode()), (b"one".to_vec(), 0o644));
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode()), (b"two".to_vec(), 0o640));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn the_table_is_what_enrichment_reads() {

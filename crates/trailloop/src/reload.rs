@@ -1,7 +1,7 @@
 //! Rules and enrichment that change while the service runs.
 //!
-//! The files are looked at every few seconds. A change that has settled (two looks alike) is read whole, loaded, linted
-//! and tested; only if nothing is wrong does it take the place of what runs, for each object that is begun from then on. If
+//! The files are looked at every few seconds. A change that has settled (two looks alike, and nothing moved while it was
+//! read) is loaded, linted and tested; only if nothing is wrong does it take the place of what runs, for each object that is begun from then on. If
 //! anything is wrong, what ran goes on, and the log says why. With a trial, the new rules are first asked beside the old
 //! ones, and what they would have found and cost is told before they take over.
 
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use trailloop_pipeline::examine::Engine;
 use trailloop_pipeline::live::{Tally, Trial};
 
-use crate::inputs::{Inputs, Prepared, Stamps};
+use crate::inputs::{Inputs, Prepared, Setback, Stamps};
 use crate::show::shown;
 
 /// So many rules of a trial's report are told one by one.
@@ -58,31 +58,45 @@ impl Reloader {
         }
     }
 
-    /// One look: ends a trial that has seen enough, and takes a change that has settled.
+    /// One look: takes a change that has settled, or ends a trial that has seen enough while nothing changes.
     async fn look(&mut self) {
-        self.end_trial();
         let stamps = match self.inputs.stamps().await {
             Ok(stamps) => stamps,
-            Err(error) => return self.trouble(&format!("{error:#}")),
+            Err(error) => return self.trouble(&error),
         };
-        self.watch.trouble = None;
         if stamps == self.seen {
             self.watch.settling = None;
-            return;
+            self.watch.trouble = None;
+            return self.end_trial();
         }
         if self.watch.settling.as_ref() != Some(&stamps) {
             self.watch.settling = Some(stamps);
             return;
         }
-        self.watch.settling = None;
-        match self.inputs.prepare().await {
-            Ok(prepared) => self.take(prepared),
-            Err(reasons) => self.refuse(&reasons),
+        let now = self.engine.rules.now();
+        let prepared = self.inputs.prepare(now.rules.hash()).await;
+        // Files that changed while they were read may be of two moments: they settle anew.
+        match self.inputs.stamps().await {
+            Ok(after) if after == stamps => {}
+            Ok(after) => {
+                self.watch.settling = Some(after);
+                return;
+            }
+            Err(error) => return self.trouble(&error),
         }
+        match prepared {
+            Ok(prepared) => self.take(prepared),
+            Err(Setback::Refused(reasons)) => self.refuse(&reasons),
+            // It is tried again at the next look.
+            Err(Setback::Unread(error)) => return self.trouble(&error),
+        }
+        self.watch.trouble = None;
+        self.watch.settling = None;
         self.seen = stamps;
     }
 
     fn take(&mut self, prepared: Prepared) {
+        self.withdraw_trial();
         let now = self.engine.rules.now();
         for note in &prepared.notes {
             tracing::warn!("{note}");
@@ -95,7 +109,6 @@ impl Reloader {
             // Another enrichment goes without a trial: its facts are newer, and no rule is another.
             tracing::info!(rules, %rule_set, replaced = %old, "changed rules or enrichment are in force");
             self.engine.rules.replace(prepared.rules);
-            self.watch.on_trial = None;
         } else {
             let records = self.trial_records;
             tracing::info!(rules, %rule_set, beside = %old, records, "changed rules are on trial");
@@ -103,7 +116,8 @@ impl Reloader {
         }
     }
 
-    fn refuse(&self, reasons: &[String]) {
+    fn refuse(&mut self, reasons: &[String]) {
+        self.withdraw_trial();
         let now = self.engine.rules.now();
         for reason in reasons.iter().take(REASONS_TOLD_MAX) {
             tracing::warn!("{reason}");
@@ -113,6 +127,13 @@ impl Reloader {
             rule_set = %now.rules.hash(),
             "changed rules or enrichment are refused; what ran goes on"
         );
+    }
+
+    /// Rules on trial are no longer what the files say.
+    fn withdraw_trial(&mut self) {
+        let Some(trial) = self.watch.on_trial.take() else { return };
+        tracing::warn!(rule_set = %trial.rules.hash(), "the files changed again: the trial is over and its rules are not taken");
+        self.engine.rules.replace(Arc::clone(&self.engine.rules.now().rules));
     }
 
     /// Puts rules in force that have been on trial for long enough, and tells what is different with them.
@@ -131,10 +152,11 @@ impl Reloader {
         self.watch.on_trial = None;
     }
 
-    fn trouble(&mut self, text: &str) {
-        if self.watch.trouble.as_deref() != Some(text) {
-            tracing::error!("failed to look at the rules; those that run go on: {text}");
-            self.watch.trouble = Some(text.to_owned());
+    fn trouble(&mut self, error: &anyhow::Error) {
+        let text = format!("{error:#}");
+        if self.watch.trouble.as_ref() != Some(&text) {
+            tracing::error!("failed to read rules or enrichment; what runs goes on: {text}");
+            self.watch.trouble = Some(text);
         }
     }
 }
@@ -192,7 +214,8 @@ mod tests {
     ) -> Reloader {
         let store: Arc<dyn Store> = Arc::new(store.clone());
         let enrichment = enrichment.map(Path::to_owned);
-        let inputs = Inputs { rules: vec![rules], enrichment, store, denies_lints: false };
+        let facts = Arc::default();
+        let inputs = Inputs { rules: vec![rules], enrichment, store, denies_lints: false, facts };
         let seen = inputs.stamps().await.unwrap();
         let rules = LiveRules::new(inputs.load().await.unwrap().set);
         let (limits, filter) = (Limits::default(), RecordFilter::default());
@@ -306,6 +329,73 @@ mod tests {
         reloader.look().await;
         assert_eq!(titles(&reloader), ["DeleteTrail"]);
         assert!(reloader.watch.on_trial.is_none());
+    }
+
+    #[tokio::test]
+    async fn rules_on_trial_that_are_withdrawn_or_spoilt_never_take_over() {
+        for (change, said) in
+            [(rule("StopLogging", true), "taken back"), ("title: [".to_owned(), "spoilt")]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.yml");
+            fs::write(&path, rule("StopLogging", true)).unwrap();
+            let place = RulePlace::Path(path.clone());
+            let mut reloader = reloader(place, None, &MemoryStore::new()).await;
+            reloader.trial_records = 1;
+            fs::write(&path, rule("DeleteTrail", true)).unwrap();
+            settle(&mut reloader).await;
+            let trial = reloader.watch.on_trial.clone().unwrap();
+            findings(&reloader);
+            assert_eq!(trial.so_far().records, 1, "the trial has seen enough");
+            fs::write(&path, change).unwrap();
+            settle(&mut reloader).await;
+            reloader.look().await;
+            assert_eq!(titles(&reloader), ["StopLogging"], "{said}");
+            assert!(
+                reloader.watch.on_trial.is_none() && reloader.engine.rules.now().trial.is_none()
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_read_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rules");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("a.yml"), rule("StopLogging", true)).unwrap();
+        let mut reloader = reloader(RulePlace::Path(path.clone()), None, &MemoryStore::new()).await;
+        let seen = reloader.seen.clone();
+        // A folder where a file was: it can be stamped and not read.
+        fs::write(path.join("b.yml"), rule("DeleteTrail", true)).unwrap();
+        let hidden = folder.path().join("hidden.yml");
+        fs::rename(path.join("b.yml"), &hidden).unwrap();
+        std::os::unix::fs::symlink(&hidden, path.join("b.yml")).unwrap();
+        fs::remove_file(&hidden).unwrap();
+        for _ in 0..4 {
+            reloader.look().await;
+        }
+        assert_eq!((titles(&reloader).len(), &reloader.seen), (1, &seen));
+        assert!(reloader.watch.trouble.is_some());
+        fs::write(&hidden, rule("DeleteTrail", true)).unwrap();
+        settle(&mut reloader).await;
+        assert_eq!(titles(&reloader).len(), 2, "it was read at last");
+    }
+
+    #[tokio::test]
+    async fn facts_are_taken_beside_a_rule_that_was_rejected_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("rules");
+        let facts = folder.path().join("facts");
+        fs::create_dir(&rules).unwrap();
+        fs::create_dir(&facts).unwrap();
+        fs::write(rules.join("a.yml"), rule("StopLogging", true)).unwrap();
+        fs::write(rules.join("bad.yml"), "title: [").unwrap();
+        let place = RulePlace::Path(rules);
+        let mut reloader = reloader(place, Some(&facts), &MemoryStore::new()).await;
+        let before = reloader.engine.rules.now().rules.enrichment_hash();
+        fs::write(facts.join("environment.toml"), "regions = [\"eu-central-1\"]\n").unwrap();
+        settle(&mut reloader).await;
+        assert_ne!(reloader.engine.rules.now().rules.enrichment_hash(), before);
     }
 
     /// Findings of one record of a caller in an address.

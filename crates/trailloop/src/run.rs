@@ -20,6 +20,9 @@ use crate::reload::{Reloader, Watch};
 use crate::ruleset::RuleFiles;
 use crate::{Exit, UsageError, logging};
 
+/// What threads may take to end when all is done.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
+
 /// What a stop may take, with a little left for the end.
 const STOPPING_MAX: Duration = Duration::from_secs(27);
 
@@ -32,7 +35,7 @@ pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> 
         .enable_all()
         .build()
         .context("start the runtime")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let aws = connect(AwsOptions {
             region: config.region.clone(),
             endpoint_url: config.endpoint_url.clone(),
@@ -49,11 +52,17 @@ pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> 
             return Ok(if rules.rejected > 0 { Exit::Failed } else { Exit::Done });
         }
         serve(&config, &aws, rules, inputs, seen).await
-    })
+    });
+    // A read from a disk that hangs must not keep the process.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    ended
 }
 
 /// Where the rules come from. Shipped rules run only if they are the ones that were agreed to.
 fn inputs(config: &Config, aws: &Aws) -> anyhow::Result<Inputs> {
+    if !config.rules.is_empty() && config.content_version.is_some() {
+        tracing::warn!("rules.content_version says nothing of the rules of rules.paths, which run");
+    }
     if config.rules.is_empty() {
         let shipped = trailloop_content::VERSION;
         match &config.content_version {
@@ -76,6 +85,7 @@ fn inputs(config: &Config, aws: &Aws) -> anyhow::Result<Inputs> {
         enrichment: config.enrichment.clone(),
         store: Arc::new(aws.store()),
         denies_lints: config.denies_lints,
+        facts: Arc::default(),
     })
 }
 

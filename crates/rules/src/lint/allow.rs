@@ -34,6 +34,7 @@ pub(crate) fn allows(documents: &[Node], reporter: &mut Reporter<'_>) -> Allows 
     let mut scalars = Vec::new();
     documents.iter().for_each(|document| spans(document, &mut scalars));
     scalars.sort_unstable();
+    let nexts = next_lines(text);
     for (nth, line) in (1_u32..).zip(text.lines()) {
         let Some((at, said)) = comment(line) else { continue };
         let column = u32::try_from(line[..at].chars().count() + 1).unwrap_or(u32::MAX);
@@ -42,7 +43,8 @@ pub(crate) fn allows(documents: &[Node], reporter: &mut Reporter<'_>) -> Allows 
             continue;
         }
         let is_alone = line[..at].trim().is_empty();
-        let speaks_of = if is_alone { next_line(text, nth) } else { nth };
+        let next = usize::try_from(nth).ok().and_then(|nth| nexts.get(nth - 1).copied());
+        let speaks_of = if is_alone { next.unwrap_or(nth) } else { nth };
         for code in codes(said, mark, reporter) {
             allows.push(Allow { mark, line: speaks_of, code, is_used: false });
         }
@@ -77,12 +79,21 @@ fn is_within(scalars: &[(Mark, Mark)], mark: Mark) -> bool {
     scalars[..after].last().is_some_and(|(_, end)| mark < *end)
 }
 
-/// The next line that is neither empty nor a comment.
-fn next_line(text: &str, line: u32) -> u32 {
-    let skipped = usize::try_from(line).unwrap_or(usize::MAX);
+/// For each line the next one that is neither empty nor a comment, or itself if none follows; in one pass, because a file may
+/// be nothing but comments.
+fn next_lines(text: &str) -> Vec<u32> {
     let is_content = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let after = (1_u32..).zip(text.lines()).skip(skipped);
-    after.into_iter().find(|(_, line)| is_content(line)).map_or(line, |(nth, _)| nth)
+    let contents: Vec<bool> = text.lines().map(is_content).collect();
+    let mut next = None;
+    let mut nexts: Vec<u32> = (1_u32..).zip(&contents).map(|(nth, _)| nth).collect();
+    for (at, is_content) in contents.iter().enumerate().rev() {
+        let own = nexts[at];
+        nexts[at] = next.unwrap_or(own);
+        if *is_content {
+            next = Some(own);
+        }
+    }
+    nexts
 }
 
 /// The codes that a comment names; what is wrong with it is reported.
@@ -106,6 +117,8 @@ fn codes(said: &str, mark: Mark, reporter: &mut Reporter<'_>) -> Vec<&'static st
         let known = CODES.iter().map(|(code, _)| *code).find(|code| *code == name);
         match known.filter(|code| !NEVER.contains(code)) {
             Some(code) => codes.push(code),
+            // More would not be kept, and finding what is near costs.
+            None if reporter.is_full(Severity::Warning) => {}
             None => {
                 let all: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
                 let (message, help) = match (known, nearest(name, &all)) {

@@ -78,7 +78,9 @@ fn walk(
             let is_demanded = is_demanded || !is_negated && parts.len() > 1;
             parts.iter().for_each(|part| walk(part, is_negated, is_demanded, visit));
         }
+        // What stands among alternatives need not hold.
         Expr::Any(parts) | Expr::AtLeast(_, parts) => {
+            let is_demanded = is_demanded && parts.len() == 1;
             parts.iter().for_each(|part| walk(part, is_negated, is_demanded, visit));
         }
     }

@@ -222,9 +222,8 @@ fn names(
             return;
         }
         match asked(item, value) {
-            None => {}
             Some(Asked::Whole) => name(item, value, sources, said, reporter),
-            Some(Asked::Fit(pattern)) => {
+            Some(Asked::Fit(pattern)) if reporter.may_search() => {
                 let may_be_more = sources.iter().any(|source| {
                     source.is_open
                         || VERSIONED.contains(&source.name)
@@ -242,6 +241,7 @@ fn names(
                     nothing_fits(value, "event name", said, reporter);
                 }
             }
+            _ => {}
         }
     }
 }

@@ -123,7 +123,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "rules.trial_records",
         kind: number(0, 1 << 40, 0, "records"),
-        doc: "How many records changed rules are asked about beside those that run before they take over. What they would have found is logged and not sent. 0 means that they take over at once.",
+        doc: "How many records changed rules are asked about beside those that run before they take over. What they would have found is logged and not sent. 0 means that they take over at once. A start takes the rules that are there without a trial.",
     },
     Key {
         name: "rules.lint",

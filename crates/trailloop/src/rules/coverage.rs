@@ -17,6 +17,9 @@ use crate::ruleset::{RuleFiles, read};
 use crate::show::shown;
 use crate::{Exit, UsageError};
 
+/// Where techniques of rules stand that name no tactic.
+const WITHOUT_TACTIC: &str = "(no tactic named)";
+
 /// So many calls of a rule are named.
 const CALLS_SHOWN_MAX: usize = 4;
 
@@ -32,7 +35,8 @@ impl Covered<'_> {
     }
 }
 
-/// By the name of the tactic, then by the id of the technique.
+/// By the name of the tactic, then by the id of the technique. A rule that names several tactics counts under each, because
+/// its tags don't say which technique is for which.
 type Coverage<'r> = BTreeMap<&'static str, BTreeMap<String, Covered<'r>>>;
 
 /// Runs the command.
@@ -84,8 +88,11 @@ fn covered_by<'r>(set: &'r RuleSet, unfed: Option<&Unfed<'_>>) -> Coverage<'r> {
     };
     for rule in set.rules().iter().filter(is_fed) {
         let tags = &rule.analytic.tags;
-        let tactics: BTreeSet<&str> =
+        let mut tactics: BTreeSet<&str> =
             tags.iter().filter_map(|tag| tactic_of(tag)).map(|(_, name)| name).collect();
+        if tactics.is_empty() {
+            tactics.insert(WITHOUT_TACTIC);
+        }
         for technique in tags.iter().filter_map(|tag| technique_of(tag)) {
             for tactic in &tactics {
                 let techniques = coverage.entry(tactic).or_default();
@@ -197,9 +204,12 @@ fn navigator(coverage: &Coverage<'_>, rules: usize) -> Value {
                 .iter()
                 .map(|rule| format!("{} ({})", shown(&rule.analytic.name), rule.analytic.level))
                 .collect();
+            // Without a tactic the layer shows the technique wherever it stands in the matrix.
+            let shown_under =
+                (*tactic != WITHOUT_TACTIC).then(|| tactic.to_ascii_lowercase().replace(' ', "-"));
             techniques.push(json!({
                 "techniqueID": id,
-                "tactic": tactic.to_ascii_lowercase().replace(' ', "-"),
+                "tactic": shown_under,
                 "score": covered.rules.len(),
                 "comment": comment.join("\n"),
                 "enabled": true,

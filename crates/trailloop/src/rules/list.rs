@@ -1,12 +1,13 @@
 //! `trailloop rules list`: the rules by level, with how often they fire where nothing is wrong.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::json;
-use trailloop_content::{VERSION, rates};
+use trailloop_content::{VERSION, rates, shipped};
 use trailloop_rules::{Rule, Severity};
 
 use crate::Exit;
@@ -37,17 +38,28 @@ pub(super) fn list(arguments: &ListArgs) -> anyhow::Result<Exit> {
     Ok(if rejected > 0 { Exit::Failed } else { Exit::Done })
 }
 
+/// The benign rate of a rule, if it is a shipped one as it was counted: a rule that somebody changed fires otherwise.
+fn rate_of() -> impl Fn(&Rule) -> Option<f64> {
+    let rates = rates();
+    let shipped: BTreeSet<String> =
+        shipped().rules.into_iter().map(|rule| rule.analytic.hash).collect();
+    move |rule| {
+        let is_shipped = shipped.contains(&rule.analytic.hash);
+        rates.per_million(&rule.analytic.uid).filter(|_| is_shipped)
+    }
+}
+
 fn write_table(
     rules: &[&Rule],
     version: Option<&str>,
     hash: &str,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
-    let rates = rates();
+    let rate = rate_of();
     writeln!(out, "{:<13}  {:>9}  {:<10}  {:<36}  title", "level", "a million", "pack", "id")?;
     for rule in rules {
         let about = &rule.analytic;
-        let rate = rates.per_million(&about.uid);
+        let rate = rate(rule);
         writeln!(
             out,
             "{:<13}  {:>9}  {:<10}  {}  {}",
@@ -68,14 +80,14 @@ fn write_json(
     hash: &str,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
-    let rates = rates();
+    let rate = rate_of();
     let rule = |rule: &&Rule| {
         let about = &rule.analytic;
         json!({
             "uid": about.uid, "title": about.name, "level": about.level.as_str(),
             "level_reason": rule.level_reason, "pack": rule.pack.as_deref().unwrap_or(ATTACKS),
             "tags": about.tags, "runbook": about.runbook, "path": rule.path, "hash": about.hash,
-            "findings_per_million_benign_records": rates.per_million(&about.uid),
+            "findings_per_million_benign_records": rate(rule),
         })
     };
     let rules: Vec<_> = rules.iter().map(rule).collect();

@@ -82,7 +82,8 @@ fn write_rule(record: &Map<String, Value>) -> Result<String, String> {
         writeln!(rule, "        errorCode: {}", literal(code)).ok();
     }
     rule.push_str("        # Narrow it by what makes this call worth a look, for instance:\n");
-    if let Some(kind) = record.get("userIdentity").and_then(|identity| identity.get("type")) {
+    let kind = record.get("userIdentity").and_then(|identity| identity.get("type"));
+    if let Some(kind) = kind.and_then(Value::as_str).map(literal) {
         writeln!(rule, "        # userIdentity.type: {kind}").ok();
     }
     for (path, value) in parameters(record) {
