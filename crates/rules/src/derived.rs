@@ -14,6 +14,8 @@ use std::net::IpAddr;
 
 use trailloop_cloudtrail::{Kind, Value};
 
+use agent::Families;
+
 /// A derived field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Derived {
@@ -101,12 +103,12 @@ impl Derived {
     }
 
     /// Writes the field's value; `omitted` may have several, one a line. Says whether there is one.
-    fn write(self, get: Get<'_, '_>, out: &mut String) -> bool {
+    fn write(self, get: Get<'_, '_>, families: &mut Families, out: &mut String) -> bool {
         match self {
             Self::Outcome => put(Some(outcome(get)), out),
             Self::Actor => actor::write(get, out),
             Self::ActorAccount => put(actor::account(get), out),
-            Self::ActorKind => put(kind::kind(get), out),
+            Self::ActorKind => put(kind::kind(get, families), out),
             Self::TargetUser => put(target::user(get), out),
             Self::TargetRole => put(target::role(get), out),
             Self::TargetBucket => put(target::bucket(get), out),
@@ -116,7 +118,7 @@ impl Derived {
             }
             Self::AccessKeyAccount => key::account(text(get, "userIdentity.accessKeyId"), out),
             Self::Api => put(text(get, "eventName").map(api), out),
-            Self::UaFamily => put(text(get, "userAgent").map(agent::family), out),
+            Self::UaFamily => put(text(get, "userAgent").map(|agent| families.of(agent)), out),
             Self::IpKind => put(text(get, "sourceIPAddress").map(ip_kind), out),
             Self::Omitted => omitted(get, out),
         }
@@ -130,6 +132,7 @@ pub(crate) struct DerivedTexts {
     known: Cell<u16>,
     has_value: Cell<u16>,
     texts: [RefCell<String>; COUNT],
+    families: RefCell<Families>,
 }
 
 impl DerivedTexts {
@@ -150,7 +153,7 @@ impl DerivedTexts {
         if self.known.get() & bit == 0 {
             let mut text = text.borrow_mut();
             text.clear();
-            let has_value = derived.write(get, &mut text);
+            let has_value = derived.write(get, &mut self.families.borrow_mut(), &mut text);
             let others = self.has_value.get() & !bit;
             self.has_value.set(if has_value { others | bit } else { others });
             self.known.set(self.known.get() | bit);

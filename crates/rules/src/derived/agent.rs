@@ -1,6 +1,10 @@
 //! The program behind a user agent. A caller writes its user agent, so this tells habits from one another; it proves
 //! nothing.
 
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
+
 /// How a family is told, in lower case, in order: a tool names itself beside the SDK it is made with, so tools come first.
 const FAMILIES: [(How, &str, &str); 47] = [
     (How::Contains, "trufflehog", "trufflehog"),
@@ -61,7 +65,7 @@ enum How {
 }
 
 /// The family of a user agent, `other` if it is none of those known.
-pub(super) fn family(agent: &str) -> &'static str {
+fn family(agent: &str) -> &'static str {
     // S3 writes the user agent of its data events in brackets.
     let agent = agent.trim_start_matches('[').trim_end_matches(']');
     let known = FAMILIES.iter().find(|(how, mark, _)| {
@@ -76,9 +80,48 @@ pub(super) fn family(agent: &str) -> &'static str {
     known.map_or("other", |(_, _, family)| family)
 }
 
+/// User agents that are remembered; each text has one place.
+const PLACES: usize = 256;
+
+/// Longer user agents are looked at each time.
+const AGENT_BYTES_MAX: usize = 512;
+
+/// The families of the user agents seen last: a log has a few hundred, and telling one takes dozens of searches.
+#[derive(Debug, Default)]
+pub(super) struct Families(Vec<(String, &'static str)>);
+
+impl Families {
+    /// What [`family`] says, from memory if this user agent was asked for.
+    pub(super) fn of(&mut self, agent: &str) -> &'static str {
+        if agent.is_empty() || agent.len() > AGENT_BYTES_MAX {
+            return family(agent);
+        }
+        self.0.resize_with(PLACES, || (String::with_capacity(AGENT_BYTES_MAX), "other"));
+        let hash = FixedState::default().hash_one(agent);
+        let (known, found) = &mut self.0[usize::try_from(hash % PLACES as u64).unwrap_or(0)];
+        if known != agent {
+            known.clear();
+            known.push_str(agent);
+            *found = family(agent);
+        }
+        found
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_remembered_is_what_is_told() {
+        let mut families = Families::default();
+        for nth in 0..5_000 {
+            let agent = format!("{}/{}", ["Boto3", "aws-cli", "Mozilla", "x"][nth % 4], nth % 700);
+            assert_eq!(families.of(&agent), family(&agent), "{agent}");
+        }
+        let long = format!("{}aws-cli/2", " ".repeat(AGENT_BYTES_MAX));
+        assert_eq!((families.of(&long), families.of("")), ("aws-cli", "other"));
+    }
 
     #[test]
     fn families_are_told() {

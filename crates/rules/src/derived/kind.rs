@@ -1,6 +1,7 @@
 //! What kind of caller made a call: what rules tell hand work from machines by.
 
-use super::{Get, agent, text};
+use super::agent::Families;
+use super::{Get, text};
 
 /// What [`kind`] looks at.
 pub(super) const MADE_OF: &[&str] = &[
@@ -17,7 +18,7 @@ pub(super) const MADE_OF: &[&str] = &[
 
 /// The kind of caller, if the record names one. What AWS vouches for comes first: a user agent can only make a role look
 /// like a person, and never a person's session with MFA or from the console like a machine.
-pub(super) fn kind(get: Get<'_, '_>) -> Option<&'static str> {
+pub(super) fn kind(get: Get<'_, '_>, families: &mut Families) -> Option<&'static str> {
     let kind = text(get, "userIdentity.type");
     let invoked_by = text(get, "userIdentity.invokedBy").unwrap_or_default();
     let session = text(get, "userIdentity.arn").unwrap_or_default();
@@ -33,7 +34,7 @@ pub(super) fn kind(get: Get<'_, '_>) -> Option<&'static str> {
         "Root" => Some("root"),
         "IAMUser" if is_long_term(get) => Some("key"),
         "IAMUser" | "SAMLUser" | "FederatedUser" | "IdentityCenterUser" => Some("person"),
-        "AssumedRole" if is_person(get, issuer) => Some("person"),
+        "AssumedRole" if is_person(get, issuer, families) => Some("person"),
         "AssumedRole" if is_instance(session) => Some("instance"),
         "AssumedRole" => Some("role"),
         _ => Some("other"),
@@ -49,7 +50,7 @@ fn is_long_term(get: Get<'_, '_>) -> bool {
 }
 
 /// A session that a person opened: with MFA, in the console, or through Identity Center.
-fn is_person(get: Get<'_, '_>, issuer: &str) -> bool {
+fn is_person(get: Get<'_, '_>, issuer: &str, families: &mut Families) -> bool {
     let says_yes = |path| {
         get(path).is_some_and(|value| {
             value.as_str() == Some("true")
@@ -60,7 +61,7 @@ fn is_person(get: Get<'_, '_>, issuer: &str) -> bool {
         || says_yes("sessionCredentialFromConsole")
         || issuer.contains("AWSReservedSSO_")
         || text(get, "userAgent").is_some_and(|name| {
-            matches!(agent::family(name), "console" | "browser") || name.starts_with("console.")
+            matches!(families.of(name), "console" | "browser") || name.starts_with("console.")
         })
 }
 
@@ -134,7 +135,7 @@ mod tests {
             let mut buffer = RecordBuffer::new();
             let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
             let get = |path: &str| record.get(&path.split('.').collect::<Vec<_>>());
-            assert_eq!(kind(&get), expected, "{json}");
+            assert_eq!(kind(&get, &mut Families::default()), expected, "{json}");
         }
     }
 }

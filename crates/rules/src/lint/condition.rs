@@ -16,7 +16,7 @@ const FILTERS: &[&str] =
 pub(super) fn check(parts: &[Part<'_>], sentence: &Node, reporter: &mut Reporter<'_>) {
     let Some(shape) = shape(parts, sentence) else { return };
     let (mut kept, mut excluded) = (BTreeSet::new(), BTreeSet::new());
-    walk(&shape, false, false, &mut |nth, is_negated, is_demanded| {
+    walk(&shape, parts, (false, false), &mut |nth, is_negated, is_demanded| {
         if is_negated {
             excluded.insert(nth);
         } else if is_demanded {
@@ -63,25 +63,30 @@ pub(super) fn number(predicate: &Predicate) -> Option<usize> {
 /// Calls `visit` with each part, whether it is negated, and whether it has to hold beside others.
 fn walk(
     expr: &Expr,
-    is_negated: bool,
-    is_demanded: bool,
+    named: &[Part<'_>],
+    (is_negated, is_demanded): (bool, bool),
     visit: &mut dyn FnMut(usize, bool, bool),
 ) {
+    let mut below = |parts: &[Expr], is_demanded| {
+        parts.iter().for_each(|part| walk(part, named, (is_negated, is_demanded), &mut *visit));
+    };
     match expr {
         Expr::Test(predicate) => {
             if let Some(nth) = number(predicate) {
                 visit(nth, is_negated, is_demanded);
             }
         }
-        Expr::Not(part) => walk(part, !is_negated, is_demanded, visit),
-        Expr::All(parts) => {
-            let is_demanded = is_demanded || !is_negated && parts.len() > 1;
-            parts.iter().for_each(|part| walk(part, is_negated, is_demanded, visit));
-        }
-        // What stands among alternatives need not hold.
+        Expr::Not(part) => walk(part, named, (!is_negated, is_demanded), visit),
+        Expr::All(parts) => below(parts, is_demanded || !is_negated && parts.len() > 1),
+        // One of several alternatives need not hold, unless all of them are filters.
         Expr::Any(parts) | Expr::AtLeast(_, parts) => {
-            let is_demanded = is_demanded && parts.len() == 1;
-            parts.iter().for_each(|part| walk(part, is_negated, is_demanded, visit));
+            let are_filters = parts.iter().all(|part| match part {
+                Expr::Test(predicate) => number(predicate)
+                    .and_then(|nth| named.get(nth))
+                    .is_some_and(|part| is_filter(&part.identifier.name)),
+                _ => false,
+            });
+            below(parts, is_demanded && are_filters);
         }
     }
 }
