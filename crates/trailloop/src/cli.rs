@@ -300,6 +300,8 @@ pub(crate) struct ExplainArgs {
     /// Explain the records of this file: one record, or a log object; without --rule only for rules that could match.
     #[arg(long, value_name = "FILE")]
     pub(crate) event: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) enrichment: EnrichmentArgs,
 }
 
 /// Rule files.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use trailloop_cloudtrail::{Limits, Record, Scratch, read_records};
@@ -12,12 +11,13 @@ use trailloop_rules::{RuleSet, Severity};
 use crate::cli::ExplainArgs;
 use crate::ruleset::{RuleFiles, read};
 use crate::show::shown;
-use crate::{Exit, UsageError};
+use crate::{Exit, UsageError, enrichment};
 
 /// Runs the command.
 pub(crate) fn explain(arguments: &ExplainArgs) -> anyhow::Result<Exit> {
+    let enrichment = enrichment::load(arguments.enrichment.folder.as_deref())?;
     let RuleFiles { set, diagnostics, rejected } =
-        RuleFiles::compile(read(&arguments.rules.paths)?, &Arc::default());
+        RuleFiles::compile(read(&arguments.rules.paths)?, &enrichment);
     for one in diagnostics.iter().filter(|one| one.severity == Severity::Error) {
         drop(writeln!(std::io::stderr(), "{one}"));
     }
@@ -27,7 +27,8 @@ pub(crate) fn explain(arguments: &ExplainArgs) -> anyhow::Result<Exit> {
         None => {
             for number in &chosen {
                 write_head(&set, *number, "", &mut out)
-                    .and_then(|()| writeln!(out, "{}", set.plan(*number)))
+                    .and_then(|()| write!(out, "{}", set.plan(*number)))
+                    .and_then(|()| write_waiting(&set, *number, &mut out))
                     .context("write a plan")?;
             }
             writeln!(out, "{}", set.strategy()).context("write the strategy")?;
@@ -38,6 +39,16 @@ pub(crate) fn explain(arguments: &ExplainArgs) -> anyhow::Result<Exit> {
         }
     }
     Ok(if rejected > 0 { Exit::Failed } else { Exit::Done })
+}
+
+/// Says which fields of a rule no file answers, and ends its plan.
+fn write_waiting(set: &RuleSet, number: u32, out: &mut impl Write) -> std::io::Result<()> {
+    for (field, rules) in set.unanswered() {
+        if rules.contains(&number) {
+            writeln!(out, "  `{field}` is missing here: it needs {}", field.needs())?;
+        }
+    }
+    writeln!(out)
 }
 
 /// The numbers of the rules that were asked for; without any, of all.
