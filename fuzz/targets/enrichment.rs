@@ -46,7 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for actor in ACTORS {
         black_box(enrichment.principal(actor));
-        black_box(enrichment.standing(Some(actor), None));
+        black_box(enrichment.standing(Some(actor), None, actor.len() % 2 == 0));
     }
     black_box(enrichment.account("111122223333"));
     black_box(enrichment.expected_region("eu-central-1"));
