@@ -8,10 +8,10 @@ pub(crate) fn parse(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// Whether an address is of no place: private, loopback, link-local or shared space. Rules say the same with
-/// `ip.kind: private`.
-pub(crate) fn is_private(address: IpAddr) -> bool {
-    match address {
+/// Whether an address is of no place: private, loopback, link-local or shared space, also where IPv6 maps it.
+#[must_use]
+pub fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();
             let is_shared = a == 100 && (64..128).contains(&b);

@@ -29,6 +29,7 @@ mod text;
 mod wildcard;
 
 pub use accounts::{Account, Accounts};
+pub use address::is_private;
 pub use cache::{PLACES_CACHED_MAX, PlaceCache};
 pub use enriched::{Enriched, FIELDS};
 pub use enrichment::Enrichment;

@@ -13,6 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 
 use trailloop_cloudtrail::{Kind, Value};
+use trailloop_enrichment::is_private;
 
 use agent::Families;
 
@@ -237,20 +238,7 @@ fn ip_kind(address: &str) -> &'static str {
             "other"
         };
     };
-    let is_private = match parsed.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            let is_shared = a == 100 && (64..128).contains(&b);
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || a == 0 || is_shared
-        }
-        IpAddr::V6(v6) => {
-            v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local()
-        }
-    };
-    if is_private { "private" } else { "public" }
+    if is_private(parsed) { "private" } else { "public" }
 }
 
 fn omitted(get: Get<'_, '_>, out: &mut String) -> bool {
