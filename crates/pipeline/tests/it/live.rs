@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use trailloop_finding::Place;
@@ -64,33 +64,35 @@ fn no_object_is_examined_by_half_of_each_set() {
     engine.rules.replace(Arc::clone(&sets[0]));
     let object = object(RECORDS, &["StopLogging"]);
     let (examined, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let seen: Vec<BTreeSet<String>> = std::thread::scope(|scope| {
+    let seen: Mutex<BTreeSet<String>> = Mutex::default();
+    std::thread::scope(|scope| {
         let work = || {
-            let (mut worker, mut seen) = (Worker::default(), BTreeSet::new());
+            let mut worker = Worker::default();
             while !stop.load(Ordering::Relaxed) {
                 let found = examine(&mut worker, &engine, &object);
                 assert_eq!(found.len(), RECORDS, "every record was evaluated once");
                 let sets: BTreeSet<&str> = found.iter().map(|(set, _)| set.as_str()).collect();
                 assert_eq!(sets.len(), 1, "an object was examined by two sets");
-                seen.extend(sets.into_iter().map(str::to_owned));
+                seen.lock().unwrap().extend(sets.into_iter().map(str::to_owned));
                 examined.fetch_add(1, Ordering::Relaxed);
             }
-            seen
         };
         let workers: Vec<_> = (0..3).map(|_| scope.spawn(work)).collect();
         for nth in 0_usize.. {
             engine.rules.replace(Arc::clone(&sets[nth % 2]));
             std::thread::yield_now();
-            if examined.load(Ordering::Relaxed) >= OBJECTS_MIN {
+            // Until both sets have had their turn, or a worker has found a mixture and ended.
+            let is_enough = examined.load(Ordering::Relaxed) >= OBJECTS_MIN;
+            let had_both = seen.lock().is_ok_and(|seen| seen.len() == sets.len());
+            if is_enough && had_both || workers.iter().any(|worker| worker.is_finished()) {
                 break;
             }
         }
         stop.store(true, Ordering::Relaxed);
-        workers.into_iter().map(|worker| worker.join().unwrap()).collect()
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
     });
-    let all: BTreeSet<String> = seen.into_iter().flatten().collect();
     let both: BTreeSet<String> = sets.iter().map(|set| set.hash().to_owned()).collect();
-    assert_eq!(all, both, "both sets had their turn");
+    assert_eq!(seen.into_inner().unwrap(), both, "both sets had their turn");
 }
 
 #[test]
