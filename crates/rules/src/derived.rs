@@ -3,6 +3,7 @@
 //! They are documented in `docs/sigma.md` like CloudTrail's own fields. Each is worked out from the record alone, when the
 //! first rule asks, and kept for the others. None trusts a text that the caller writes to be more than a text.
 
+mod accounts;
 mod actor;
 mod agent;
 mod key;
@@ -34,6 +35,7 @@ pub(crate) enum Derived {
     UaFamily,
     IpKind,
     Omitted,
+    OtherAccounts,
 }
 
 /// Every derived field with its name.
@@ -52,9 +54,10 @@ const NAMES: [(Derived, &str); COUNT] = [
     (Derived::UaFamily, "ua.family"),
     (Derived::IpKind, "ip.kind"),
     (Derived::Omitted, "omitted"),
+    (Derived::OtherAccounts, "request.otherAccounts"),
 ];
 
-const COUNT: usize = 14;
+const COUNT: usize = 15;
 
 /// The names of the derived fields.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
@@ -100,10 +103,11 @@ impl Derived {
             Self::UaFamily => &["userAgent"],
             Self::IpKind => &["sourceIPAddress"],
             Self::Omitted => &OMITTABLE,
+            Self::OtherAccounts => accounts::MADE_OF,
         }
     }
 
-    /// Writes the field's value; `omitted` may have several, one a line. Says whether there is one.
+    /// Writes the field's value; some may have several, one a line. Says whether there is one.
     fn write(self, get: Get<'_, '_>, families: &mut Families, out: &mut String) -> bool {
         match self {
             Self::Outcome => put(Some(outcome(get)), out),
@@ -122,6 +126,7 @@ impl Derived {
             Self::UaFamily => put(text(get, "userAgent").map(|agent| families.of(agent)), out),
             Self::IpKind => put(text(get, "sourceIPAddress").map(ip_kind), out),
             Self::Omitted => omitted(get, out),
+            Self::OtherAccounts => accounts::write(get, out),
         }
     }
 }
@@ -164,7 +169,7 @@ impl DerivedTexts {
         }
         let text = text.borrow();
         match derived {
-            Derived::Omitted => text.lines().any(visit),
+            Derived::Omitted | Derived::OtherAccounts => text.lines().any(visit),
             _ => visit(&text),
         }
     }

@@ -80,6 +80,7 @@ fn no_value_is_no_value() {
         "ua.family",
         "ip.kind",
         "omitted",
+        "request.otherAccounts",
     ];
     for name in names {
         check(&[
