@@ -26,12 +26,6 @@ pub(crate) enum Facts {
     Given(BTreeMap<Enriched, String>),
 }
 
-impl Default for Facts {
-    fn default() -> Self {
-        Self::Files(Arc::default())
-    }
-}
-
 impl Facts {
     /// Whether the field can have a value at all.
     pub(crate) fn can_tell(&self, field: Enriched) -> bool {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_rules::{CODES, Lists, Loaded, MatchScratch, RuleSet, Severity, text_of_file};
 
-use crate::support::{files, load, load_with, repository, rule_of};
+use crate::support::{assert_is_expected, files, load, load_with, repository, rule_of};
 
 #[test]
 fn bad_rules_are_refused_with_place_and_remedy() {
@@ -35,19 +35,7 @@ fn bad_rules_are_refused_with_place_and_remedy() {
         writeln!(said, "{name}: {loaded} loaded\n").unwrap();
     }
     assert!(count >= 60, "only {count} files");
-    let path = folder.join("expected.txt");
-    let Ok(expected) = std::fs::read_to_string(&path) else {
-        std::fs::write(&path, said).unwrap();
-        panic!("{} is written anew: read it, then run again", path.display());
-    };
-    let new: Vec<_> =
-        said.lines().filter(|line| !expected.lines().any(|old| old == *line)).collect();
-    let gone: Vec<_> =
-        expected.lines().filter(|line| !said.lines().any(|new| new == *line)).collect();
-    assert!(
-        said == expected,
-        "fixtures/rules-bad/README.md says how to accept a change\nnew: {new:#?}\ngone: {gone:#?}"
-    );
+    assert_is_expected(&folder, &said);
 }
 
 #[test]

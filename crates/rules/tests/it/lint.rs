@@ -9,7 +9,7 @@ use serde_json::Value;
 use trailloop_rules::catalogue::{self, Category};
 use trailloop_rules::{CODES, Call, CallName, Diagnostic, Loaded, RuleSet, Severity, load};
 
-use crate::support::{files, repository, shared};
+use crate::support::{assert_is_expected, files, repository, shared};
 
 /// The rule files of a folder and of those in it, in order.
 fn rule_files(folder: &Path) -> Vec<PathBuf> {
@@ -49,19 +49,7 @@ fn planted_faults_are_found_with_place_and_remedy() {
         assert_eq!(name.starts_with("clean"), diagnostics.is_empty(), "{name}: {diagnostics:#?}");
         writeln!(said, "{name}: {loaded} loaded\n").unwrap();
     }
-    let path = folder.join("expected.txt");
-    let Ok(expected) = std::fs::read_to_string(&path) else {
-        std::fs::write(&path, said).unwrap();
-        panic!("{} is written anew: read it, then run again", path.display());
-    };
-    let new: Vec<_> =
-        said.lines().filter(|line| !expected.lines().any(|old| old == *line)).collect();
-    let gone: Vec<_> =
-        expected.lines().filter(|line| !said.lines().any(|new| new == *line)).collect();
-    assert!(
-        said == expected,
-        "fixtures/rules-lint/README.md says how to accept a change\nnew: {new:#?}\ngone: {gone:#?}"
-    );
+    assert_is_expected(&folder, &said);
 }
 
 #[test]

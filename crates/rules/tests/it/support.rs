@@ -30,6 +30,24 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Fails unless what was said of a folder of fixtures is what its `expected.txt` holds.
+pub(crate) fn assert_is_expected(folder: &Path, said: &str) {
+    let path = folder.join("expected.txt");
+    let Ok(expected) = std::fs::read_to_string(&path) else {
+        std::fs::write(&path, said).unwrap();
+        panic!("{} is written anew: read it, then run again", path.display());
+    };
+    let new: Vec<_> =
+        said.lines().filter(|line| !expected.lines().any(|old| old == *line)).collect();
+    let gone: Vec<_> =
+        expected.lines().filter(|line| !said.lines().any(|new| new == *line)).collect();
+    assert!(
+        said == expected,
+        "{} says how to accept a change\nnew: {new:#?}\ngone: {gone:#?}",
+        folder.join("README.md").display()
+    );
+}
+
 /// Loads a file without what the linter says of it: these tests invent fields and events.
 pub(crate) fn load(path: &str, text: &str) -> Loaded {
     load_with(path, text, &Lists::new())
