@@ -1,9 +1,9 @@
 //! Rules and enrichment that change while the service runs.
 //!
 //! The files are looked at every few seconds. A change that has settled (two looks alike, and nothing moved while it was
-//! read) is loaded, linted and tested; only if nothing is wrong does it take the place of what runs, for each object that is begun from then on. If
-//! anything is wrong, what ran goes on, and the log says why. With a trial, the new rules are first asked beside the old
-//! ones, and what they would have found and cost is told before they take over.
+//! read) is loaded, linted and tested; only if nothing is wrong does it take the place of what runs, for each object that
+//! is begun from then on. If anything is wrong, what ran goes on, and the log says why. With a trial, the new rules are
+//! first asked beside the old ones, and what they would have found and cost is told before they take over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use trailloop_pipeline::examine::Engine;
-use trailloop_pipeline::live::{Tally, Trial};
+use trailloop_pipeline::live::{Difference, Tally, Trial};
 
 use crate::inputs::{Inputs, Prepared, Setback, Stamps};
 use crate::show::shown;
@@ -166,8 +166,8 @@ pub(crate) fn differences(tally: &Tally) -> Vec<String> {
     let mut sorted: Vec<_> = tally.differences.iter().collect();
     sorted.sort_by_key(|(uid, one)| (std::cmp::Reverse(one.gained + one.lost), *uid));
     let more = sorted.len().saturating_sub(DIFFERENCES_TOLD_MAX);
-    let line = |(uid, one): (&String, &trailloop_pipeline::live::Difference)| {
-        let events: Vec<String> = one.events.iter().map(|event| shown(event).to_string()).collect();
+    let line = |(uid, one): (&String, &Difference)| {
+        let events: Vec<String> = one.events.iter().map(|event| shown(event)).collect();
         format!(
             "{:>+6} {:>+6}  {:<13}  {}  {}  (such as {})",
             one.gained,

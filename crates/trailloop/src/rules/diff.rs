@@ -1,7 +1,7 @@
 //! `trailloop rules diff`: what another rule set would have found on the same records.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -92,8 +92,7 @@ fn examine_all(
             };
             if let Some(problem) = problem {
                 failed += 1;
-                let name = Path::new(&items[nth].name);
-                tracing::error!("{}: {}", shown(&name.display().to_string()), shown(&problem));
+                tracing::error!("{}: {}", shown(&items[nth].name), shown(&problem));
             }
             bar.inc(1);
             true
@@ -105,7 +104,10 @@ fn examine_all(
 
 fn to_json(tally: &Tally, old: (&str, usize), new: (&str, usize)) -> Value {
     let (gained, lost) = tally.gained_and_lost();
-    let side = |(name, rules): (&str, usize), took: std::time::Duration| json!({"rules": name, "rules_loaded": rules, "matching_seconds": took.as_secs_f64()});
+    let side = |(name, rules): (&str, usize), took: Duration| {
+        let seconds = took.as_secs_f64();
+        json!({"rules": name, "rules_loaded": rules, "matching_seconds": seconds})
+    };
     let rules: Vec<Value> = tally
         .differences
         .iter()
