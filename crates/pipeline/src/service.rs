@@ -1,10 +1,10 @@
 //! Polling, and the drain at the end.
 //!
 //! Several pollers ask the queue for as many messages as there is room for. A begun receive is never dropped, because
-//! that would strand its messages until their visibility ends; only what lies between receives looks at the stop
-//! signal (and a receive that hangs beyond its wait is dropped when all is going down). On stop: no more receives; what a last receive brings is given back at once; what began may finish until
-//! the drain's deadline; the rest is given back, and its work is dropped at an await, where nothing is half done that a
-//! repeat would not mend.
+//! that would strand its messages until their visibility ends; only what lies between receives looks at the stop signal
+//! (and a receive that hangs beyond its wait is dropped when all is going down). On stop: no more receives; what a last
+//! receive brings is given back at once; what began may finish until the drain's deadline; the rest is given back, and
+//! its work is dropped at an await, where nothing is half done that a repeat would not mend.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Enriched fields: what the operator's own files say of a record's address, account, region and caller.
 //!
-//! `docs/enrichment.md` lists them. They are worked out when the first rule asks, like derived fields; addresses and callers, of
-//! which a log repeats a few, are looked up once for as long as a worker keeps its memory. Without the file that a field needs it has
-//! no value, in any record.
+//! `docs/enrichment.md` lists them. They are worked out when the first rule asks, like derived fields; addresses and
+//! callers, of which a log repeats a few, are looked up once for as long as a worker keeps its memory. Without the file
+//! that a field needs it has no value, in any record.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

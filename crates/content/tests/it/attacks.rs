@@ -1,5 +1,6 @@
-//! Records of attack techniques, each carried out against a real account by stratus-red-team: every technique has to be found
-//! on its own step, at medium or above, by what it does and not by the name of the tool. What else is found is written down.
+//! Records of attack techniques, each carried out against a real account by stratus-red-team: every technique has to be
+//! found on its own step, at medium or above, by what it does and not by the name of the tool. What else is found is
+//! written down.
 //!
 //! The records lie beside the repository; without them the test says that it was skipped. The report is `docs/attacks.md`;
 //! delete it and run the test to write it anew, then read it.

@@ -4,8 +4,9 @@
 //! `<peer>` (any), `<friend>` (the app's), `<management>`, `<log-archive>`, `<security>`, `<shared>`, `<vendor>`: other accounts.
 //! `<=name>`: 17 hexadecimal digits, the same for an account and region; `<~name>`: also for one of the app's things;
 //! `<@name>`: a UUID, the same for an app. `<new>` and `<new-uuid>`: the same within one doing. `<hex:8>`, `<num:4>`,
-//! `<count:4>` (no leading zero), `<text:56>`, `<uuid>`: drawn anew each time; `<pick:a|b>`: one of these. `<now>`, `<said>`, `<day>`, `<stamp>`: the
-//! time, in the forms that services use. A name that is not known stays as it is, and a test looks for such.
+//! `<count:4>` (no leading zero), `<text:56>`, `<uuid>`: drawn anew each time; `<pick:a|b>`: one of these. `<now>`,
+//! `<said>`, `<day>`, `<stamp>`: the time, in the forms that services use. A name that is not known stays as it is, and
+//! a test looks for such.
 
 use std::fmt::Write as _;
 
