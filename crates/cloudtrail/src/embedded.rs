@@ -11,7 +11,8 @@ use std::fmt;
 use percent_encoding::percent_decode;
 use simd_json::{Buffers, Node, StaticNode, Tape};
 
-use crate::read::{Limits, fill_one};
+use crate::parse::fill_one;
+use crate::read::Limits;
 use crate::record::{NumberPlaces, Value, number_text};
 
 /// No string of a longer record is looked into: what its texts take grows with it. CloudTrail's own records have at most

@@ -1,23 +1,64 @@
-//! Bytes of a log object, inflated piece by piece under a cap.
+//! Bytes of a log object, inflated at once or piece by piece, under a cap.
+//!
+//! libdeflate inflates a whole object twice as fast as a stream can be, but needs room for all of it, and reads one gzip
+//! member only. So small objects of one member go that way, and everything else, also everything that is damaged,
+//! through the stream.
 //!
 //! Whether an object is gzip is told by its first bytes, never by its name: clients that honour Content-Encoding
 //! store `.json.gz` objects inflated, and archivers concatenate gzip members. The inflate state belongs to the
 //! worker and is reset, not rebuilt, from object to object.
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
+use libdeflater::Decompressor;
+use memchr::memmem;
 
 use crate::failure::Failure;
+use crate::read::Limits;
 
 /// The inflate state a worker keeps.
 pub(crate) struct Inflater {
     state: Decompress,
     crc: Crc,
+    at_once: Decompressor,
+    whole: Vec<u8>,
 }
 
 impl Inflater {
     pub(crate) fn new() -> Self {
-        Self { state: Decompress::new(false), crc: Crc::new() }
+        Self {
+            state: Decompress::new(false),
+            crc: Crc::new(),
+            at_once: Decompressor::new(),
+            whole: Vec::new(),
+        }
     }
+
+    /// The text of an object that is no gzip, or of one that is a single gzip member of at most `whole_bytes_max`.
+    /// `None` leaves it to [`Source`] to read it, and to say what is wrong with it.
+    pub(crate) fn whole<'w>(&'w mut self, object: &'w [u8], limits: &Limits) -> Option<&'w [u8]> {
+        if !is_gzip(object) {
+            return (object.len() as u64 <= limits.raw_bytes_max).then_some(object);
+        }
+        // A member ends with the length of its text, which says how much room it takes.
+        let (before, length) = object.split_last_chunk::<4>()?;
+        let bytes = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        if bytes > limits.whole_bytes_max || bytes as u64 > limits.raw_bytes_max {
+            return None;
+        }
+        if self.whole.len() < bytes {
+            self.whole.resize(bytes, 0);
+        }
+        let text = &mut self.whole[..bytes];
+        let inflated = self.at_once.gzip_decompress(object, text).ok()?;
+        // libdeflate does not say how much of the input it took, and takes one member. But the member it took ended in
+        // these four bytes: if they stand nowhere else, it ended where the object does, and there is no second one.
+        let others = &object[..before.len() + length.len() - 1];
+        (inflated == bytes && memmem::find(others, length).is_none()).then_some(text)
+    }
+}
+
+fn is_gzip(object: &[u8]) -> bool {
+    object.starts_with(&[0x1f, 0x8b])
 }
 
 /// Where the next bytes of an object come from.
@@ -49,8 +90,7 @@ const PIECE_BYTES_MAX: usize = 64 << 10;
 
 impl<'a> Source<'a> {
     pub(crate) fn new(object: &'a [u8], bytes_max: u64) -> Self {
-        let gzip = object.starts_with(&[0x1f, 0x8b]);
-        let stage = if gzip { Stage::Header { first: true } } else { Stage::Plain };
+        let stage = if is_gzip(object) { Stage::Header { first: true } } else { Stage::Plain };
         Self { rest: object, stage, bytes_out: 0, bytes_max }
     }
 
@@ -261,6 +301,21 @@ mod tests {
         assert_eq!(inflate(&wrong_sum, 1000).1, Err(Failure::GzipChecksum));
         let trailing = [whole, b"{}".to_vec()].concat();
         assert_eq!(inflate(&trailing, 1000).1, Err(Failure::GzipTrailing));
+    }
+
+    #[test]
+    fn an_object_is_whole_only_if_it_is_one_member_of_the_length_it_claims() {
+        let limits = Limits { whole_bytes_max: 1000, ..Limits::default() };
+        let whole = |object: &[u8]| Inflater::new().whole(object, &limits).map(<[u8]>::to_vec);
+        let one = gzip(b"some text");
+        assert_eq!(whole(&one).as_deref(), Some(&b"some text"[..]));
+        assert_eq!(whole(b"{}").as_deref(), Some(&b"{}"[..]), "no gzip");
+        assert_eq!(whole(&[&one[..], &one].concat()), None, "twice the same member");
+        assert_eq!(whole(&[&one[..], &gzip(b"more text")].concat()), None, "as long a member");
+        assert_eq!(whole(&[&one[..], &[0; 512]].concat()), None, "padding");
+        assert_eq!(whole(&[&one[..], &one[one.len() - 8..]].concat()), None, "a trailer alone");
+        assert_eq!(whole(&one[..one.len() - 1]), None, "cut");
+        assert_eq!(whole(&gzip(&[b' '; 1001])), None, "too long");
     }
 
     #[test]

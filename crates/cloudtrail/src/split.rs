@@ -1,8 +1,10 @@
 //! Where records begin and end, before anything is parsed.
 //!
 //! The splitter walks JSON text as it arrives and reports the bounds of each record. It knows strings, escapes and
-//! nesting, nothing more: whether a record is valid JSON is for the parser to say. It takes every form in which
-//! records come: `{"Records": [...]}` with the key at any place, a bare array, a single record, and any sequence of
+//! nesting, nothing more: whether a record is valid JSON is for the parser to say. Records of an array, which is how
+//! CloudTrail writes them, it takes in one leap each, by the masks of [`Structure`], and asks at once whether they are
+//! worth parsing, while their text is at hand; everything else, and a record longer than a stretch, it walks byte by
+//! byte. Both ways give the same bounds. It takes every form in which records come: `{"Records": [...]}` with the key at any place, a bare array, a single record, and any sequence of
 //! these (NDJSON, concatenated files). Where the text is not JSON it skips to the next line that starts with an
 //! opening brace or bracket and counts one failure, so a broken line of NDJSON costs itself.
 //!
@@ -12,6 +14,8 @@
 use memchr::memchr2;
 
 use crate::failure::Failure;
+use crate::glance::{Glance, Verdict};
+use crate::structure::Structure;
 
 /// A delimited record, or the failure that stands in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +23,17 @@ pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) failure: Option<Failure>,
+    /// What becomes of the record.
+    pub(crate) verdict: Verdict,
+}
+
+/// What is asked of each record, and what serves to answer.
+pub(crate) struct Asking<'a> {
+    pub(crate) structure: &'a mut Structure,
+    /// The deepest nesting a record may have.
+    pub(crate) depth_max: u32,
+    /// What becomes of a record, by a glance at it.
+    pub(crate) verdict: &'a mut dyn FnMut(&Glance<'_>) -> Verdict,
 }
 
 /// The splitter's place in the text. Offsets are relative to the buffer it is given; [`Splitter::forget`] moves
@@ -68,6 +83,16 @@ enum Place {
     Lost,
 }
 
+/// How an element can be gone over.
+enum Leap {
+    /// It is behind us, and this becomes of it.
+    Done(Verdict),
+    /// Its rest is not there yet.
+    Wait,
+    /// Byte by byte.
+    Walk,
+}
+
 /// The inside of one value.
 #[derive(Clone, Copy, Default)]
 struct Scan {
@@ -92,21 +117,20 @@ impl Splitter {
         }
     }
 
-    /// Reads on to the end of `text` and appends the records that are whole. `depth_max` is the deepest nesting a
-    /// record may have.
-    pub(crate) fn advance(&mut self, text: &[u8], depth_max: u32, spans: &mut Vec<Span>) {
+    /// Reads on to the end of `text` and appends the records that are whole.
+    pub(crate) fn advance(&mut self, text: &[u8], asking: &mut Asking<'_>, spans: &mut Vec<Span>) {
+        asking.structure.forget();
         while let Some(&byte) = text.get(self.at) {
             match self.place {
                 Place::Member | Place::InElement => {
-                    if !self.scan.advance(text, &mut self.at) {
+                    let leap = if self.is_fresh() { self.leap(text, asking) } else { Leap::Walk };
+                    let is_over = match leap {
+                        Leap::Done(verdict) => self.end_element(verdict, spans),
+                        Leap::Wait => false,
+                        Leap::Walk => self.walk(text, asking.depth_max, spans),
+                    };
+                    if !is_over {
                         break;
-                    }
-                    if self.place == Place::Member {
-                        self.object_depth = self.object_depth.max(self.scan.depth_most + 1);
-                        self.place = Place::MemberEnd;
-                    } else {
-                        self.close(self.scan.depth_most, depth_max, spans);
-                        self.place = Place::ElementEnd;
                     }
                 }
                 Place::KeyText(open) => {
@@ -122,12 +146,11 @@ impl Splitter {
                 }
                 Place::Lost => self.find_line(text),
                 _ if is_space(byte) => self.at += 1,
-                _ => self.step(byte, depth_max, spans),
+                _ => self.step(byte, asking.depth_max, spans),
             }
         }
         self.drop_what_is_too_long(text.len());
     }
-
     /// One byte of structure outside of values.
     fn step(&mut self, byte: u8, depth_max: u32, spans: &mut Vec<Span>) {
         match (self.place, byte) {
@@ -170,7 +193,7 @@ impl Splitter {
             (Place::Key | Place::MemberEnd, b'}') => {
                 self.at += 1;
                 if !self.envelope {
-                    self.close(self.object_depth, depth_max, spans);
+                    self.close(self.object_depth, depth_max, Verdict::Parse, spans);
                 }
                 self.place = Place::Top;
             }
@@ -189,7 +212,8 @@ impl Splitter {
             }
             _ => {
                 let end = self.at + 1;
-                spans.push(Span { start: self.at, end, failure: Some(Failure::NotJson) });
+                let failure = Some(Failure::NotJson);
+                spans.push(Span { start: self.at, end, failure, verdict: Verdict::Parse });
                 self.place = Place::Lost;
             }
         }
@@ -200,7 +224,56 @@ impl Splitter {
         self.oversize = false;
     }
 
-    fn close(&mut self, depth: u32, depth_max: u32, spans: &mut Vec<Span>) {
+    /// Whether no byte of the open element has been looked at.
+    fn is_fresh(&self) -> bool {
+        self.place == Place::InElement && self.at == self.keep && !self.oversize
+    }
+
+    /// Goes over an element that the masks hold whole.
+    fn leap(&mut self, text: &[u8], asking: &mut Asking<'_>) -> Leap {
+        if !matches!(text[self.at], b'{' | b'[') {
+            return Leap::Walk;
+        }
+        let left = text.len() - self.at;
+        let Some(extent) = asking.structure.extent(text, self.at) else {
+            // The rest of a record that the text cuts is about to come; a long one is not looked at again and again.
+            let may_come = asking.structure.reaches(text.len()) && left <= self.record_bytes_max;
+            return if may_come { Leap::Wait } else { Leap::Walk };
+        };
+        if extent.depth_most > asking.depth_max || extent.end - self.at > self.record_bytes_max {
+            return Leap::Walk;
+        }
+        let glance = Glance::new(text, asking.structure, self.at, extent);
+        // What can't be told by a glance is parsed, and so is what may be no record.
+        let verdict = if glance.is_plain() { (asking.verdict)(&glance) } else { Verdict::Parse };
+        let is_sure = verdict == Verdict::Parse || glance.is_record();
+        self.at = extent.end;
+        Leap::Done(if is_sure { verdict } else { Verdict::Parse })
+    }
+
+    /// Goes on to the end of a value byte by byte, and says whether it was reached.
+    fn walk(&mut self, text: &[u8], depth_max: u32, spans: &mut Vec<Span>) -> bool {
+        if !self.scan.advance(text, &mut self.at) {
+            return false;
+        }
+        if self.place == Place::Member {
+            self.object_depth = self.object_depth.max(self.scan.depth_most + 1);
+            self.place = Place::MemberEnd;
+        } else {
+            self.close(self.scan.depth_most, depth_max, Verdict::Parse, spans);
+            self.place = Place::ElementEnd;
+        }
+        true
+    }
+
+    fn end_element(&mut self, verdict: Verdict, spans: &mut Vec<Span>) -> bool {
+        spans.push(Span { start: self.keep, end: self.at, failure: None, verdict });
+        self.keep = self.at;
+        self.place = Place::ElementEnd;
+        true
+    }
+
+    fn close(&mut self, depth: u32, depth_max: u32, verdict: Verdict, spans: &mut Vec<Span>) {
         let failure = if self.oversize || self.at - self.keep > self.record_bytes_max {
             Some(Failure::RecordTooLong { bytes_max: self.record_bytes_max as u64 })
         } else if depth > depth_max {
@@ -208,7 +281,7 @@ impl Splitter {
         } else {
             None
         };
-        spans.push(Span { start: self.keep, end: self.at, failure });
+        spans.push(Span { start: self.keep, end: self.at, failure, verdict });
         self.keep = self.at;
         self.oversize = false;
     }
@@ -349,13 +422,23 @@ mod tests {
 
     /// Splits `text`, given in pieces of `step` bytes with the front dropped as the reader does.
     fn split(text: &str, step: usize) -> (Vec<Result<String, Failure>>, bool) {
+        split_by(&mut Structure::new(), text, step)
+    }
+
+    fn split_by(
+        structure: &mut Structure,
+        text: &str,
+        step: usize,
+    ) -> (Vec<Result<String, Failure>>, bool) {
         let mut splitter = Splitter::new(64);
+        let mut verdict = |_: &Glance<'_>| Verdict::Parse;
         let mut buffer = Vec::new();
         let mut found = Vec::new();
         for piece in text.as_bytes().chunks(step) {
             buffer.extend_from_slice(piece);
             let mut spans = Vec::new();
-            splitter.advance(&buffer, DEPTH_MAX, &mut spans);
+            let mut asking = Asking { structure, depth_max: DEPTH_MAX, verdict: &mut verdict };
+            splitter.advance(&buffer, &mut asking, &mut spans);
             for span in spans {
                 let text = String::from_utf8_lossy(&buffer[span.start..span.end]).into_owned();
                 found.push(span.failure.map_or(Ok(text), Err));
@@ -454,6 +537,15 @@ mod tests {
             step in 1_usize..9,
         ) {
             proptest::prop_assert_eq!(split(&text, step), split(&text, 10_000));
+        }
+
+        #[test]
+        fn leaps_and_walks_give_the_same_bounds(
+            text in r#"\{"Records":\[(\{|\}|\[|\]|"|\\\\|,|:|\n|1|é|\{"a":1\},){0,40}"#,
+            step in 1_usize..200,
+        ) {
+            let walked = split_by(&mut Structure::blind(), &text, step);
+            proptest::prop_assert_eq!(split(&text, step), walked);
         }
     }
 }

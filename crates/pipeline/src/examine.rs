@@ -2,10 +2,13 @@
 //! the simulation.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use trailloop_cloudtrail::{Limits, ReadSummary, Record, Scratch, read_records};
+use trailloop_cloudtrail::{
+    Glance, Limits, ReadSummary, Reader, Record, Scratch, Verdict, read_wanted,
+};
 use trailloop_finding::{Finding, Origin, Place, event_uid};
 use trailloop_rules::{MatchScratch, RuleSet};
 
@@ -36,23 +39,35 @@ pub struct RecordFilter {
 
 impl RecordFilter {
     fn passes(&self, record: Record<'_>) -> bool {
-        let listed = |list: &[String], key: &str| {
-            list.is_empty()
-                || record.text(&[key]).is_some_and(|text| list.iter().any(|one| one == text))
-        };
-        self.in_window(record)
-            && listed(&self.accounts, "recipientAccountId")
-            && listed(&self.regions, "awsRegion")
+        self.decide(|key| Some(record.text(&[key]))).unwrap_or(true)
     }
 
-    /// A record whose time cannot be read passes: leaving it out would hide it.
-    fn in_window(&self, record: Record<'_>) -> bool {
-        if self.from.is_none() && self.to.is_none() {
-            return true;
-        }
-        let Some(time) = record.text(&["eventTime"]).and_then(|text| text.parse().ok()) else {
-            return true;
+    /// Whether a record passes, if a glance can tell.
+    fn passes_at_a_glance(&self, glance: &Glance<'_>) -> Option<bool> {
+        self.decide(|key| glance.text_of(key))
+    }
+
+    /// Decides by the texts of a record's own fields, if they can be told.
+    fn decide<'r>(&self, text: impl Fn(&str) -> Option<Option<&'r str>>) -> Option<bool> {
+        let listed = |list: &[String], key: &str| {
+            let holds =
+                |text: Option<&str>| text.is_some_and(|text| list.iter().any(|one| one == text));
+            if list.is_empty() { Some(true) } else { text(key).map(holds) }
         };
+        let is_in_window = match (self.from, self.to) {
+            (None, None) => true,
+            _ => self.holds_time(text("eventTime")?),
+        };
+        Some(
+            is_in_window
+                && listed(&self.accounts, "recipientAccountId")?
+                && listed(&self.regions, "awsRegion")?,
+        )
+    }
+
+    /// A time that cannot be read passes: leaving its record out would hide it.
+    fn holds_time(&self, text: Option<&str>) -> bool {
+        let Some(time) = text.and_then(|text| text.parse().ok()) else { return true };
         self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
     }
 }
@@ -96,34 +111,85 @@ impl Worker {
         mut take: impl FnMut(Finding) -> ControlFlow<()>,
     ) -> Examined {
         let Self { scratch, matching, trial: trying, tally, enrichment } = self;
-        let mut examined = Examined::default();
         // Taken once, so that all records of an object are evaluated by the same rules.
         let in_force = engine.rules.now();
         let InForce { rules, trial } = &*in_force;
-        examined.read = read_records(object, &engine.limits, scratch, |record| {
-            if !engine.filter.passes(record) {
-                return ControlFlow::Continue(());
-            }
-            examined.records_evaluated += 1;
-            match trial {
-                None => rules.matches_into(&record, &mut matching.scratch, &mut matching.hits),
-                Some(trial) => compare(&record, (rules, matching), (trial, trying), tally),
-            }
-            let Matching { scratch, hits } = matching;
-            if !hits.is_empty() {
-                rules.enrichment_into(&record, scratch, enrichment);
-            }
-            for hit in hits.iter() {
-                let rule = rules.rule(*hit);
-                let origin = Origin { place, rule_set: rules.hash(), enrichment };
-                take(Finding::new(&rule.analytic, record, origin))?;
-            }
-            ControlFlow::Continue(())
-        });
+        let take = &mut take;
+        let filter = &engine.filter;
+        let mut evaluated = 0;
+        let mut examiner = Examiner {
+            filter,
+            rules,
+            trial,
+            matching,
+            trying,
+            tally,
+            enrichment,
+            place,
+            evaluated,
+            take,
+        };
+        let read = read_wanted(object, &engine.limits, scratch, &mut examiner);
+        evaluated = examiner.evaluated + read.passed_over;
         if let Some(trial) = trial {
+            tally.records += read.passed_over;
             trial.add(tally);
         }
-        examined
+        Examined { records_evaluated: evaluated, read }
+    }
+}
+
+/// What is done with each record of an object.
+struct Examiner<'e, T> {
+    filter: &'e RecordFilter,
+    rules: &'e RuleSet,
+    trial: &'e Option<Arc<Trial>>,
+    matching: &'e mut Matching,
+    trying: &'e mut Matching,
+    tally: &'e mut Tally,
+    enrichment: &'e mut Vec<(&'static str, String)>,
+    place: Place<'e>,
+    evaluated: u64,
+    take: &'e mut T,
+}
+
+impl<T: FnMut(Finding) -> ControlFlow<()>> Reader for Examiner<'_, T> {
+    /// Most records end here: one that no rule can match is not parsed.
+    fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
+        let may_match = |rules: &RuleSet, matching: &mut Matching| {
+            rules.may_match(glance, &mut matching.scratch)
+        };
+        match self.filter.passes_at_a_glance(glance) {
+            None => Verdict::Parse,
+            Some(false) => Verdict::Leave,
+            Some(true) if may_match(self.rules, self.matching) => Verdict::Parse,
+            Some(true) => match self.trial {
+                Some(trial) if may_match(&trial.rules, self.trying) => Verdict::Parse,
+                _ => Verdict::PassOver,
+            },
+        }
+    }
+
+    fn take(&mut self, record: Record<'_>) -> ControlFlow<()> {
+        if !self.filter.passes(record) {
+            return ControlFlow::Continue(());
+        }
+        self.evaluated += 1;
+        let Self { rules, matching, enrichment, place, .. } = self;
+        match self.trial {
+            None => rules.matches_into(&record, &mut matching.scratch, &mut matching.hits),
+            Some(trial) => compare(&record, (rules, matching), (trial, self.trying), self.tally),
+        }
+        let Matching { scratch, hits } = &mut **matching;
+        if !hits.is_empty() {
+            rules.enrichment_into(&record, scratch, enrichment);
+        }
+        for hit in hits.iter() {
+            let rule = rules.rule(*hit);
+            let origin = Origin { place: *place, rule_set: rules.hash(), enrichment };
+            (self.take)(Finding::new(&rule.analytic, record, origin))?;
+        }
+        ControlFlow::Continue(())
     }
 }
 

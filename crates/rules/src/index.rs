@@ -168,6 +168,51 @@ impl Index {
         &self.candidates[self.every_rule.clone()]
     }
 
+    /// Whether some rule is to be tried on any record.
+    pub(crate) fn asks_every_record(&self) -> bool {
+        !self.residue.is_empty()
+    }
+
+    /// Whether it holds no rule that can match.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+            && self.starts.is_empty()
+            && self.sources.is_empty()
+            && self.witnesses.is_empty()
+            && self.residue.is_empty()
+    }
+
+    /// The fields that rules have their witness in, by number.
+    pub(crate) fn witness_paths(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.witnesses.paths()
+    }
+
+    /// Whether rules stand under the source and the name.
+    pub(crate) fn may_hold_call(
+        &self,
+        source: &str,
+        name: &str,
+        scratch: &mut IndexScratch,
+    ) -> bool {
+        let IndexScratch { folded, calls, .. } = scratch;
+        !calls.get(source, name, |ranges| self.look_up(source, name, folded, ranges)).is_empty()
+    }
+
+    /// Whether rules have a witness in the text of a field.
+    pub(crate) fn may_hold_witness(
+        &self,
+        number: usize,
+        text: &str,
+        scratch: &mut IndexScratch,
+    ) -> bool {
+        self.witnesses.may_hold(number, text, &mut scratch.witness)
+    }
+
+    /// Whether keywords have a witness in the text of a record.
+    pub(crate) fn may_hold_leaf(&self, record: &[u8]) -> bool {
+        self.witnesses.may_hold_leaf(record)
+    }
+
     /// Calls `visit` with each list of rules that may match a record; a rule may come twice.
     pub(crate) fn visit(
         &self,

@@ -13,7 +13,7 @@
 //! has laid those with an `action` over one another, and gives a `rule` or a `filter`. `detection`, `modifier`, `path`,
 //! `values` and `condition` turn a detection into logic over predicates (`test`, `pattern`, `number`, `time`, `encode`),
 //! with `lists`, `gather` and `relate` for many values. `program` and `simplify` make a tree of that logic; `keys`, `index`
-//! and `witness` find the rules that a record leaves possible; `set` runs them (`strategy` counts, `memo` remembers), with
+//! and `witness` find the rules that a record leaves possible, and `gate` the records that leave none, before they are parsed; `set` runs them (`strategy` counts, `memo` remembers), with
 //! `fields` and `view` finding a field's values, `derived` and `enriched` working some out, and `evaluate`, `value` and `fold`
 //! testing them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
 //! wrong with it. `lint` looks for rules that run and are not what was meant, by what `catalogue` knows of CloudTrail, and
@@ -37,6 +37,7 @@ mod explain;
 mod fields;
 mod filter;
 mod fold;
+mod gate;
 mod gather;
 mod index;
 mod keys;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use trailloop_cloudtrail::Record;
+use trailloop_cloudtrail::{Glance, Record};
 use trailloop_enrichment::Enrichment;
 
 use crate::diagnostic::{Diagnostic, Severity, code, quoted};
@@ -17,6 +17,7 @@ use crate::enriched::{self, Facts};
 use crate::evaluate::{self, Room, Source};
 use crate::fields::{Fields, NodeId};
 use crate::filter::{self, Filter};
+use crate::gate::{Gate, GateScratch};
 use crate::index::{Candidate, Index, IndexScratch, Stand};
 use crate::lint;
 use crate::memo::{TESTS_MAX, TextMemo};
@@ -39,6 +40,7 @@ pub struct RuleSet {
     memos: usize,
     fields: Fields,
     index: Index,
+    gate: Gate,
     strategy: Strategy,
     hash: String,
     pub(crate) facts: Facts,
@@ -57,6 +59,7 @@ pub struct MatchScratch {
     memos: Vec<TextMemo>,
     view: ViewScratch,
     index: IndexScratch,
+    gate: GateScratch,
 }
 
 /// A predicate with its fields resolved.
@@ -129,6 +132,7 @@ impl RuleSet {
             asked_of_records.iter().map(|tree| Stand::of(tree, &predicates)).collect();
         let fields = fields_of(&predicates);
         let index = Index::new(&asked_of_records, &stands, &predicates, &fields);
+        let gate = Gate::new(&index);
         let mut memos = BTreeMap::new();
         let compiled: Vec<Compiled> =
             predicates.iter().map(|one| compile(one, &fields, &mut memos)).collect();
@@ -144,6 +148,7 @@ impl RuleSet {
             memos,
             fields,
             index,
+            gate,
             strategy,
             hash,
             facts,
@@ -185,6 +190,13 @@ impl RuleSet {
     #[must_use]
     pub fn strategy(&self) -> Strategy {
         self.strategy
+    }
+
+    /// Whether some rule may match a record that has not been parsed. If not, [`RuleSet::matches_into`] finds none.
+    #[must_use]
+    pub fn may_match(&self, glance: &Glance<'_>, scratch: &mut MatchScratch) -> bool {
+        self.serve(scratch);
+        self.gate.lets_pass(glance, &self.index, &mut scratch.gate, &mut scratch.index)
     }
 
     /// Finds the rules that match a record. Clears `out`, then fills it with their numbers in the order of their
@@ -258,10 +270,7 @@ impl RuleSet {
         record: &'s Record<'_>,
         scratch: &'s mut MatchScratch,
     ) -> (View<'s>, Memo<'s>, &'s mut IndexScratch) {
-        if !scratch.serves.as_ref().is_some_and(|served| Arc::ptr_eq(served, &self.identity)) {
-            let serves = Some(Arc::clone(&self.identity));
-            *scratch = MatchScratch { serves, ..MatchScratch::default() };
-        }
+        self.serve(scratch);
         let MatchScratch { known, is_true, room, memos, view, index, .. } = scratch;
         room.clear();
         let words = self.predicates.len().div_ceil(64);
@@ -271,6 +280,14 @@ impl RuleSet {
         memos.resize_with(self.memos, TextMemo::default);
         let view = View::new(record, &self.fields, &self.facts, view);
         (view, Memo { known, is_true, room, memos }, index)
+    }
+
+    /// Begins anew if the scratch served another set.
+    fn serve(&self, scratch: &mut MatchScratch) {
+        if !scratch.serves.as_ref().is_some_and(|served| Arc::ptr_eq(served, &self.identity)) {
+            let serves = Some(Arc::clone(&self.identity));
+            *scratch = MatchScratch { serves, ..MatchScratch::default() };
+        }
     }
 
     fn try_all(

@@ -9,6 +9,7 @@
 //! none out: the automaton ignores the case of ASCII alone, and arrays and objects are for the rules themselves.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
 use std::ops::Range;
 
 use aho_corasick::automaton::OverlappingState;
@@ -62,6 +63,8 @@ pub(crate) struct Witnesses {
 
 #[derive(Debug)]
 struct WitnessField {
+    /// Its dotted path; none of all strings and numbers.
+    path: Option<Box<str>>,
     source: Source,
     whole: Map<Box<str>, Range<usize>>,
     pieces: Option<Pieces>,
@@ -193,6 +196,34 @@ impl Witnesses {
     }
 }
 
+/// What can be asked without a parsed record.
+impl Witnesses {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// The fields with their numbers and paths.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (usize, &str)> {
+        let numbered = self.fields.iter().enumerate();
+        numbered.filter_map(|(number, field)| Some((number, field.path.as_deref()?)))
+    }
+
+    /// Whether a text of a field may be a witness of some rule.
+    pub(crate) fn may_hold(&self, number: usize, text: &str, scratch: &mut WitnessScratch) -> bool {
+        let WitnessScratch { folded, memos, .. } = scratch;
+        memos.resize_with(self.fields.len(), TextMemo::default);
+        self.fields[number].may_hold(text, folded, &mut memos[number])
+    }
+
+    /// Whether keywords may stand in a record of these bytes, which are ASCII and hold no escapes.
+    pub(crate) fn may_hold_leaf(&self, record: &[u8]) -> bool {
+        let mut of_leaves = self.fields.iter().filter(|field| field.path.is_none());
+        of_leaves.any(|field| {
+            field.pieces.as_ref().is_none_or(|pieces| pieces.automaton.is_match(record))
+        })
+    }
+}
+
 /// The rules under one field, before programs are written.
 struct FieldPlaces<'s> {
     field: &'s Field,
@@ -212,6 +243,7 @@ impl FieldPlaces<'_> {
             Field::AnyLeaf => Source::AnyLeaf,
             field => Source::Node(fields.node(field.keys()?)?),
         };
+        let path = self.field.keys().map(Box::from);
         let every_rule: Vec<u32> = self.every_rule.into_iter().collect();
         let every_rule = write(&every_rule);
         let networks =
@@ -229,6 +261,7 @@ impl FieldPlaces<'_> {
             }),
             Err(_) => {
                 return Some(WitnessField {
+                    path,
                     source,
                     whole: Map::default(),
                     pieces: None,
@@ -237,7 +270,7 @@ impl FieldPlaces<'_> {
                 });
             }
         };
-        Some(WitnessField { source, whole, pieces, networks, every_rule })
+        Some(WitnessField { path, source, whole, pieces, networks, every_rule })
     }
 }
 
@@ -261,42 +294,63 @@ impl WitnessField {
             }
             return;
         };
-        if self.whole.is_empty() && self.pieces.is_none() && self.networks.is_empty() {
+        if self.can_only_try_all() {
             return visit(&self.every_rule);
         }
-        let mut is_whole = || {
+        if self.is_whole(text, folded, memo) {
             fold::fold_into(text, folded);
-            self.whole.contains_key(folded.as_str())
-        };
-        if !self.whole.is_empty() && memo.get(text, WHOLE, &mut is_whole) && is_whole() {
-            visit(&self.whole[folded.as_str()]);
+            self.whole.get(folded.as_str()).into_iter().for_each(&mut *visit);
         }
-        if let Some(pieces) = &self.pieces
-            && memo.get(text, PIECE, || !text.is_ascii() || pieces.automaton.is_match(text))
+        if self.has_piece(text, memo)
+            && let Some(pieces) = &self.pieces
         {
             if !text.is_ascii() {
                 return visit(&self.every_rule);
             }
             pieces.find(text, &mut |piece| visit(&pieces.rules[piece]));
         }
-        if !self.networks.is_empty() {
-            self.visit_networks(text, memo, visit);
+        if self.is_in_network(text, memo)
+            && let Some(address) = address(text)
+        {
+            self.networks_of(address).for_each(visit);
         }
     }
 
-    fn visit_networks(
-        &self,
-        text: &str,
-        memo: &mut TextMemo,
-        visit: &mut impl FnMut(&Range<usize>),
-    ) {
-        let holding = |address| self.networks.iter().filter(move |(one, _)| one.holds(address));
-        let is_in_one = || address(text).is_some_and(|address| holding(address).next().is_some());
-        if memo.get(text, NETWORK, is_in_one)
-            && let Some(address) = address(text)
-        {
-            holding(address).for_each(|(_, rules)| visit(rules));
-        }
+    /// Whether [`WitnessField::visit`] would visit a rule for this text.
+    fn may_hold(&self, text: &str, folded: &mut String, memo: &mut TextMemo) -> bool {
+        self.can_only_try_all()
+            || self.is_whole(text, folded, memo)
+            || self.has_piece(text, memo)
+            || self.is_in_network(text, memo)
+    }
+
+    fn can_only_try_all(&self) -> bool {
+        self.whole.is_empty() && self.pieces.is_none() && self.networks.is_empty()
+    }
+
+    fn is_whole(&self, text: &str, folded: &mut String, memo: &mut TextMemo) -> bool {
+        let is_whole = || {
+            fold::fold_into(text, folded);
+            self.whole.contains_key(folded.as_str())
+        };
+        !self.whole.is_empty() && memo.get(text, WHOLE, is_whole)
+    }
+
+    fn has_piece(&self, text: &str, memo: &mut TextMemo) -> bool {
+        self.pieces.as_ref().is_some_and(|pieces| {
+            memo.get(text, PIECE, || !text.is_ascii() || pieces.automaton.is_match(text))
+        })
+    }
+
+    fn is_in_network(&self, text: &str, memo: &mut TextMemo) -> bool {
+        let is_in_one =
+            || address(text).is_some_and(|address| self.networks_of(address).next().is_some());
+        !self.networks.is_empty() && memo.get(text, NETWORK, is_in_one)
+    }
+
+    fn networks_of(&self, address: IpAddr) -> impl Iterator<Item = &Range<usize>> {
+        let holding = self.networks.iter().filter(move |(network, _)| network.holds(address));
+        holding.map(|(_, rules)| rules)
     }
 
     /// Keywords look at every string and number of the record. The rules of a piece are tried once, however many of them

@@ -1,8 +1,11 @@
 //! What the tests share.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use trailloop_cloudtrail::{Record, RecordBuffer};
+use trailloop_cloudtrail::{
+    Glance, Limits, Reader, Record, RecordBuffer, Scratch, Verdict, read_wanted,
+};
 use trailloop_rules::{Diagnostic, Lists, Loaded, MatchScratch, RuleSet, Severity};
 
 /// The root of the repository.
@@ -88,7 +91,30 @@ pub(crate) fn matches(rules: &RuleSet, json: &str) -> Vec<u32> {
     rules.matches_into(&record, &mut scratch, &mut with);
     rules.matches_without_index_into(&record, &mut scratch, &mut without);
     assert_eq!(with, without, "the index changes what matches {json}");
+    assert!(with.is_empty() || lets_pass(rules, json), "the gate hides what matches {json}");
     with
+}
+
+/// Whether the gate finds a record worth parsing, or was not asked.
+pub(crate) fn lets_pass(rules: &RuleSet, json: &str) -> bool {
+    struct Gate<'r> {
+        rules: &'r RuleSet,
+        lets_pass: bool,
+    }
+    impl Reader for Gate<'_> {
+        fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
+            self.lets_pass = self.rules.may_match(glance, &mut MatchScratch::new());
+            Verdict::Parse
+        }
+
+        fn take(&mut self, _record: Record<'_>) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+    }
+    let mut gate = Gate { rules, lets_pass: true };
+    let object = format!("[{json}]");
+    read_wanted(object.as_bytes(), &Limits::default(), &mut Scratch::new(), &mut gate);
+    gate.lets_pass
 }
 
 /// Whether a detection matches a record.

@@ -1,0 +1,62 @@
+//! Where the quotes and brackets of a JSON text are, as bit masks of 64 bytes each.
+//!
+//! [`fill`] reads text once and leaves, for each 64 bytes, which of them are quotes that open or close a string, which
+//! are brackets outside of strings, and which are beyond ASCII. That is all it takes to tell where values end, without
+//! a parser: counting bits replaces looking at bytes.
+//!
+//! The same few lines (a macro) are compiled for AVX-512 and for AVX2, and one function chooses. Here is the only `unsafe`
+//! code of the whole workspace, of two kinds. Calling a function that was compiled for an extension is sound if the
+//! processor has it, and [`fill`] asks the processor just before. Loading a vector through a pointer is sound if so many
+//! bytes are there, and the type of what is loaded from says so: an array of that length. All else indexes slices.
+//! [`fill_plainly`] is the safe twin, byte by byte, with which tests and a fuzz target compare every other.
+
+mod plain;
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use plain::fill_plainly;
+
+/// What 64 bytes of text hold; bit n stands for byte n.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(align(32))]
+pub struct Word {
+    /// Quotes that open or close a string: those that no backslash escapes.
+    pub quotes: u64,
+    /// `{` and `[` outside of strings.
+    pub opens: u64,
+    /// `}` and `]` outside of strings.
+    pub closes: u64,
+    /// How many `opens` there are. Counting bits is one instruction where the masks are made, and many elsewhere.
+    pub open_count: u8,
+    /// How many `closes` there are.
+    pub close_count: u8,
+    /// Whether a byte is a backslash or beyond ASCII: where none is, text is what it looks like.
+    pub is_odd: bool,
+}
+
+/// The bytes that one word stands for.
+pub const WORD_BYTES: usize = 64;
+
+/// Fills `words` from `text`, which begins outside of a string, and says how many hold. The last one may stand for less
+/// than 64 bytes; what would come after the text counts as white space.
+///
+/// It ends early before a word in which a backslash stands outside of a string: that is not JSON, and what such a
+/// backslash does to the quote after it is nothing to rely on.
+pub fn fill(text: &[u8], words: &mut [Word]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(count) = x86::fill(text, words) {
+        return count;
+    }
+    fill_plainly(text, words)
+}
+
+/// The extension that [`fill`] uses on this processor, for reports.
+#[must_use]
+pub fn extension() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(name) = x86::extension() {
+        return name;
+    }
+    "none"
+}
