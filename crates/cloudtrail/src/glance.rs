@@ -5,6 +5,9 @@
 //! learns from the parser that it is none. Text with an escape or beyond ASCII is not looked at: such a record is not
 //! [plain](Glance::is_plain), and only the parser knows it. So a key that is spelled with escapes can't hide, and no key
 //! inside a value can pass for the record's own.
+//!
+//! Only keys that someone wants are looked at, and of others no more than eight bytes. What comes between members is not
+//! looked at either.
 
 use std::ops::ControlFlow;
 
@@ -80,105 +83,170 @@ impl<'t> Glance<'t> {
             return true;
         }
         let mut is_record = false;
-        let flow = self.members(|key, _| {
-            is_record |= RECORD_KEYS.iter().any(|known| known.as_bytes() == key);
+        let flow = self.structure.own_keys(self.text, self.open, |key| {
+            let after = &self.text[key + 1..self.end];
+            let is_it = |known: &&str| {
+                after.strip_prefix(known.as_bytes()).is_some_and(|rest| rest.starts_with(b"\":"))
+            };
+            is_record |= RECORD_KEYS.iter().any(|known| is_it(&known));
             ControlFlow::Continue(())
         });
-        self.is_plain && flow.is_continue() && is_record
+        self.is_object() && self.is_plain && flow.is_continue() && is_record
     }
 
     /// The text of the member with this key; `None` if it can't be told for certain, `Some(None)` if there is none.
     #[must_use]
-    pub fn text_of(&self, wanted: &str) -> Option<Option<&'t str>> {
-        let (mut text, mut is_sure) = (None, self.is_plain);
-        let flow = self.members(|key, value| {
-            if key == wanted.as_bytes() {
-                is_sure &= text.is_none();
-                match value {
-                    Sight::Text(value) => text = str::from_utf8(value).ok(),
-                    _ => is_sure = false,
+    pub fn text_of(&self, wanted: &Keys) -> Option<Option<&'t str>> {
+        let mut found = None;
+        let flow = self.members(wanted, |_, value| match value {
+            Sight::Text(text) if found.is_none() => {
+                found = str::from_utf8(text).ok();
+                ControlFlow::Continue(())
+            }
+            _ => ControlFlow::Break(()),
+        });
+        (self.is_plain && flow.is_continue()).then_some(found)
+    }
+
+    /// Calls `visit` with the number and the value of each member whose key is wanted, in order, until it breaks. Breaks also
+    /// where a member can't be told, and where a key begins as a wanted one does before a dot.
+    pub fn members(
+        &self,
+        wanted: &Keys,
+        mut visit: impl FnMut(usize, Sight<'t>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if !self.is_object() {
+            return ControlFlow::Break(());
+        }
+        let end = self.structure.own_keys(self.text, self.open, |open| {
+            let after = &self.text[open + 1..self.end];
+            for (number, length) in wanted.that_may_stand(after) {
+                match after.get(length) {
+                    Some(b'.') => return ControlFlow::Break(()),
+                    Some(b'"') => visit(number, self.value(open + length + 2)?)?,
+                    _ => {}
                 }
             }
             ControlFlow::Continue(())
-        });
-        (flow.is_continue() && is_sure).then_some(text)
+        })?;
+        if end == self.end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    /// Calls `visit` with each member's key and value, in order, until it breaks. Breaks also where a member can't be told.
-    pub fn members(
-        &self,
-        mut visit: impl FnMut(&'t [u8], Sight<'t>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        match self.try_members(&mut visit) {
-            Some(()) => ControlFlow::Continue(()),
-            None => ControlFlow::Break(()),
+    /// The value of a member, given the offset after its key.
+    fn value(&self, at: usize) -> ControlFlow<(), Sight<'t>> {
+        let text = &self.text[..self.end];
+        let colon = after_space(text, at);
+        let at = after_space(text, colon + 1);
+        if text.get(colon) != Some(&b':') {
+            return ControlFlow::Break(());
         }
-    }
-
-    /// None is for breaking off.
-    fn try_members(
-        &self,
-        visit: &mut impl FnMut(&'t [u8], Sight<'t>) -> ControlFlow<()>,
-    ) -> Option<()> {
-        let text = self.text;
-        let last = self.end - 1;
-        if (text[self.open], text[last]) != (b'{', b'}') {
-            return None;
-        }
-        let mut quotes = self.structure.quotes_from(self.open);
-        let mut at = after_space(text, self.open + 1);
-        if at == last {
-            return Some(());
-        }
-        loop {
-            let key_open = quotes.next().filter(|open| *open == at)?;
-            let key_end = quotes.next().filter(|end| *end < last)?;
-            at = after_space(text, key_end + 1);
-            if text[at] != b':' {
-                return None;
-            }
-            at = after_space(text, at + 1);
-            let value = match text[at] {
-                b'"' => {
-                    let open = quotes.next().filter(|open| *open == at)?;
-                    let end = quotes.next().filter(|end| *end < last)?;
-                    at = end + 1;
-                    Sight::Text(&text[open + 1..end])
+        ControlFlow::Continue(match text.get(at) {
+            Some(b'"') => {
+                let end = self.structure.quote_from(at + 1).filter(|end| *end < self.end);
+                match end {
+                    Some(end) => Sight::Text(&text[at + 1..end]),
+                    None => return ControlFlow::Break(()),
                 }
-                b'{' | b'[' => {
-                    let open = at;
-                    at = self.structure.end_of(open).filter(|end| *end <= last)?;
-                    quotes = self.structure.quotes_from(at);
-                    match text[open] {
-                        b'{' => Sight::Object(Self { open, end: at, ..*self }),
-                        _ => Sight::Array,
-                    }
-                }
-                _ => self.scalar(&mut at)?,
-            };
-            visit(&text[key_open + 1..key_end], value).continue_value()?;
-            at = after_space(text, at);
-            match text[at] {
-                b',' => at = after_space(text, at + 1),
-                b'}' if at == last => return Some(()),
-                _ => return None,
             }
-        }
+            Some(b'{') => match self.structure.end_of(self.text, at) {
+                Some(end) if end <= self.end => Sight::Object(Self { open: at, end, ..*self }),
+                _ => return ControlFlow::Break(()),
+            },
+            Some(b'n') => Sight::Null,
+            Some(b'[') => Sight::Array,
+            _ => Sight::Other,
+        })
     }
 
-    /// A literal or a number.
-    #[inline]
-    fn scalar(&self, at: &mut usize) -> Option<Sight<'t>> {
-        let rest = &self.text[*at..self.end];
-        let is_part =
-            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-        let length = rest.iter().position(|byte| !is_part(byte)).filter(|length| *length > 0)?;
-        *at += length;
-        Some(if &rest[..length] == b"null" { Sight::Null } else { Sight::Other })
+    fn is_object(&self) -> bool {
+        (self.text[self.open], self.text[self.end - 1]) == (b'{', b'}')
     }
 }
 
-/// The first offset from `at` on that holds no white space. An object's text always ends in its bracket.
+/// Keys to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    keys: Vec<Key>,
+    /// A bit for each hash of eight bytes that a wanted key may begin with; all, if one is shorter.
+    heads: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    text: Box<str>,
+    /// Its first eight bytes, with zeros where it is shorter, and ones where it is not.
+    head: u64,
+    mask: u64,
+}
+
+impl Keys {
+    /// Keys, numbered in this order.
+    pub fn new<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {
+        let key = |text: &str| {
+            let bytes = text.as_bytes();
+            let length = bytes.len().min(8);
+            let (mut head, mut mask) = ([0; 8], [0; 8]);
+            head[..length].copy_from_slice(&bytes[..length]);
+            mask[..length].fill(u8::MAX);
+            Key {
+                text: text.into(),
+                head: u64::from_le_bytes(head),
+                mask: u64::from_le_bytes(mask),
+            }
+        };
+        let keys: Vec<Key> = keys.into_iter().map(key).collect();
+        let heads = keys.iter().map(|key| if key.mask == !0 { bit(key.head) } else { !0 });
+        let heads = heads.fold(0, |all, bit| all | bit);
+        Self { keys, heads }
+    }
+
+    /// The numbers and lengths of the keys that the text begins with.
+    #[inline]
+    fn that_may_stand<'k>(&'k self, text: &'k [u8]) -> impl Iterator<Item = (usize, usize)> + 'k {
+        let head = eight(text);
+        let keys = if self.heads & bit(head) == 0 { &[][..] } else { &self.keys };
+        let fits = move |key: &Key| head & key.mask == key.head && key.begins(text);
+        let fitting = keys.iter().enumerate().filter(move |(_, key)| fits(key));
+        fitting.map(|(number, key)| (number, key.text.len()))
+    }
+}
+
+impl Key {
+    /// Whether the text begins with the key, given that its first eight bytes do.
+    #[inline]
+    fn begins(&self, text: &[u8]) -> bool {
+        let (key, length) = (self.text.as_bytes(), self.text.len());
+        match length {
+            0..=8 => true,
+            // The last eight bytes overlap the first, so that no byte is left out.
+            9..=16 => text
+                .get(length - 8..length)
+                .is_some_and(|tail| eight(tail) == eight(&key[length - 8..])),
+            _ => text.starts_with(key),
+        }
+    }
+}
+
+/// The first eight bytes of a text, with zeros where it is shorter.
+#[inline]
+fn eight(text: &[u8]) -> u64 {
+    match text.first_chunk::<8>() {
+        Some(head) => u64::from_le_bytes(*head),
+        None => {
+            let mut head = [0; 8];
+            head[..text.len()].copy_from_slice(text);
+            u64::from_le_bytes(head)
+        }
+    }
+}
+
+/// One of 64 bits, by a hash of eight bytes.
+#[inline]
+fn bit(head: u64) -> u64 {
+    1 << (head.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+}
+
+/// The first offset from `at` on that holds no white space.
 #[inline]
 fn after_space(text: &[u8], mut at: usize) -> usize {
     while matches!(text.get(at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
@@ -191,15 +259,15 @@ fn after_space(text: &[u8], mut at: usize) -> usize {
 mod tests {
     use super::*;
 
+    const WANTED: [&str; 9] =
+        ["a", "c", "e", "f", "g", "h", "eventName", "eventSource", "userIdentity"];
+
     fn seen(text: &str) -> Option<Vec<String>> {
-        fn all(glance: &Glance<'_>, above: &str, seen: &mut Vec<String>) -> bool {
-            let flow = glance.members(|key, value| {
-                let key = format!("{above}{}", String::from_utf8_lossy(key));
+        fn all(glance: &Glance<'_>, above: &str, seen: &mut Vec<String>) -> ControlFlow<()> {
+            glance.members(&Keys::new(WANTED), |number, value| {
+                let key = format!("{above}{}", WANTED[number]);
                 match value {
-                    Sight::Object(object) if !all(&object, &format!("{key}."), seen) => {
-                        return ControlFlow::Break(());
-                    }
-                    Sight::Object(_) => {}
+                    Sight::Object(object) => all(&object, &format!("{key}."), seen)?,
                     Sight::Text(text) => {
                         seen.push(format!("{key}={}", String::from_utf8_lossy(text)));
                     }
@@ -208,41 +276,46 @@ mod tests {
                     Sight::Other => seen.push(format!("{key} other")),
                 }
                 ControlFlow::Continue(())
-            });
-            flow.is_continue()
+            })
         }
         let mut structure = Structure::new();
         let extent = structure.extent(text.as_bytes(), 0)?;
         let mut found = Vec::new();
         let glance = Glance::new(text.as_bytes(), &structure, 0, extent);
-        all(&glance, "", &mut found).then_some(found)
+        all(&glance, "", &mut found).is_continue().then_some(found)
     }
 
     #[test]
     fn members_are_the_objects_own() {
-        let text = r#"{"a":"b","c":{"a":"x{}","d":{}},"e":[{"a":"y"}], "f" : null ,"g":-1.5e3,"h":true,"":""}"#;
-        let expected =
-            ["a=b", "c.a=x{}", "e[]", "f null", "g other", "h other", "="].map(String::from);
-        assert_eq!(seen(text), Some(expected.to_vec()));
-        assert_eq!(seen("{}"), Some(Vec::new()));
-        assert_eq!(seen("{ }"), Some(Vec::new()));
+        let text = r#"{"a":"b","c":{"a":"x{}","d":{"a":1}},"e":[{"a":"y"},"a"], "f" : null ,"g":-1.5e3,"h":true,
+            "x":"a","":"","eventNames":"no","eventName":"GetObject","eventSourc":1,"userIdentity":{"b":[[]],"c":"d"}}"#;
+        let expected = [
+            "a=b",
+            "c.a=x{}",
+            "e[]",
+            "f null",
+            "g other",
+            "h other",
+            "eventName=GetObject",
+            "userIdentity.c=d",
+        ];
+        assert_eq!(seen(text), Some(expected.map(String::from).to_vec()));
+        for none in ["{}", "{ }", r#"{"b":{"a":1}}"#, r#"{"b":"a"}"#] {
+            assert_eq!(seen(none), Some(Vec::new()), "{none}");
+        }
     }
 
     #[test]
-    fn what_is_not_json_is_not_told() {
+    fn what_can_not_be_told_is_not_told() {
         for text in [
             r#"{"a"}"#,
-            r#"{"a":}"#,
-            r#"{"a":1,}"#,
             r#"{"a" "b"}"#,
-            r#"{a:1}"#,
-            r#"{"a":"b""c":1}"#,
-            r#"{"a":1 "b":2}"#,
-            r#"{,}"#,
-            r#"{"a":{]}"#,
             r#"["a"]"#,
-            r#"{"a":[1]2}"#,
-            r#"{"a":"b"x}"#,
+            r#"{"a":{]}"#,
+            r#"{"a":1]"#,
+            r#"{"a.b":1}"#,
+            r#"{"eventName.x":1}"#,
+            r#"{"x": "a"}"#,
         ] {
             assert_eq!(seen(text), None, "{text}");
         }
@@ -254,7 +327,7 @@ mod tests {
             let mut structure = Structure::new();
             let extent = structure.extent(text.as_bytes(), 0).unwrap();
             let glance = Glance::new(text.as_bytes(), &structure, 0, extent);
-            glance.text_of("k").map(|found| found.map(str::to_owned))
+            glance.text_of(&Keys::new(["k"])).map(|found| found.map(str::to_owned))
         };
         assert_eq!(text_of(r#"{"a":"b","k":"v"}"#), Some(Some("v".to_owned())));
         assert_eq!(text_of(r#"{"a":{"k":"v"}}"#), Some(None));

@@ -3,7 +3,10 @@
 //! A stretch begins where a value may begin, outside of any string, so that it needs to know nothing of what came before
 //! it. It is short enough for its masks and its text to stay in the fastest caches while records are looked at.
 
-use trailloop_masks::{WORD_BYTES, Word, fill};
+use std::ops::ControlFlow;
+use std::slice::Iter;
+
+use trailloop_masks::{WORD_BYTES, Word, fill, opens};
 
 /// The bytes of text looked at together.
 pub(crate) const STRETCH_BYTES: usize = 32 << 10;
@@ -50,7 +53,7 @@ impl Structure {
     pub(crate) fn extent(&mut self, text: &[u8], open: usize) -> Option<Extent> {
         let holds = self.start..self.start + self.count * WORD_BYTES;
         if holds.contains(&open)
-            && let Some(extent) = self.extent_here(open)
+            && let Some(extent) = self.extent_here(text, open)
         {
             return Some(extent);
         }
@@ -59,7 +62,7 @@ impl Structure {
             self.start = open;
             self.count = fill(&text[open..end], &mut self.words);
         }
-        self.extent_here(open)
+        self.extent_here(text, open)
     }
 
     /// Whether the stretch reaches the end of the text: more text may end a value that does not end here.
@@ -67,105 +70,171 @@ impl Structure {
         self.start + self.count * WORD_BYTES >= text_bytes
     }
 
-    /// The extent of the object or array that opens at an offset of this stretch: a record's, which spans many words, most
-    /// of them without its end.
-    fn extent_here(&self, open: usize) -> Option<Extent> {
-        let (first, bit) = self.place(open);
-        let mut words = self.words[..self.count].iter().enumerate().skip(first);
-        let (_, word) = words.next()?;
-        let after = !1 << bit;
-        let mut depth = 1;
-        let (mut depth_most, mut is_odd) = (u32::from(word.open_count), word.is_odd);
-        if let Some(last) = close(word.opens & after, word.closes & after, &mut depth) {
-            return Some(self.extent_of((first, last), depth_most, is_odd));
-        }
-        for (nth, word) in words {
+    fn extent_here(&self, text: &[u8], open: usize) -> Option<Extent> {
+        let mut levels = self.levels(text, open);
+        let word = levels.pass()?;
+        // What stands before the bracket in its word counts as well, which makes neither bound wrong.
+        let mut depth_most = u32::from(word.open_count);
+        let mut is_odd = word.is_odd;
+        while levels.end.is_none() {
+            // Most words can't hold the end: a record has a few brackets, and they are far from its own.
+            let deep = levels.words.as_slice().iter().take_while(|word| {
+                let (opened, closed) = (u32::from(word.open_count), u32::from(word.close_count));
+                let is_deep = levels.depth > closed;
+                if is_deep {
+                    is_odd |= word.is_odd;
+                    depth_most = depth_most.max(levels.depth + opened);
+                    levels.depth = levels.depth + opened - closed;
+                }
+                is_deep
+            });
+            let count = deep.count();
+            levels.skip(count);
+            let word = levels.pass()?;
+            depth_most = depth_most.max(levels.depth_before + u32::from(word.open_count));
             is_odd |= word.is_odd;
-            let (opens, closes) = (u32::from(word.open_count), u32::from(word.close_count));
-            depth_most = depth_most.max(depth + opens);
-            if depth > closes {
-                depth = depth + opens - closes;
-            } else if let Some(last) = close(word.opens, word.closes, &mut depth) {
-                return Some(self.extent_of((nth, last), depth_most, is_odd));
+        }
+        levels.end.map(|end| Extent { end, depth_most, is_plain: !is_odd })
+    }
+
+    /// A walk over the words from the bracket at an offset on.
+    fn levels<'s>(&'s self, text: &'s [u8], open: usize) -> Levels<'s> {
+        let (word, bit) = self.place(open);
+        Levels {
+            text,
+            words: self.words.get(word..self.count).unwrap_or_default().iter(),
+            at: self.start + word * WORD_BYTES,
+            after: !1 << bit,
+            depth: 1,
+            depth_before: 1,
+            end: None,
+        }
+    }
+
+    /// Calls `visit` with the offsets of the quotes that open what may be keys of the object at an offset, those inside its
+    /// values left out, until it breaks. Gives the offset just after the object.
+    #[inline]
+    pub(crate) fn own_keys(
+        &self,
+        text: &[u8],
+        open: usize,
+        mut visit: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> ControlFlow<(), usize> {
+        let mut levels = self.levels(text, open);
+        loop {
+            let (mut own, at) = (0, levels.at);
+            let Some(word) = levels.next(&mut |bits| own |= bits) else {
+                return ControlFlow::Break(());
+            };
+            let mut keys = word.keys & own;
+            while keys != 0 {
+                visit(at + keys.trailing_zeros() as usize)?;
+                keys &= keys - 1;
+            }
+            if let Some(end) = levels.end {
+                return ControlFlow::Continue(end);
             }
         }
-        None
     }
 
-    /// The offset just after the last bracket of an object or array inside of a record of this stretch; it is short, and
-    /// has few brackets.
-    pub(crate) fn end_of(&self, open: usize) -> Option<usize> {
-        let (first, bit) = self.place(open);
-        let mut after = !1 << bit;
-        let mut depth = 1;
-        for (nth, word) in self.words[..self.count].iter().enumerate().skip(first) {
-            if let Some(last) = close(word.opens & after, word.closes & after, &mut depth) {
-                return Some(self.extent_of((nth, last), 0, false).end);
-            }
-            after = !0;
+    /// The offset just after the object or array at an offset.
+    pub(crate) fn end_of(&self, text: &[u8], open: usize) -> Option<usize> {
+        let mut levels = self.levels(text, open);
+        while levels.end.is_none() {
+            levels.pass()?;
         }
-        None
+        levels.end
     }
 
-    fn extent_of(&self, (word, bit): (usize, u32), depth_most: u32, is_odd: bool) -> Extent {
-        let end = self.start + word * WORD_BYTES + bit as usize + 1;
-        Extent { end, depth_most, is_plain: !is_odd }
-    }
-
-    /// The quotes of the stretch from an offset on.
-    pub(crate) fn quotes_from(&self, at: usize) -> Quotes<'_> {
-        let (word, bit) = self.place(at);
+    /// The offset of the next quote from an offset on.
+    #[inline]
+    pub(crate) fn quote_from(&self, at: usize) -> Option<usize> {
+        let (mut nth, bit) = self.place(at);
         let words = &self.words[..self.count];
-        let bits = words.get(word).map_or(0, |word| word.quotes & (!0 << bit));
-        Quotes { words, word, bits, start: self.start }
+        let mut quotes = words.get(nth)?.quotes & (!0 << bit);
+        while quotes == 0 {
+            nth += 1;
+            quotes = words.get(nth)?.quotes;
+        }
+        Some(self.start + nth * WORD_BYTES + quotes.trailing_zeros() as usize)
     }
 
+    #[inline]
     fn place(&self, at: usize) -> (usize, usize) {
         let offset = at.saturating_sub(self.start);
         (offset / WORD_BYTES, offset % WORD_BYTES)
     }
 }
 
-/// The bit of the bracket that closes `depth` open ones; without one, `depth` is how many are open after it.
-#[inline]
-fn close(opens: u64, closes: u64, depth: &mut u32) -> Option<u32> {
-    let mut brackets = opens | closes;
-    while brackets != 0 {
-        let bit = brackets.trailing_zeros();
-        if closes >> bit & 1 == 0 {
-            *depth += 1;
-        } else {
-            *depth -= 1;
-            if *depth == 0 {
-                return Some(bit);
-            }
-        }
-        brackets &= brackets - 1;
+/// A walk over the inside of an object or array, word by word.
+struct Levels<'s> {
+    text: &'s [u8],
+    words: Iter<'s, Word>,
+    /// The offset of the next word's first byte.
+    at: usize,
+    /// The bits of the next word that are inside.
+    after: u64,
+    /// How many brackets are open before the next word, and were before this one; the object's own is the first.
+    depth: u32,
+    depth_before: u32,
+    /// The offset just after the object, once it is reached.
+    end: Option<usize>,
+}
+
+impl<'s> Levels<'s> {
+    /// Leaves out words of which all is known.
+    fn skip(&mut self, words: usize) {
+        self.words = self.words.as_slice().get(words..).unwrap_or_default().iter();
+        self.at += words * WORD_BYTES;
     }
-    None
-}
 
-/// The offsets of quotes, in order.
-#[derive(Clone)]
-pub(crate) struct Quotes<'s> {
-    words: &'s [Word],
-    word: usize,
-    bits: u64,
-    start: usize,
-}
-
-impl Iterator for Quotes<'_> {
-    type Item = usize;
-
+    /// Goes over the next word.
     #[inline]
-    fn next(&mut self) -> Option<usize> {
-        while self.bits == 0 {
-            self.word += 1;
-            self.bits = self.words.get(self.word)?.quotes;
+    fn pass(&mut self) -> Option<&'s Word> {
+        self.next(&mut |_| ())
+    }
+
+    /// Goes over the next word, and calls `own` with its bits that stand in the object itself and not in a value of it.
+    #[inline]
+    fn next(&mut self, own: &mut impl FnMut(u64)) -> Option<&'s Word> {
+        let word = self.words.next()?;
+        let at = self.at;
+        self.at += WORD_BYTES;
+        self.depth_before = self.depth;
+        let after = std::mem::replace(&mut self.after, !0);
+        let (opened, closed) = (u32::from(word.open_count), u32::from(word.close_count));
+        // Most words are whole and deep inside.
+        if after == !0 && self.depth > closed + 1 {
+            self.depth = self.depth + opened - closed;
+            return Some(word);
         }
-        let bit = self.bits.trailing_zeros() as usize;
-        self.bits &= self.bits - 1;
-        Some(self.start + self.word * WORD_BYTES + bit)
+        let mut since = if self.depth == 1 { after } else { 0 };
+        let mut brackets = word.brackets & after;
+        while brackets != 0 {
+            let bit = brackets.trailing_zeros();
+            let before = (1 << bit) - 1;
+            if self.text.get(at + bit as usize).is_some_and(|bracket| opens(*bracket)) {
+                if self.depth == 1 {
+                    own(since & before);
+                    since = 0;
+                }
+                self.depth += 1;
+            } else {
+                self.depth -= 1;
+                match self.depth {
+                    0 => {
+                        own(since & before);
+                        self.end = Some(at + bit as usize + 1);
+                        return Some(word);
+                    }
+                    1 => since = !before,
+                    _ => {}
+                }
+            }
+            brackets &= brackets - 1;
+        }
+        own(since);
+        Some(word)
     }
 }
 

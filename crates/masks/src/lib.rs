@@ -23,16 +23,25 @@ pub use plain::fill_plainly;
 pub struct Word {
     /// Quotes that open or close a string: those that no backslash escapes.
     pub quotes: u64,
-    /// `{` and `[` outside of strings.
-    pub opens: u64,
-    /// `}` and `]` outside of strings.
-    pub closes: u64,
-    /// How many `opens` there are. Counting bits is one instruction where the masks are made, and many elsewhere.
+    /// Quotes that open a string and do not come right after a colon: of all keys, and of a value only where white space
+    /// or an array's bracket or comma stands before it.
+    pub keys: u64,
+    /// `{`, `[`, `}` and `]` outside of strings; [`opens`] tells them apart.
+    pub brackets: u64,
+    /// How many of the brackets open. Counting bits is one instruction where the masks are made, and many elsewhere.
     pub open_count: u8,
-    /// How many `closes` there are.
+    /// How many of the brackets close.
     pub close_count: u8,
     /// Whether a byte is a backslash or beyond ASCII: where none is, text is what it looks like.
     pub is_odd: bool,
+}
+
+/// Whether a bracket opens.
+#[inline]
+#[must_use]
+pub fn opens(bracket: u8) -> bool {
+    const ONLY_IN_OPENING: u8 = 0b10;
+    bracket & ONLY_IN_OPENING != 0
 }
 
 /// The bytes that one word stands for.

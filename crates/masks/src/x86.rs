@@ -8,6 +8,7 @@ use crate::{WORD_BYTES, Word};
 struct Kinds {
     quotes: u64,
     backslashes: u64,
+    colons: u64,
     opens: u64,
     closes: u64,
     high: u64,
@@ -22,8 +23,9 @@ const EVEN_BITS: u64 = 0x5555_5555_5555_5555;
 /// The walk over the blocks of a text, with `$kinds` and `$strings` compiled into it for one extension.
 macro_rules! walk {
     ($text:ident, $words:ident, $kinds:ident, $strings:ident) => {{
-        // All ones if the block before ended inside a string, and one if it ended in a backslash that escapes.
-        let (mut inside, mut escapes) = (0_u64, 0_u64);
+        // Of the block before: all ones if it ended inside a string, one if it ended in a backslash that escapes, one if in
+        // a colon.
+        let (mut inside, mut escapes, mut colon) = (0_u64, 0_u64, 0_u64);
         let mut step = |block: &[u8; WORD_BYTES], word: &mut Word| {
             let kinds = $kinds(block);
             let escaped = match kinds.backslashes | escapes {
@@ -33,11 +35,13 @@ macro_rules! walk {
             let quotes = kinds.quotes & !escaped;
             let strings = $strings(quotes) ^ inside;
             inside = (strings.cast_signed() >> 63).cast_unsigned();
+            let after_colon = kinds.colons << 1 | colon;
+            colon = kinds.colons >> 63;
             let (opens, closes) = (kinds.opens & !strings, kinds.closes & !strings);
             *word = Word {
                 quotes,
-                opens,
-                closes,
+                keys: quotes & strings & !after_colon,
+                brackets: opens | closes,
                 open_count: opens.count_ones() as u8,
                 close_count: closes.count_ones() as u8,
                 is_odd: kinds.high | kinds.backslashes != 0,
@@ -139,6 +143,7 @@ fn kinds_avx512(block: &[u8; WORD_BYTES]) -> Kinds {
     Kinds {
         quotes: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(signed(b'"'))),
         backslashes: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(signed(b'\\'))),
+        colons: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(signed(b':'))),
         opens: _mm512_cmpeq_epi8_mask(folded, _mm512_set1_epi8(signed(b'{'))),
         closes: _mm512_cmpeq_epi8_mask(folded, _mm512_set1_epi8(signed(b'}'))),
         high: _mm512_movepi8_mask(bytes),
@@ -166,6 +171,7 @@ fn kinds_avx2(block: &[u8; WORD_BYTES]) -> Kinds {
     Kinds {
         quotes: equal(low, high, b'"'),
         backslashes: equal(low, high, b'\\'),
+        colons: equal(low, high, b':'),
         opens: equal(folded.0, folded.1, b'{'),
         closes: equal(folded.0, folded.1, b'}'),
         high: mask(low, high),
@@ -225,7 +231,7 @@ mod tests {
         }
 
         #[test]
-        fn nearly_json(text in "(\\{|\\}|\\[|\\]|\"|\\\\|x|é|,){0,400}", room in 0_usize..9) {
+        fn nearly_json(text in "(\\{|\\}|\\[|\\]|\"|\\\\|x|é|,|:){0,400}", room in 0_usize..9) {
             check(text.as_bytes(), room);
         }
     }

@@ -2,12 +2,12 @@
 //! the simulation.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use trailloop_cloudtrail::{
-    Glance, Limits, ReadSummary, Reader, Record, Scratch, Verdict, read_wanted,
+    Glance, Keys, Limits, ReadSummary, Reader, Record, Scratch, Verdict, read_wanted,
 };
 use trailloop_finding::{Finding, Origin, Place, event_uid};
 use trailloop_rules::{MatchScratch, RuleSet};
@@ -37,31 +37,37 @@ pub struct RecordFilter {
     pub regions: Vec<String>,
 }
 
+/// The fields that a filter looks at.
+static TIME: LazyLock<Keys> = LazyLock::new(|| Keys::new(["eventTime"]));
+static ACCOUNT: LazyLock<Keys> = LazyLock::new(|| Keys::new(["recipientAccountId"]));
+static REGION: LazyLock<Keys> = LazyLock::new(|| Keys::new(["awsRegion"]));
+
 impl RecordFilter {
     fn passes(&self, record: Record<'_>) -> bool {
-        self.decide(|key| Some(record.text(&[key]))).unwrap_or(true)
+        let (time, account, region) = ("eventTime", "recipientAccountId", "awsRegion");
+        let text = |key: &str| Some(record.text(&[key]));
+        self.decide(|| text(time), || text(account), || text(region)).unwrap_or(true)
     }
 
     /// Whether a record passes, if a glance can tell.
     fn passes_at_a_glance(&self, glance: &Glance<'_>) -> Option<bool> {
-        self.decide(|key| glance.text_of(key))
+        let text = |key: &Keys| glance.text_of(key);
+        self.decide(|| text(&TIME), || text(&ACCOUNT), || text(&REGION))
     }
 
-    /// Decides by the texts of a record's own fields, if they can be told.
-    fn decide<'r>(&self, text: impl Fn(&str) -> Option<Option<&'r str>>) -> Option<bool> {
-        let listed = |list: &[String], key: &str| {
-            let holds =
-                |text: Option<&str>| text.is_some_and(|text| list.iter().any(|one| one == text));
-            if list.is_empty() { Some(true) } else { text(key).map(holds) }
-        };
-        let is_in_window = match (self.from, self.to) {
-            (None, None) => true,
-            _ => self.holds_time(text("eventTime")?),
-        };
+    /// Decides by the texts of a record's own fields, if they can be told. Most filters ask for none of them.
+    fn decide<'r>(
+        &self,
+        time: impl Fn() -> Option<Option<&'r str>>,
+        account: impl Fn() -> Option<Option<&'r str>>,
+        region: impl Fn() -> Option<Option<&'r str>>,
+    ) -> Option<bool> {
+        let lists =
+            |list: &[String], text: Option<&str>| list.iter().any(|one| Some(one.as_str()) == text);
         Some(
-            is_in_window
-                && listed(&self.accounts, "recipientAccountId")?
-                && listed(&self.regions, "awsRegion")?,
+            ((self.from.is_none() && self.to.is_none()) || self.holds_time(time()?))
+                && (self.accounts.is_empty() || lists(&self.accounts, account()?))
+                && (self.regions.is_empty() || lists(&self.regions, region()?)),
         )
     }
 

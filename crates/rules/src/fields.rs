@@ -72,7 +72,8 @@ const PRINTED_BYTES: usize = 24;
 
 impl Print {
     #[inline]
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(key: &str) -> Self {
+        let bytes = key.as_bytes();
         let (head, tail) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
             (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
             _ => {
@@ -88,13 +89,6 @@ impl Print {
         Self { bytes: bytes.len(), head, middle, tail }
     }
 
-    /// A number that differs for most keys.
-    #[inline]
-    pub(crate) fn hash(self) -> usize {
-        let mixed = (self.head ^ self.tail.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        usize::try_from(mixed >> 48).unwrap_or(0) ^ self.bytes
-    }
-
     /// Whether the print is the whole key.
     #[inline]
     pub(crate) fn is_whole(self) -> bool {
@@ -104,7 +98,7 @@ impl Print {
 
 impl Key {
     fn new(text: &str) -> Self {
-        Self { print: Print::of(text.as_bytes()), text: text.into() }
+        Self { print: Print::of(text), text: text.into() }
     }
 
     #[inline]
@@ -190,6 +184,11 @@ impl Fields {
         self.inner[id as usize] as usize
     }
 
+    /// A node's key in its parent.
+    pub(crate) fn key(&self, id: NodeId) -> &str {
+        &self.keys[id as usize].text
+    }
+
     pub(crate) fn path(&self, id: NodeId) -> &Path {
         &self.nodes[id as usize].path
     }
@@ -204,7 +203,7 @@ impl Fields {
         if let Some(by_key) = &node.by_key {
             return by_key.get(key).copied();
         }
-        let print = Print::of(key.as_bytes());
+        let print = Print::of(key);
         let range = node.children.start as usize..node.children.end as usize;
         let nth = self.keys[range].iter().position(|child| child.is(print, key))?;
         Some(node.children.start + number(nth))

@@ -8,20 +8,26 @@
 
 use std::ops::ControlFlow;
 
-use trailloop_cloudtrail::{Glance, JsonTexts, Sight};
+use trailloop_cloudtrail::{Glance, JsonTexts, Keys, Sight};
 
-use crate::fields::{Fields, NAME, NodeId, Print, ROOT, SOURCE};
+use crate::fields::{Fields, NAME, NodeId, ROOT, SOURCE};
 use crate::index::{Index, IndexScratch};
-
-/// So many keys are remembered.
-const KEYS_SEEN: usize = 256;
 
 /// The fields that the gate looks at.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    fields: Fields,
-    /// For each node the number of the index's witness field, if it is one.
-    witnesses: Vec<Option<usize>>,
+    nodes: Vec<Node>,
+}
+
+/// A field, or one that has fields below it.
+#[derive(Debug)]
+struct Node {
+    /// The keys below it, in the order of the nodes that they lead to, of which this is the first.
+    keys: Keys,
+    first: NodeId,
+    is_inner: bool,
+    /// The number of the index's witness field, if it is one.
+    witness: Option<usize>,
 }
 
 /// What a worker keeps for the gate.
@@ -29,16 +35,6 @@ pub(crate) struct Gate {
 pub(crate) struct GateScratch {
     /// A bit a node: whether the record had it already.
     had: Vec<u64>,
-    /// What is known of keys, each in one place: records have a few dozen different ones.
-    seen: Vec<Seen>,
-}
-
-/// A key of a node's object, and the child it is, if it is one.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    print: Print,
-    node: NodeId,
-    child: Option<NodeId>,
 }
 
 /// Going on means that no rule was found yet, breaking that one may match.
@@ -47,13 +43,20 @@ type Flow = ControlFlow<()>;
 impl Gate {
     pub(crate) fn new(index: &Index) -> Self {
         let fields = Fields::new(index.witness_paths().map(|(_, path)| path));
-        let mut witnesses = vec![None; fields.len()];
-        for (number, path) in index.witness_paths() {
-            if let Some(node) = fields.node(path) {
-                witnesses[node as usize] = Some(number);
+        let number = |path: Option<&str>| {
+            let mut paths = index.witness_paths();
+            paths.find(|(_, one)| Some(*one) == path).map(|(number, _)| number)
+        };
+        let node = |id: NodeId| {
+            let children = fields.children(id);
+            Node {
+                keys: Keys::new(children.clone().map(|child| fields.key(child))),
+                first: children.start,
+                is_inner: !children.is_empty(),
+                witness: number(fields.path(id).keys()),
             }
-        }
-        Self { fields, witnesses }
+        };
+        Self { nodes: (0..).take(fields.len()).map(node).collect() }
     }
 
     /// Whether some rule of the index may match the record.
@@ -71,8 +74,7 @@ impl Gate {
             return false;
         }
         scratch.had.clear();
-        scratch.had.resize(self.fields.len().div_ceil(64), 0);
-        scratch.seen.resize(KEYS_SEEN, Seen::default());
+        scratch.had.resize(self.nodes.len().div_ceil(64), 0);
         let mut look = Look { gate: self, index, scratch, index_scratch, source: None, name: None };
         if look.at_object(ROOT, glance).is_break() {
             return true;
@@ -93,69 +95,43 @@ struct Look<'l, 't> {
     index: &'l Index,
     scratch: &'l mut GateScratch,
     index_scratch: &'l mut IndexScratch,
-    source: Option<&'t str>,
-    name: Option<&'t str>,
+    source: Option<&'t [u8]>,
+    name: Option<&'t [u8]>,
 }
 
 impl<'t> Look<'_, 't> {
     fn at_object(&mut self, node: NodeId, glance: &Glance<'t>) -> Flow {
-        glance.members(|key, value| {
-            let print = Print::of(key);
-            let place = print.hash() % KEYS_SEEN;
-            let seen = &self.scratch.seen[place];
-            let child = if seen.print == print && seen.node == node && print.is_whole() {
-                seen.child
-            } else {
-                let child = self.find_child(node, key)?;
-                self.scratch.seen[place] = Seen { print, node, child };
-                child
-            };
-            match child {
-                Some(child) => self.at_value(child, value),
-                None => Flow::Continue(()),
-            }
+        let Node { keys, first, .. } = &self.gate.nodes[node as usize];
+        glance.members(keys, |nth, value| {
+            let nth = u32::try_from(nth).unwrap_or(u32::MAX);
+            self.at_value(first.saturating_add(nth), value)
         })
     }
 
-    /// The child that a key is. One that holds a dot may stand in the way of a child.
-    fn find_child(&self, node: NodeId, key: &[u8]) -> ControlFlow<(), Option<NodeId>> {
-        // The record is ASCII.
-        let key = str::from_utf8(key).unwrap_or_default();
-        match key.split_once('.') {
-            None => ControlFlow::Continue(self.gate.fields.child(node, key)),
-            Some((start, _)) if self.gate.fields.child(node, start).is_none() => {
-                ControlFlow::Continue(None)
-            }
-            Some(_) => ControlFlow::Break(()),
-        }
-    }
-
-    fn at_value(&mut self, node: NodeId, value: Sight<'t>) -> Flow {
-        let (word, bit) = (node as usize / 64, 1_u64 << (node % 64));
+    fn at_value(&mut self, id: NodeId, value: Sight<'t>) -> Flow {
+        let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
         if self.scratch.had[word] & bit != 0 {
             return Flow::Break(());
         }
         self.scratch.had[word] |= bit;
-        let is_inner = !self.gate.fields.children(node).is_empty();
-        let witness = self.gate.witnesses[node as usize];
+        let Node { is_inner, witness, .. } = self.gate.nodes[id as usize];
         match value {
             Sight::Text(text) => {
-                let text = str::from_utf8(text).unwrap_or_default();
                 // A path may go on into JSON that a string holds.
-                if is_inner && JsonTexts::may_hold(text) {
+                if is_inner && str::from_utf8(text).is_ok_and(JsonTexts::may_hold) {
                     return Flow::Break(());
                 }
-                self.at_text(node, witness, text)
+                self.at_text(id, witness, text)
             }
             Sight::Null => Flow::Continue(()),
-            Sight::Object(object) if witness.is_none() && is_inner => self.at_object(node, &object),
+            Sight::Object(object) if witness.is_none() && is_inner => self.at_object(id, &object),
             Sight::Other if witness.is_none() && is_inner => Flow::Continue(()),
             Sight::Object(_) | Sight::Array | Sight::Other => Flow::Break(()),
         }
     }
 
-    fn at_text(&mut self, node: NodeId, witness: Option<usize>, text: &'t str) -> Flow {
-        match node {
+    fn at_text(&mut self, id: NodeId, witness: Option<usize>, text: &'t [u8]) -> Flow {
+        match id {
             SOURCE => self.source = Some(text),
             NAME => self.name = Some(text),
             _ => {}

@@ -187,22 +187,26 @@ impl Index {
         self.witnesses.paths()
     }
 
-    /// Whether rules stand under the source and the name.
+    /// Whether rules stand under the source and the name, which are ASCII.
     pub(crate) fn may_hold_call(
         &self,
-        source: &str,
-        name: &str,
+        source: &[u8],
+        name: &[u8],
         scratch: &mut IndexScratch,
     ) -> bool {
         let IndexScratch { folded, calls, .. } = scratch;
-        !calls.get(source, name, |ranges| self.look_up(source, name, folded, ranges)).is_empty()
+        let ranges = calls.get(source, name, |ranges| {
+            let text = |bytes| str::from_utf8(bytes).unwrap_or_default();
+            self.look_up(text(source), text(name), folded, ranges);
+        });
+        !ranges.is_empty()
     }
 
-    /// Whether rules have a witness in the text of a field.
+    /// Whether rules have a witness in the text of a field, which is ASCII.
     pub(crate) fn may_hold_witness(
         &self,
         number: usize,
-        text: &str,
+        text: &[u8],
         scratch: &mut IndexScratch,
     ) -> bool {
         self.witnesses.may_hold(number, text, &mut scratch.witness)
@@ -230,7 +234,9 @@ impl Index {
         };
         visit(&self.residue);
         let IndexScratch { folded, calls, witness } = scratch;
-        let ranges = calls.get(source, name, |ranges| self.look_up(source, name, folded, ranges));
+        let ranges = calls.get(source.as_bytes(), name.as_bytes(), |ranges| {
+            self.look_up(source, name, folded, ranges);
+        });
         ranges.iter().for_each(&mut visit);
         self.witnesses.visit(view, witness, &mut visit);
     }

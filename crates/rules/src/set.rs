@@ -325,7 +325,7 @@ impl RuleSet {
         let Memo { room, memos, .. } = memo;
         let mut holds = || evaluate::holds(source, test, other.as_ref(), view, room);
         match place.and_then(|place| Some((place, view.text(place.node)?))) {
-            Some((place, text)) => memos[place.memo].get(text, place.number, holds),
+            Some((place, text)) => memos[place.memo].get(text.as_bytes(), place.number, holds),
             None => holds(),
         }
     }

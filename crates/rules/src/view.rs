@@ -190,7 +190,7 @@ impl<'a> View<'a> {
     fn look_at_members(&self, id: NodeId, object: Position, seen: &[Seen]) {
         let mut seen = seen.iter();
         for (key, position) in self.record.members_at(object) {
-            let print = Print::of(key.as_bytes());
+            let print = Print::of(key);
             let child = match seen.next() {
                 Some(seen) if seen.print.get() == print && print.is_whole() => seen.child.get(),
                 seen => self.find_child(id, key, print, seen),

@@ -55,6 +55,9 @@ const WHOLE: usize = 0;
 const PIECE: usize = 1;
 const NETWORK: usize = 2;
 
+/// And whether any of these is so.
+const ANY: usize = 3;
+
 /// The rules under witnesses, by field.
 #[derive(Debug, Default)]
 pub(crate) struct Witnesses {
@@ -209,10 +212,22 @@ impl Witnesses {
     }
 
     /// Whether a text of a field may be a witness of some rule.
-    pub(crate) fn may_hold(&self, number: usize, text: &str, scratch: &mut WitnessScratch) -> bool {
+    pub(crate) fn may_hold(
+        &self,
+        number: usize,
+        text: &[u8],
+        scratch: &mut WitnessScratch,
+    ) -> bool {
         let WitnessScratch { folded, memos, .. } = scratch;
         memos.resize_with(self.fields.len(), TextMemo::default);
-        self.fields[number].may_hold(text, folded, &mut memos[number])
+        let field = &self.fields[number];
+        memos[number].get(text, ANY, || {
+            let text = str::from_utf8(text).unwrap_or_default();
+            field.can_only_try_all()
+                || field.is_whole(text, folded)
+                || field.has_piece(text)
+                || field.is_in_network(text)
+        })
     }
 
     /// Whether keywords may stand in a record of these bytes, which are ASCII and hold no escapes.
@@ -297,55 +312,43 @@ impl WitnessField {
         if self.can_only_try_all() {
             return visit(&self.every_rule);
         }
-        if self.is_whole(text, folded, memo) {
+        let bytes = text.as_bytes();
+        if !self.whole.is_empty() && memo.get(bytes, WHOLE, || self.is_whole(text, folded)) {
             fold::fold_into(text, folded);
             self.whole.get(folded.as_str()).into_iter().for_each(&mut *visit);
         }
-        if self.has_piece(text, memo)
-            && let Some(pieces) = &self.pieces
+        if let Some(pieces) = &self.pieces
+            && memo.get(bytes, PIECE, || self.has_piece(text))
         {
             if !text.is_ascii() {
                 return visit(&self.every_rule);
             }
             pieces.find(text, &mut |piece| visit(&pieces.rules[piece]));
         }
-        if self.is_in_network(text, memo)
+        if !self.networks.is_empty()
+            && memo.get(bytes, NETWORK, || self.is_in_network(text))
             && let Some(address) = address(text)
         {
             self.networks_of(address).for_each(visit);
         }
     }
 
-    /// Whether [`WitnessField::visit`] would visit a rule for this text.
-    fn may_hold(&self, text: &str, folded: &mut String, memo: &mut TextMemo) -> bool {
-        self.can_only_try_all()
-            || self.is_whole(text, folded, memo)
-            || self.has_piece(text, memo)
-            || self.is_in_network(text, memo)
-    }
-
     fn can_only_try_all(&self) -> bool {
         self.whole.is_empty() && self.pieces.is_none() && self.networks.is_empty()
     }
 
-    fn is_whole(&self, text: &str, folded: &mut String, memo: &mut TextMemo) -> bool {
-        let is_whole = || {
-            fold::fold_into(text, folded);
-            self.whole.contains_key(folded.as_str())
-        };
-        !self.whole.is_empty() && memo.get(text, WHOLE, is_whole)
+    fn is_whole(&self, text: &str, folded: &mut String) -> bool {
+        fold::fold_into(text, folded);
+        self.whole.contains_key(folded.as_str())
     }
 
-    fn has_piece(&self, text: &str, memo: &mut TextMemo) -> bool {
-        self.pieces.as_ref().is_some_and(|pieces| {
-            memo.get(text, PIECE, || !text.is_ascii() || pieces.automaton.is_match(text))
-        })
+    fn has_piece(&self, text: &str) -> bool {
+        let found = |pieces: &Pieces| !text.is_ascii() || pieces.automaton.is_match(text);
+        self.pieces.as_ref().is_some_and(found)
     }
 
-    fn is_in_network(&self, text: &str, memo: &mut TextMemo) -> bool {
-        let is_in_one =
-            || address(text).is_some_and(|address| self.networks_of(address).next().is_some());
-        !self.networks.is_empty() && memo.get(text, NETWORK, is_in_one)
+    fn is_in_network(&self, text: &str) -> bool {
+        address(text).is_some_and(|address| self.networks_of(address).next().is_some())
     }
 
     fn networks_of(&self, address: IpAddr) -> impl Iterator<Item = &Range<usize>> {
