@@ -74,15 +74,15 @@ impl Structure {
         let mut levels = self.levels(text, open);
         let word = levels.pass()?;
         // What stands before the bracket in its word counts as well, which makes neither bound wrong.
-        let mut depth_most = u32::from(word.open_count);
-        let mut is_odd = word.is_odd;
+        let mut depth_most = word.open_count();
+        let mut is_odd = word.is_odd();
         while levels.end.is_none() {
             // Most words can't hold the end: a record has a few brackets, and they are far from its own.
             let deep = levels.words.as_slice().iter().take_while(|word| {
-                let (opened, closed) = (u32::from(word.open_count), u32::from(word.close_count));
+                let (opened, closed) = (word.open_count(), word.close_count());
                 let is_deep = levels.depth > closed;
                 if is_deep {
-                    is_odd |= word.is_odd;
+                    is_odd |= word.is_odd();
                     depth_most = depth_most.max(levels.depth + opened);
                     levels.depth = levels.depth + opened - closed;
                 }
@@ -91,8 +91,8 @@ impl Structure {
             let count = deep.count();
             levels.skip(count);
             let word = levels.pass()?;
-            depth_most = depth_most.max(levels.depth_before + u32::from(word.open_count));
-            is_odd |= word.is_odd;
+            depth_most = depth_most.max(levels.depth_before + word.open_count());
+            is_odd |= word.is_odd();
         }
         levels.end.map(|end| Extent { end, depth_most, is_plain: !is_odd })
     }
@@ -202,7 +202,7 @@ impl<'s> Levels<'s> {
         self.at += WORD_BYTES;
         self.depth_before = self.depth;
         let after = std::mem::replace(&mut self.after, !0);
-        let (opened, closed) = (u32::from(word.open_count), u32::from(word.close_count));
+        let (opened, closed) = (word.open_count(), word.close_count());
         // Most words are whole and deep inside.
         if after == !0 && self.depth > closed + 1 {
             self.depth = self.depth + opened - closed;

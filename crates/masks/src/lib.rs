@@ -28,12 +28,41 @@ pub struct Word {
     pub keys: u64,
     /// `{`, `[`, `}` and `]` outside of strings; [`opens`] tells them apart.
     pub brackets: u64,
+    /// How many brackets open, how many close, and whether a byte is odd: together, because storing them is.
+    summary: u32,
+}
+
+const CLOSE_SHIFT: u32 = 8;
+const ODD_SHIFT: u32 = 16;
+
+impl Word {
+    #[inline]
+    fn new(quotes: u64, keys: u64, (opens, closes): (u64, u64), is_odd: bool) -> Self {
+        let counts = opens.count_ones() | closes.count_ones() << CLOSE_SHIFT;
+        let summary = counts | u32::from(is_odd) << ODD_SHIFT;
+        Self { quotes, keys, brackets: opens | closes, summary }
+    }
+
     /// How many of the brackets open. Counting bits is one instruction where the masks are made, and many elsewhere.
-    pub open_count: u8,
+    #[inline]
+    #[must_use]
+    pub fn open_count(&self) -> u32 {
+        self.summary & 0xff
+    }
+
     /// How many of the brackets close.
-    pub close_count: u8,
+    #[inline]
+    #[must_use]
+    pub fn close_count(&self) -> u32 {
+        self.summary >> CLOSE_SHIFT & 0xff
+    }
+
     /// Whether a byte is a backslash or beyond ASCII: where none is, text is what it looks like.
-    pub is_odd: bool,
+    #[inline]
+    #[must_use]
+    pub fn is_odd(&self) -> bool {
+        self.summary >> ODD_SHIFT != 0
+    }
 }
 
 /// Whether a bracket opens.

@@ -7,11 +7,11 @@ use crate::{WORD_BYTES, Word};
 /// Which bytes of a block are of which kind, whatever stands around them.
 struct Kinds {
     quotes: u64,
-    backslashes: u64,
+    /// Backslashes and what is beyond ASCII.
+    odd: u64,
     colons: u64,
     opens: u64,
     closes: u64,
-    high: u64,
 }
 
 /// `{` and `[` differ in this bit alone, and so do `}` and `]`.
@@ -20,33 +20,28 @@ const BRACKET_BIT: u8 = 0x20;
 /// Every other bit, the lowest included.
 const EVEN_BITS: u64 = 0x5555_5555_5555_5555;
 
-/// The walk over the blocks of a text, with `$kinds` and `$strings` compiled into it for one extension.
+/// The walk over the blocks of a text, with `$kinds` and `$backslashes` compiled into it for one extension.
 macro_rules! walk {
-    ($text:ident, $words:ident, $kinds:ident, $strings:ident) => {{
+    ($text:ident, $words:ident, $kinds:ident, $backslashes:ident) => {{
         // Of the block before: all ones if it ended inside a string, one if it ended in a backslash that escapes, one if in
         // a colon.
         let (mut inside, mut escapes, mut colon) = (0_u64, 0_u64, 0_u64);
         let mut step = |block: &[u8; WORD_BYTES], word: &mut Word| {
             let kinds = $kinds(block);
-            let escaped = match kinds.backslashes | escapes {
-                0 => 0,
-                _ => escaped_by(kinds.backslashes, &mut escapes),
-            };
+            let (mut backslashes, mut escaped) = (0, 0);
+            if kinds.odd | escapes != 0 {
+                backslashes = $backslashes(block);
+                escaped = escaped_by(backslashes, &mut escapes);
+            }
             let quotes = kinds.quotes & !escaped;
-            let strings = $strings(quotes) ^ inside;
+            let strings = strings(quotes) ^ inside;
             inside = (strings.cast_signed() >> 63).cast_unsigned();
             let after_colon = kinds.colons << 1 | colon;
             colon = kinds.colons >> 63;
             let (opens, closes) = (kinds.opens & !strings, kinds.closes & !strings);
-            *word = Word {
-                quotes,
-                keys: quotes & strings & !after_colon,
-                brackets: opens | closes,
-                open_count: opens.count_ones() as u8,
-                close_count: closes.count_ones() as u8,
-                is_odd: kinds.high | kinds.backslashes != 0,
-            };
-            kinds.backslashes & !strings == 0
+            let keys = quotes & strings & !after_colon;
+            *word = Word::new(quotes, keys, (opens, closes), kinds.odd != 0);
+            backslashes & !strings == 0
         };
         let (blocks, rest) = $text.as_chunks::<WORD_BYTES>();
         let mut count = 0;
@@ -125,57 +120,89 @@ fn has_avx2() -> bool {
 
 #[target_feature(enable = "avx512f,avx512bw,avx2,pclmulqdq,popcnt")]
 fn fill_avx512(text: &[u8], words: &mut [Word]) -> usize {
-    walk!(text, words, kinds_avx512, strings)
+    walk!(text, words, kinds_avx512, backslashes_avx512)
 }
 
 #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
 fn fill_avx2(text: &[u8], words: &mut [Word]) -> usize {
-    walk!(text, words, kinds_avx2, strings)
+    walk!(text, words, kinds_avx2, backslashes_avx2)
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-#[allow(unsafe_code, reason = "loading a vector through a pointer")]
 fn kinds_avx512(block: &[u8; WORD_BYTES]) -> Kinds {
-    // SAFETY: the block has the 64 bytes that are read, and this load needs no alignment.
-    let bytes = unsafe { _mm512_loadu_si512(block.as_ptr().cast()) };
+    let bytes = load_avx512(block);
+    let equal = |bytes, byte| _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(signed(byte)));
     let folded = _mm512_or_si512(bytes, _mm512_set1_epi8(signed(BRACKET_BIT)));
+    // Nothing is left of a backslash, and what is beyond ASCII is negative and stays so.
+    let odd = _mm512_xor_si512(bytes, _mm512_set1_epi8(signed(b'\\')));
     Kinds {
-        quotes: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(signed(b'"'))),
-        backslashes: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(signed(b'\\'))),
-        colons: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(signed(b':'))),
-        opens: _mm512_cmpeq_epi8_mask(folded, _mm512_set1_epi8(signed(b'{'))),
-        closes: _mm512_cmpeq_epi8_mask(folded, _mm512_set1_epi8(signed(b'}'))),
-        high: _mm512_movepi8_mask(bytes),
+        quotes: equal(bytes, b'"'),
+        odd: _mm512_cmple_epi8_mask(odd, _mm512_setzero_si512()),
+        colons: equal(bytes, b':'),
+        opens: equal(folded, b'{'),
+        closes: equal(folded, b'}'),
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn backslashes_avx512(block: &[u8; WORD_BYTES]) -> u64 {
+    _mm512_cmpeq_epi8_mask(load_avx512(block), _mm512_set1_epi8(signed(b'\\')))
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+#[allow(unsafe_code, reason = "loading a vector through a pointer")]
+fn load_avx512(block: &[u8; WORD_BYTES]) -> __m512i {
+    // SAFETY: the block has the 64 bytes that are read, and this load needs no alignment.
+    unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn kinds_avx2(block: &[u8; WORD_BYTES]) -> Kinds {
+    let halves = load_avx2(block);
+    let folded = halves.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(signed(BRACKET_BIT))));
+    let backslash = _mm256_set1_epi8(signed(b'\\'));
+    let odd = halves.map(|half| _mm256_or_si256(half, _mm256_cmpeq_epi8(half, backslash)));
+    Kinds {
+        quotes: equal_avx2(halves, b'"'),
+        odd: mask_avx2(odd),
+        colons: equal_avx2(halves, b':'),
+        opens: equal_avx2(folded, b'{'),
+        closes: equal_avx2(folded, b'}'),
     }
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
+fn backslashes_avx2(block: &[u8; WORD_BYTES]) -> u64 {
+    equal_avx2(load_avx2(block), b'\\')
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn equal_avx2(halves: [__m256i; 2], byte: u8) -> u64 {
+    mask_avx2(halves.map(|half| _mm256_cmpeq_epi8(half, _mm256_set1_epi8(signed(byte)))))
+}
+
+/// The highest bit of each byte.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn mask_avx2(halves: [__m256i; 2]) -> u64 {
+    let [low, high] = halves.map(|half| u64::from(_mm256_movemask_epi8(half).cast_unsigned()));
+    low | high << 32
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
 #[allow(unsafe_code, reason = "loading a vector through a pointer")]
-fn kinds_avx2(block: &[u8; WORD_BYTES]) -> Kinds {
+fn load_avx2(block: &[u8; WORD_BYTES]) -> [__m256i; 2] {
     let (halves, _) = block.as_chunks::<32>();
     // SAFETY: each half has the 32 bytes that are read, and this load needs no alignment.
     let load = |half: &[u8; 32]| unsafe { _mm256_loadu_si256(half.as_ptr().cast()) };
-    let (low, high) = (load(&halves[0]), load(&halves[1]));
-    let mask = |low, high| {
-        let bits = |half| u64::from(_mm256_movemask_epi8(half).cast_unsigned());
-        bits(low) | bits(high) << 32
-    };
-    let equal = |low, high, byte: u8| {
-        let byte = _mm256_set1_epi8(signed(byte));
-        mask(_mm256_cmpeq_epi8(low, byte), _mm256_cmpeq_epi8(high, byte))
-    };
-    let bracket = _mm256_set1_epi8(signed(BRACKET_BIT));
-    let folded = (_mm256_or_si256(low, bracket), _mm256_or_si256(high, bracket));
-    Kinds {
-        quotes: equal(low, high, b'"'),
-        backslashes: equal(low, high, b'\\'),
-        colons: equal(low, high, b':'),
-        opens: equal(folded.0, folded.1, b'{'),
-        closes: equal(folded.0, folded.1, b'}'),
-        high: mask(low, high),
-    }
+    [load(&halves[0]), load(&halves[1])]
 }
 
 /// Which bytes are inside of strings, given the quotes: each bit becomes the sum of the bits up to it, which is a product
