@@ -10,6 +10,7 @@
 //! the repeat harmless. A message that can never succeed is parked, with the reason, on the dead-letter queue; parking
 //! counts as done only when that queue has accepted it.
 
+pub mod ahead;
 pub mod bridge;
 mod counters;
 pub mod examine;

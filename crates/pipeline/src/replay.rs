@@ -48,13 +48,13 @@ const AHEAD_PER_WORKER: usize = 8;
 /// Fetches and examines `sources` on `jobs` threads, and hands each result to `sink` in the order of `sources`, until
 /// it says that it has enough.
 ///
-/// `fetch` is called on the workers, so it may block.
+/// `fetch` is given the number of a source beside it, and is called on the workers, so it may block.
 pub fn replay<S: Sync>(
     engine: &Engine,
     sources: &[S],
     jobs: usize,
     name: impl Fn(&S) -> String + Sync,
-    fetch: impl Fn(&S) -> Result<Fetched, String> + Sync,
+    fetch: impl Fn(usize, &S) -> Result<Fetched, String> + Sync,
     mut sink: impl FnMut(usize, Replayed) -> bool,
 ) {
     let jobs = jobs.clamp(1, sources.len().max(1));
@@ -76,7 +76,7 @@ pub fn replay<S: Sync>(
                 while tokens.recv().is_ok() && !enough.load(Ordering::Relaxed) {
                     let nth = next.fetch_add(1, Ordering::Relaxed);
                     let Some(source) = sources.get(nth) else { break };
-                    let result = one(engine, &mut worker, &name(source), || fetch(source));
+                    let result = one(engine, &mut worker, &name(source), || fetch(nth, source));
                     if results.send((nth, result)).is_err() {
                         break;
                     }

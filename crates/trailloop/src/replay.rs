@@ -24,9 +24,6 @@ use crate::{Exit, UsageError, enrichment, progress};
 /// The largest object read whole; CloudTrail's own limit is 50 MB.
 pub(crate) const OBJECT_BYTES_MAX: u64 = 1 << 30;
 
-/// Threads for each core when objects come over the network: most of them wait.
-const S3_JOBS_PER_CORE: usize = 4;
-
 /// The place is saved after this many objects.
 const SAVE_EVERY_OBJECTS: u64 = 256;
 
@@ -178,10 +175,11 @@ impl Collector {
         items: &[Item],
         output: &mut Output,
     ) -> anyhow::Result<()> {
-        let jobs = arguments.jobs.map_or_else(|| jobs(&arguments.sources), usize::from);
+        let jobs = arguments.jobs.map_or_else(cores, usize::from);
         let bar = progress::bar(items.len() as u64, global.quiet);
         let name = |item: &Item| item.name.clone();
-        let fetch = |item: &Item| sources.fetch(item);
+        let fetcher = sources.fetcher(items);
+        let fetch = |nth: usize, item: &Item| fetcher.fetch(nth, item);
         replay_objects(engine, items, jobs, name, fetch, |nth, replayed| {
             let item = &items[nth];
             self.done += 1;
@@ -238,10 +236,6 @@ impl Collector {
         };
         place.save(path)
     }
-}
-
-pub(crate) fn jobs(sources: &[String]) -> usize {
-    if Sources::reads_s3(sources) { cores() * S3_JOBS_PER_CORE } else { cores() }
 }
 
 /// What makes a replay the same replay: its arguments, and the rules as they are now.

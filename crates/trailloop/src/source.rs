@@ -12,6 +12,7 @@ use jiff::{Timestamp, ToSpan as _};
 use tokio::runtime::Runtime;
 use trailloop_cloud::{Aws, AwsOptions, ObjectRef, Store, connect};
 use trailloop_cloudtrail::LogKey;
+use trailloop_pipeline::ahead::{Ahead, AheadLimits, Wanted};
 use trailloop_pipeline::examine::RecordFilter;
 use trailloop_pipeline::replay::Fetched;
 
@@ -36,14 +37,14 @@ impl Item {
     fn key(&self) -> &str {
         match &self.at {
             At::File(path) => path.to_str().unwrap_or(&self.name),
-            At::Object(object) => &object.key,
+            At::Object { object, .. } => &object.key,
         }
     }
 }
 
 enum At {
     File(PathBuf),
-    Object(ObjectRef),
+    Object { object: ObjectRef, bytes: u64 },
 }
 
 /// What was listed.
@@ -80,11 +81,6 @@ impl Sources {
             path_style: arguments.path_style,
         };
         Ok(Self { runtime, options, store: None, bytes_max })
-    }
-
-    /// Whether any source is in S3.
-    pub(crate) fn reads_s3(sources: &[String]) -> bool {
-        sources.iter().any(|source| source.starts_with("s3://"))
     }
 
     /// Lists every source.
@@ -147,7 +143,7 @@ impl Sources {
             items.extend(page.objects.into_iter().map(|listed| Item {
                 argument: nth,
                 name: format!("{bucket}/{}", listed.key),
-                at: At::Object(ObjectRef::new(bucket, listed.key)),
+                at: At::Object { object: ObjectRef::new(bucket, listed.key), bytes: listed.bytes },
             }));
             match page.next {
                 Some(next) => after = Some(next),
@@ -156,16 +152,42 @@ impl Sources {
         }
     }
 
-    /// Reads an object whole. Blocks: it is called on a worker.
-    pub(crate) fn fetch(&self, item: &Item) -> Result<Fetched, String> {
+    /// What reads these items, for workers that ask for one after another.
+    pub(crate) fn fetcher<'i>(&self, items: &'i [Item]) -> Fetcher<'i> {
+        let bytes_max = self.bytes_max;
+        let limits = AheadLimits { object_bytes_max: bytes_max, ..AheadLimits::default() };
+        let runtime = self.runtime.handle().clone();
+        let ahead = self.store.clone().map(|store| {
+            let wanted = |nth: usize| {
+                Some(match &items.get(nth)?.at {
+                    At::File(_) => None,
+                    At::Object { object, bytes } => Some((object.clone(), *bytes)),
+                })
+            };
+            let wanted: WantedOf<'i> = Box::new(wanted);
+            Ahead::new(runtime, store, limits, wanted)
+        });
+        Fetcher { ahead, bytes_max }
+    }
+}
+
+type WantedOf<'i> = Box<dyn Fn(usize) -> Option<Wanted> + Send + Sync + 'i>;
+
+/// Reads items: files when they are asked for, objects of a store before that.
+pub(crate) struct Fetcher<'i> {
+    ahead: Option<Ahead<WantedOf<'i>>>,
+    bytes_max: u64,
+}
+
+impl Fetcher<'_> {
+    /// Reads an item whole, given its number. Blocks: it is called on a worker.
+    pub(crate) fn fetch(&self, nth: usize, item: &Item) -> Result<Fetched, String> {
         match &item.at {
             At::File(path) => read_file(path, self.bytes_max).map_err(|error| error.to_string()),
-            At::Object(object) => {
-                let store = self.store.as_ref().ok_or("S3 is not connected")?;
-                let object = self
-                    .runtime
-                    .block_on(store.get(object, self.bytes_max))
-                    .map_err(|error| error.to_string())?;
+            At::Object { .. } => {
+                let ahead = self.ahead.as_ref().ok_or("S3 is not connected")?;
+                let object = ahead.get(nth).ok_or("the download did not end")?;
+                let object = object.map_err(|error| error.to_string())?;
                 Ok(Fetched { object: object.bytes, version: object.version })
             }
         }

@@ -22,7 +22,7 @@ fn results_come_in_order_for_any_number_of_jobs() {
     let run = |jobs: usize| {
         let mut uids = Vec::new();
         let mut order = Vec::new();
-        let fetch = |nth: &usize| match nth {
+        let fetch = |_, nth: &usize| match nth {
             50 => Err("gone".to_owned()),
             nth => Ok(Fetched { object: object(*nth).into(), version: None }),
         };
@@ -57,7 +57,7 @@ fn a_sink_that_has_enough_ends_the_replay() {
     let sources: Vec<usize> = (0..10_000).collect();
     let mut taken = 0;
     let fetch =
-        |_: &usize| Ok(Fetched { object: b"{\"Records\":[]}".to_vec().into(), version: None });
+        |_, _: &usize| Ok(Fetched { object: b"{\"Records\":[]}".to_vec().into(), version: None });
     replay(&engine, &sources, 4, ToString::to_string, fetch, |_, _| {
         taken += 1;
         taken < 10

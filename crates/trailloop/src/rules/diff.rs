@@ -11,8 +11,9 @@ use trailloop_pipeline::live::{LiveRules, Tally};
 use trailloop_pipeline::replay::{Replayed, replay};
 
 use crate::cli::{DiffArgs, Global, TableFormat};
+use crate::config::cores;
 use crate::reload::differences;
-use crate::replay::{OBJECT_BYTES_MAX, jobs};
+use crate::replay::OBJECT_BYTES_MAX;
 use crate::ruleset::RuleFiles;
 use crate::show::shown;
 use crate::source::{Item, Sources};
@@ -72,16 +73,17 @@ fn examine_all(
     sources: &Sources,
     items: &[Item],
 ) -> u64 {
-    let jobs = arguments.jobs.map_or_else(|| jobs(&arguments.source), usize::from);
+    let jobs = arguments.jobs.map_or_else(cores, usize::from);
     let bar = progress::bar(items.len() as u64, global.quiet);
     let mut failed = 0;
     let name = |item: &Item| item.name.clone();
+    let fetcher = sources.fetcher(items);
     replay(
         engine,
         items,
         jobs,
         name,
-        |item: &Item| sources.fetch(item),
+        |nth, item: &Item| fetcher.fetch(nth, item),
         |nth, replayed| {
             let problem = match replayed {
                 Replayed::Failed(error) => Some(error),
