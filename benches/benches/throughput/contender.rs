@@ -283,25 +283,25 @@ pub(crate) fn child(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Has threads take files in turn, each with a state of its own, and adds up what they made of them.
-pub(crate) fn share_out<S>(
+/// Has a thread for each state take files in turn, and adds up what they made of them.
+pub(crate) fn share_out<S: Send>(
     files: &[PathBuf],
-    threads: usize,
-    state: impl Fn() -> S + Sync,
+    states: Vec<S>,
     work: impl Fn(&mut S, &Path) -> Outcome + Sync,
 ) -> Outcome {
     let next = AtomicUsize::new(0);
+    let worker = |mut state: S| {
+        let mut done = Vec::new();
+        while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push(work(&mut state, path));
+        }
+        done
+    };
     let clock = Clock::start();
     let (mut bytes_raw, mut records, mut findings) = (0, 0, 0);
     std::thread::scope(|scope| {
-        let worker = || {
-            let (mut state, mut done) = (state(), Vec::new());
-            while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.push(work(&mut state, path));
-            }
-            done
-        };
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let start = |state| scope.spawn(|| worker(state));
+        let workers: Vec<_> = states.into_iter().map(start).collect();
         for worker in workers {
             for outcome in worker.join().expect("no contender panics") {
                 bytes_raw += outcome.bytes_raw;
