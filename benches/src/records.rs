@@ -15,7 +15,7 @@ pub fn corpus(objects: u32, records: u32) -> Vec<SynthObject> {
         seed: 1,
         objects,
         records,
-        accounts: 12,
+        accounts: 36,
         start: jiff::civil::date(2026, 11, 2),
     });
     (0..objects).map(|nth| organization.object(nth)).collect()

@@ -322,16 +322,16 @@ pub struct SynthArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Log objects to write.
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(..=10_000_000))]
     pub objects: u32,
-    /// Records in each object.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    /// Records in each object; 288000 make about the 50 MB that CloudTrail's largest have.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub records: u32,
     /// Accounts of the organization.
     #[arg(long, value_name = "N", default_value_t = 36, value_parser = clap::value_parser!(u16).range(1..))]
     pub accounts: u16,
     /// The first day of the logs.
-    #[arg(long, value_name = "YYYY-MM-DD", default_value = "2026-11-02")]
+    #[arg(long, value_name = "YYYY-MM-DD", default_value = "2026-11-02", value_parser = first_day)]
     pub start: Date,
 }
 
@@ -345,6 +345,15 @@ fn time(text: &str) -> Result<Timestamp, String> {
     text.parse().ok().or_else(|| text.parse().ok().and_then(day)).ok_or_else(|| {
         "write RFC 3339, such as 2026-11-02T09:00:00Z, or a day such as 2026-11-02".to_owned()
     })
+}
+
+/// A day from which on there can be logs, for as long as the most objects last.
+fn first_day(text: &str) -> Result<Date, String> {
+    let day: Date = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    match day.year() {
+        2013..=2100 => Ok(day),
+        _ => Err("write a day of the years 2013, when CloudTrail began, to 2100".to_owned()),
+    }
 }
 
 fn level(text: &str) -> Result<Level, String> {
@@ -369,5 +378,12 @@ mod tests {
         assert_eq!(time("2026-11-02T10:00:00+01:00"), Ok("2026-11-02T09:00:00Z".parse().unwrap()));
         assert!(time("yesterday").is_err());
         assert!(time("2026-11-02T09:00:00").is_err(), "no zone is no time");
+    }
+
+    #[test]
+    fn synthetic_logs_begin_when_there_can_be_logs() {
+        assert!(first_day("2013-11-13").is_ok());
+        assert!(first_day("9999-12-31").is_err());
+        assert!(first_day("today").is_err());
     }
 }

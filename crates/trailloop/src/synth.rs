@@ -21,6 +21,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -35,6 +36,9 @@ use crate::{Exit, UsageError};
 
 /// Minutes between deliveries of one account and region.
 const DELIVERY_MINUTES: i64 = 5;
+
+/// So much text is compressed at a time.
+const PIECE_BYTES: usize = 1 << 16;
 
 /// Runs the command.
 pub(crate) fn command(arguments: &SynthArgs) -> anyhow::Result<Exit> {
@@ -124,22 +128,36 @@ impl Organization {
             date.strftime("%Y%m%dT%H%MZ"),
             id = account.id,
         );
-        let mut text = String::with_capacity(self.records as usize * 1300 + 16);
-        text.push_str("{\"Records\":[");
         let writer =
             Writer { plan: &self.plan, accounts: &self.accounts, account, region, delivered };
-        writer.write(&mut random, self.records, &mut text);
+        SynthObject { key, bytes: self.compressed(&writer, &mut random) }
+    }
+
+    /// The records as gzip. Their text is compressed piece by piece, because that of the longest objects is ten times
+    /// what it compresses to.
+    fn compressed(&self, writer: &Writer<'_>, random: &mut fastrand::Rng) -> Vec<u8> {
+        let mut encoder = encoder();
+        // Writing to a vector does not fail.
+        let mut compress = |text: &mut String| {
+            drop(encoder.write_all(text.as_bytes()));
+            text.clear();
+        };
+        let mut text = String::with_capacity(2 * PIECE_BYTES);
+        text.push_str("{\"Records\":[");
+        writer.write(random, self.records, &mut text, |text| {
+            if text.len() >= PIECE_BYTES {
+                compress(text);
+            }
+        });
         text.push_str("]}");
-        SynthObject { key, bytes: gzip(text.as_bytes()) }
+        compress(&mut text);
+        encoder.finish().unwrap_or_default()
     }
 }
 
 /// Gzip without a name and with no time, so that the same text gives the same bytes.
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
-    // Writing to a vector does not fail.
-    drop(encoder.write_all(text));
-    encoder.finish().unwrap_or_default()
+fn encoder() -> GzEncoder<Vec<u8>> {
+    GzBuilder::new().mtime(0).write(Vec::new(), Compression::default())
 }
 
 #[cfg(test)]
@@ -213,8 +231,8 @@ mod tests {
         let mut text = String::from("{\"Records\":[");
         catalogue::all().for_each(|doing| writer.every_act(&mut random, doing, &mut text));
         text.push_str("]}");
-        let bytes = gzip(text.as_bytes());
-        let summary = read_records(&bytes, &Limits::default(), &mut Scratch::new(), |_| ());
+        let summary =
+            read_records(text.as_bytes(), &Limits::default(), &mut Scratch::new(), |_| ());
         assert!(summary.records > 300, "{} acts", summary.records);
         assert_eq!(summary.records_failed, 0, "{:?}", summary.reports);
         assert_eq!(text.find('<'), None, "a blank that nobody fills");

@@ -24,8 +24,14 @@ pub(super) struct Writer<'o> {
 }
 
 impl Writer<'_> {
-    /// Appends so many records, with commas between.
-    pub(super) fn write(&self, random: &mut Random, records: u32, out: &mut String) {
+    /// Appends so many records, with commas between, and lets `take` empty the text after every few.
+    pub(super) fn write(
+        &self,
+        random: &mut Random,
+        records: u32,
+        out: &mut String,
+        mut take: impl FnMut(&mut String),
+    ) {
         let mut left = records;
         let mut first = true;
         while left > 0 {
@@ -34,6 +40,7 @@ impl Writer<'_> {
             let count = doing.length().min(left);
             left -= count;
             self.doing(random, doing, count, &mut first, out);
+            take(out);
         }
     }
 

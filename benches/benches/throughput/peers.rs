@@ -1,0 +1,115 @@
+//! Other engines, each as its users have it.
+//!
+//! rsigma is handed lines of JSON that are not compressed, as its daemon reads them. sigma-rust is driven as Suzaku
+//! drives it: the object inflated, parsed whole by `serde_json`, each record written out again as text to make an event
+//! of it, and every rule tried on it. DuckDB answers the question of a hunt, how often an event occurs, over the same
+//! compressed files, with the columns named that it needs, which is its fastest way.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use flate2::read::MultiGzDecoder;
+use rsigma_eval::Engine;
+use rsigma_eval::event::JsonEvent;
+use rsigma_parser::parse_sigma_yaml;
+use serde_json::Value;
+use trailloop_benches::rules::rule_texts;
+
+use crate::contender::{Clock, Outcome};
+use crate::corpus::say;
+
+/// Counts an event; its arguments are the number of threads, the event's name and the folder.
+pub(crate) const DUCKDB_SCRIPT: &str = include_str!("duckdb_count.py");
+
+/// The packages it needs.
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
+
+/// A Python that has DuckDB, made once in the folder, or why there is none.
+pub(crate) fn duckdb(folder: &Path) -> Result<PathBuf, String> {
+    let home = folder.join("duckdb");
+    let (python, stamp) = (home.join("bin/python"), home.join("installed.txt"));
+    let wanted = fs::read(REQUIREMENTS).map_err(|error| error.to_string())?;
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    say("installing DuckDB");
+    fs::remove_dir_all(&home).ok();
+    succeeds("python3 -m venv", Command::new("python3").args(["-m", "venv"]).arg(&home))?;
+    let mut pip = Command::new(home.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes"]);
+    pip.args(["--only-binary", ":all:", "-r", REQUIREMENTS]);
+    succeeds("pip install", &mut pip)?;
+    fs::write(stamp, wanted).map_err(|error| error.to_string())?;
+    Ok(python)
+}
+
+fn succeeds(what: &str, command: &mut Command) -> Result<(), String> {
+    match command.output() {
+        Ok(Output { status, .. }) if status.success() => Ok(()),
+        Ok(Output { status, .. }) => Err(format!("{what} ended with {status}")),
+        Err(error) => Err(format!("{what}: {error}")),
+    }
+}
+
+pub(crate) fn rsigma(count: &str, files: &[PathBuf]) -> Outcome {
+    let mut engine = Engine::new();
+    for text in texts(count) {
+        let parsed = parse_sigma_yaml(&text).expect("rsigma parses every rule");
+        assert!(engine.add_rules(&parsed.rules).is_empty(), "rsigma compiles every rule");
+    }
+    let lines: Vec<String> = files.iter().flat_map(|path| lines(path)).collect();
+    let clock = Clock::start();
+    let (mut bytes_raw, mut findings) = (0, 0);
+    for line in &lines {
+        let record: Value = serde_json::from_str(line).expect("the corpus is JSON");
+        findings += engine.evaluate(&JsonEvent::borrow(&record)).len() as u64;
+        bytes_raw += line.len() as u64 + 1;
+    }
+    let records = lines.len() as u64;
+    clock.stop(Outcome { bytes_raw, records, findings, ..Outcome::default() })
+}
+
+pub(crate) fn sigma_rust(count: &str, files: &[PathBuf]) -> Outcome {
+    let rules: Vec<sigma_rust::Rule> = texts(count)
+        .iter()
+        .map(|text| sigma_rust::rule_from_yaml(text).expect("sigma-rust loads every rule"))
+        .collect();
+    let clock = Clock::start();
+    let mut outcome = Outcome::default();
+    for path in files {
+        let text = inflate(path);
+        outcome.bytes_raw += text.len() as u64;
+        for record in records(&text) {
+            let event = sigma_rust::event_from_json(&record.to_string()).expect("it was JSON");
+            outcome.records += 1;
+            outcome.findings += rules.iter().filter(|rule| rule.is_match(&event)).count() as u64;
+        }
+    }
+    clock.stop(outcome)
+}
+
+fn texts(count: &str) -> Vec<String> {
+    rule_texts(count.parse().expect("a number of rules"))
+}
+
+fn inflate(path: &Path) -> Vec<u8> {
+    let mut text = Vec::new();
+    let file = File::open(path).expect("read the corpus");
+    MultiGzDecoder::new(file).read_to_end(&mut text).expect("the corpus is gzip");
+    text
+}
+
+fn records(text: &[u8]) -> Vec<Value> {
+    let mut object: Value = serde_json::from_slice(text).expect("the corpus is JSON");
+    match object["Records"].take() {
+        Value::Array(records) => records,
+        _ => panic!("the corpus holds arrays of records"),
+    }
+}
+
+/// The records of an object, each as a line.
+fn lines(path: &Path) -> Vec<String> {
+    records(&inflate(path)).iter().map(Value::to_string).collect()
+}
