@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use trailloop_cloudtrail::{Limits, ReadSummary, Record, Scratch, read_records};
-use trailloop_finding::{Finding, Origin, Place, event_uid};
+use trailloop_finding::{Finding, FindingScratch, Findings, Origin, Place, event_uid};
 use trailloop_rules::{MatchScratch, RuleSet};
 
 use crate::live::{InForce, LiveRules, Tally, Trial};
@@ -76,6 +76,7 @@ pub struct Worker {
     tally: Tally,
     /// What the operator's files say of a record.
     enrichment: Vec<(&'static str, String)>,
+    findings: FindingScratch,
 }
 
 /// What matching keeps from record to record.
@@ -95,7 +96,7 @@ impl Worker {
         place: Place<'_>,
         mut take: impl FnMut(Finding) -> ControlFlow<()>,
     ) -> Examined {
-        let Self { scratch, matching, trial: trying, tally, enrichment } = self;
+        let Self { scratch, matching, trial: trying, tally, enrichment, findings } = self;
         let mut examined = Examined::default();
         // Taken once, so that all records of an object are evaluated by the same rules.
         let in_force = engine.rules.now();
@@ -110,13 +111,14 @@ impl Worker {
                 Some(trial) => compare(&record, (rules, matching), (trial, trying), tally),
             }
             let Matching { scratch, hits } = matching;
-            if !hits.is_empty() {
-                rules.enrichment_into(&record, scratch, enrichment);
+            if hits.is_empty() {
+                return ControlFlow::Continue(());
             }
+            rules.enrichment_into(&record, scratch, enrichment);
+            let origin = Origin { place, rule_set: rules.hash(), enrichment };
+            let mut findings = Findings::new(record, origin, findings);
             for hit in hits.iter() {
-                let rule = rules.rule(*hit);
-                let origin = Origin { place, rule_set: rules.hash(), enrichment };
-                take(Finding::new(&rule.analytic, record, origin))?;
+                take(findings.of(&rules.rule(*hit).analytic))?;
             }
             ControlFlow::Continue(())
         });
