@@ -23,6 +23,11 @@ pub trait Visitor {
 
     /// A scalar.
     fn scalar(&mut self, mark: Self::Mark, scalar: Token);
+
+    /// The string that comes next without its escapes, if that is at hand: the end of a long one is then found sooner.
+    fn next_unescaped(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A key or a scalar.
@@ -93,7 +98,7 @@ pub fn walk<V: Visitor>(text: &[u8], root: V::Mark, outer: &mut Stack<V::Mark>, 
                 at += 1;
             }
             Class::Quote => {
-                let string = string_at(text, at);
+                let string = string_at(text, at, || visitor.next_unescaped());
                 at = string.range.end;
                 if key_next {
                     inner.current = visitor.key(inner.opened, string);
@@ -170,17 +175,40 @@ pub fn numbers(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
 
 /// The string that opens at `open`; one that does not close ends with the text.
 #[inline]
-fn string_at(text: &[u8], open: usize) -> Token {
-    let mut at = open + 1;
-    let mut is_escaped = false;
-    while let Some(end) = quote_or_backslash(text, at) {
-        if text[end] == b'"' {
-            return Token { range: open..end + 1, is_escaped };
+fn string_at<'u>(text: &[u8], open: usize, unescaped: impl FnOnce() -> Option<&'u str>) -> Token {
+    let whole = |end, is_escaped| Token { range: open..end, is_escaped };
+    match quote_or_backslash(text, open + 1) {
+        None => whole(text.len(), false),
+        Some(end) if text[end] == b'"' => whole(end + 1, false),
+        Some(escape) => {
+            let end = unescaped().and_then(|unescaped| end_of_escaped(text, open, unescaped));
+            whole(end.unwrap_or_else(|| end_from_escape(text, escape)), true)
         }
-        is_escaped = true;
-        at = end + 2;
     }
-    Token { range: open..text.len(), is_escaped }
+}
+
+/// The end of a string, from a backslash in it on.
+fn end_from_escape(text: &[u8], mut escape: usize) -> usize {
+    while let Some(found) = quote_or_backslash(text, escape + 2) {
+        if text[found] == b'"' {
+            return found + 1;
+        }
+        escape = found;
+    }
+    text.len()
+}
+
+/// The end of a string that is this without its escapes, if it has only those that it must have.
+fn end_of_escaped(text: &[u8], open: usize, unescaped: &str) -> Option<usize> {
+    let mut escapes = 0;
+    for piece in unescaped.as_bytes().chunks(u8::MAX.into()) {
+        // So few that the count fits a byte, and the compiler counts many at once.
+        escapes += usize::from(piece.iter().fold(0, |sum, byte| sum + u8::from(is_escaped(*byte))));
+    }
+    // The string is at least so long. A quote with no backslash to it is nowhere in it but at its end.
+    let end = open + 1 + unescaped.len() + escapes;
+    let backslashes = text.get(..end)?.iter().rev().take_while(|byte| **byte == b'\\').count();
+    (text.get(end) == Some(&b'"') && backslashes.is_multiple_of(2)).then_some(end + 1)
 }
 
 /// Where the first quote or backslash from `at` on is.
@@ -199,6 +227,29 @@ fn quote_or_backslash(text: &[u8], mut at: usize) -> Option<usize> {
     Some(at + memchr2(b'"', b'\\', text.get(at..)?)?)
 }
 
+/// Whether one of these bytes is in the text.
+#[must_use]
+pub fn holds_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
+    let (pieces, rest) = text.as_chunks::<PIECE>();
+    // Written for the compiler to compare many bytes at once.
+    let in_piece = |piece: &[u8; PIECE]| {
+        let count = |sought: &u8| piece.iter().fold(0, |sum, byte| sum + u8::from(byte == sought));
+        bytes.iter().fold(0, |any, sought| any | count(sought)) != 0
+    };
+    if pieces.iter().any(in_piece) {
+        return true;
+    }
+    let Some(last) = rest.last_chunk() else {
+        return rest.iter().any(|byte| bytes.contains(byte));
+    };
+    let in_word = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        bytes.iter().fold(0, |found, sought| found | zeros(word ^ (EACH * u64::from(*sought)))) != 0
+    };
+    let (words, _) = rest.as_chunks();
+    words.iter().any(in_word) || in_word(last)
+}
+
 /// A one in each byte of a word.
 const EACH: u64 = u64::MAX / 0xff;
 const QUOTES: u64 = EACH * b'"' as u64;
@@ -211,7 +262,7 @@ fn zeros(word: u64) -> u64 {
 
 /// The offset just after the string that opens at `open`, or the end of the text.
 pub(crate) fn string_end(text: &[u8], open: usize) -> usize {
-    string_at(text, open).range.end
+    string_at(text, open, || None).range.end
 }
 
 /// Appends a string as JSON, quoted, with the escapes JSON demands and no others.
@@ -264,12 +315,13 @@ fn any_escaped(text: &[u8]) -> bool {
     let Some(last) = text.last_chunk() else {
         return text.iter().any(|byte| is_escaped(*byte));
     };
-    let (words, _) = text.as_chunks();
-    words.iter().chain([last]).any(|word| {
+    let in_word = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
         let controls = word.wrapping_sub(EACH * 0x20) & !word & (EACH << 7);
         zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES) | controls != 0
-    })
+    };
+    let (words, _) = text.as_chunks();
+    words.iter().any(in_word) || in_word(last)
 }
 
 /// A piece in which bytes need an escape.
@@ -469,6 +521,24 @@ mod tests {
             .collect();
         let expected = [(".a.b", "1"), (".a.b.c\n", "\"x,}\""), (".a.e", "2"), (".d", "true")];
         assert_eq!(found, expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_string_at_hand_ends_where_it_is_found_to_end(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec!["\\\\", "\\\"", "\\n", "\\u0041", "\\/", "x", "é", "long text", ","]),
+                0..12,
+            ),
+        ) {
+            let quoted = format!("\"{}\"", pieces.concat());
+            let text = format!("[{quoted},\"x\\\\\"]");
+            let mut buffer = String::new();
+            let unescaped = unescape(quoted.as_bytes(), &mut buffer);
+            let found = string_at(text.as_bytes(), 1, || None);
+            proptest::prop_assert_eq!(found.range.end, 1 + quoted.len());
+            proptest::prop_assert_eq!(string_at(text.as_bytes(), 1, || Some(unescaped)), found);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod ocsf;
 mod redact;
 mod secret;
 mod text;
+mod url;
 
 pub use analytic::{Analytic, Level};
 pub use attack::{tactic_of, technique_of};

@@ -12,7 +12,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter, memchr3};
 use trailloop_cloudtrail::raw::{self, Stack, Token, Visitor};
 use trailloop_cloudtrail::{Position, Record};
 
@@ -20,15 +19,13 @@ use crate::fields::Fields;
 use crate::json::KEPT_BYTES_MAX;
 use crate::secret::{Name, is_of_caller};
 use crate::text::string_of;
+use crate::url::{percent_decoded, redact_parameters};
 
 /// What stands in a secret's place.
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// What AWS writes in a secret's place; it stays.
 const HIDDEN_BY_AWS: &[u8] = b"\"HIDDEN_DUE_TO_SECURITY_REASONS\"";
-
-/// Parameters of presigned URLs that are as good as a password.
-const SECRET_PARAMETERS: [&[u8]; 2] = [b"x-amz-signature=", b"x-amz-security-token="];
 
 /// Text inside text is looked into this deep.
 const TEXTS_DEEP_MAX: usize = 4;
@@ -117,8 +114,8 @@ struct Level {
     stack: Stack<Mark>,
     /// Containers whose name says that their value is secret.
     secret_containers: Vec<u32>,
-    /// Values of such pairs, which may come before their names, and the containers they are in.
-    values: Vec<(u32, u32, Range<usize>)>,
+    /// Values of such pairs, which may come before their names.
+    values: Vec<PairValue>,
     /// What is hidden, in order.
     hidden: Vec<Hidden>,
     /// A string of this text without its escapes.
@@ -131,6 +128,13 @@ struct Hidden {
     node: u32,
     range: Range<usize>,
     shown: Cow<'static, str>,
+}
+
+/// The value in a pair of name and value.
+struct PairValue {
+    container: u32,
+    node: u32,
+    range: Range<usize>,
 }
 
 impl Level {
@@ -150,7 +154,7 @@ impl Level {
     fn hide_values(&mut self) {
         self.secret_containers.sort_unstable();
         let in_order = self.hidden.len();
-        for (container, node, range) in &self.values {
+        for PairValue { container, node, range } in &self.values {
             if self.secret_containers.binary_search(container).is_err() {
                 continue;
             }
@@ -185,7 +189,7 @@ impl Level {
     fn bytes(&self) -> usize {
         self.stack.bytes()
             + self.secret_containers.capacity() * size_of::<u32>()
-            + self.values.capacity() * size_of::<(u32, u32, Range<usize>)>()
+            + self.values.capacity() * size_of::<PairValue>()
             + self.hidden.capacity() * size_of::<Hidden>()
             + self.unescaped.capacity()
     }
@@ -287,6 +291,10 @@ impl Visitor for Redactor<'_, '_> {
             self.look_at(mark, node, scalar, may_hold_text);
         }
     }
+
+    fn next_unescaped(&self) -> Option<&str> {
+        self.source.record?.value_at(Position::of(self.nodes)).as_str()
+    }
 }
 
 impl Redactor<'_, '_> {
@@ -303,7 +311,8 @@ impl Redactor<'_, '_> {
                 self.level.secret_containers.push(mark.container);
             }
             Place::Value => {
-                self.level.values.push((mark.container, node, scalar.range.clone()));
+                let range = scalar.range.clone();
+                self.level.values.push(PairValue { container: mark.container, node, range });
             }
             _ => {}
         }
@@ -378,7 +387,7 @@ impl Redactor<'_, '_> {
         let [level, deeper @ ..] = &mut *self.deeper else { return redacted };
         let sign_in_failed = self.source.sign_in_failed;
         let source = |text| Source { text, record: None, sign_in_failed };
-        if memchr3(b'{', b'[', b'"', text.as_bytes()).is_some() {
+        if raw::holds_any(text.as_bytes(), *b"{[\"") {
             level.read(source(text.as_bytes()), Place::Other, deeper);
             if !level.hidden.is_empty() {
                 let mut written = Vec::with_capacity(text.len());
@@ -397,76 +406,9 @@ impl Redactor<'_, '_> {
 }
 
 /// Whether a string without escapes may hold JSON, plain or URL-encoded, or the parameters of a URL.
+#[inline(never)]
 fn may_hold_text(value: &[u8]) -> bool {
-    let Some(last) = value.last_chunk::<8>() else {
-        return value.iter().any(|byte| matches!(byte, b'{' | b'[' | b'=' | b'%'));
-    };
-    if value.len() > 64 {
-        return memchr3(b'{', b'[', b'=', value).is_some() || memchr(b'%', value).is_some();
-    }
-    // Most strings are too short for a call to be worth it.
-    let (words, _) = value.as_chunks::<8>();
-    words.iter().chain([last]).any(|word| {
-        let word = u64::from_le_bytes(*word);
-        // The two brackets differ in one bit.
-        let brackets = word & !(EACH << 5) ^ (EACH * u64::from(b'['));
-        let equals = word ^ (EACH * u64::from(b'='));
-        let percents = word ^ (EACH * u64::from(b'%'));
-        let zeros = |word: u64| word.wrapping_sub(EACH) & !word;
-        (zeros(brackets) | zeros(equals) | zeros(percents)) & (EACH << 7) != 0
-    })
-}
-
-/// A one in each byte of a word.
-const EACH: u64 = u64::MAX / 0xff;
-
-/// The text with the values of secret URL parameters replaced, if it has any.
-fn redact_parameters(text: &str) -> Option<String> {
-    let mut out = String::new();
-    let mut copied = 0;
-    for equals in memchr_iter(b'=', text.as_bytes()) {
-        let start = equals + 1;
-        let ends_in_parameter = |parameter: &&[u8]| {
-            let from = start.checked_sub(parameter.len());
-            from.is_some_and(|from| text.as_bytes()[from..start].eq_ignore_ascii_case(parameter))
-        };
-        // A value may hold another parameter, which is hidden with it.
-        if start < copied || !SECRET_PARAMETERS.iter().any(ends_in_parameter) {
-            continue;
-        }
-        let ends = |c: char| c == '&' || c == '"' || c == '\\' || c.is_whitespace();
-        let length = text[start..].find(ends).unwrap_or(text.len() - start);
-        if length > 0 && &text[start..start + length] != REDACTED {
-            out.push_str(&text[copied..start]);
-            out.push_str(REDACTED);
-            copied = start + length;
-        }
-    }
-    (copied > 0).then(|| out + &text[copied..])
-}
-
-/// Text that looks like URL-encoded JSON, decoded.
-fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
-    let is_json = |at: usize| matches!(text.get(at..at + 3), Some(b"%7B" | b"%7b" | b"%22"));
-    if !memchr_iter(b'%', text).any(is_json) {
-        return None;
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        let hex = |offset: usize| char::from(*text.get(at + offset)?).to_digit(16);
-        match (byte, hex(1).zip(hex(2))) {
-            (b'%', Some((high, low))) => {
-                decoded.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
-                at += 3;
-            }
-            _ => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    Some(decoded)
+    raw::holds_any(value, *b"{[=%")
 }
 
 /// Whether the quoted text has the form of an access key id: four capitals that start with A, then capitals and
@@ -481,8 +423,11 @@ fn is_access_key_id(quoted: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::{collection, sample};
     use serde::de::IgnoredAny;
-    use trailloop_cloudtrail::RecordBuffer;
+    use serde_json::{Value, json};
+    use trailloop_cloudtrail::{Kind, RecordBuffer, Value as TrailValue};
 
     use super::*;
 
@@ -555,12 +500,112 @@ mod tests {
     }
 
     #[test]
+    fn what_aws_hid_and_key_ids_are_known_by_their_bytes() {
+        let stays = r#"{"password":"HIDDEN_DUE_TO_SECURITY_REASONS","responseElements":{"credentials":{"accessKeyId":"ASIAIOSFODNN7EXAMPLE"}}}"#;
+        assert_eq!(redacted(stays), stays);
+        let escaped = stays.replace("HIDDEN", r"\u0048IDDEN").replace("ASIA", r"\u0041SIA");
+        let expected = r#"{"password":"[redacted]","responseElements":{"credentials":{"accessKeyId":"[redacted]"}}}"#;
+        assert_eq!(redacted(&escaped), expected);
+    }
+
+    #[test]
+    fn a_parameter_in_the_value_of_another_is_no_reason_to_panic() {
+        let json = r#"{"x":"x-amz-signature=x-amz-security-token=CANARY"}"#;
+        assert_eq!(redacted(json), r#"{"x":"x-amz-signature=[redacted]"}"#);
+    }
+
+    #[test]
     fn a_long_key_over_many_values_costs_its_length() {
         let json = format!("{{\"x\":{{\"{}\":[{}1]}}}}", "k".repeat(100_000), "1,".repeat(100_000));
         assert_eq!(redacted(&json), json);
     }
 
+    /// JSON with secrets in many places: under keys, in pairs, in text that holds JSON, plain or encoded.
+    fn json_with_secrets() -> impl Strategy<Value = Value> {
+        let keys = [
+            "password",
+            "api_key",
+            "name",
+            "value",
+            "x",
+            "responseElements",
+            "credentials",
+            "accessKeyId",
+            "arn",
+            "p.",
+        ];
+        let texts = [
+            "CANARY",
+            "password",
+            "",
+            "é\u{ffff}",
+            "x-amz-signature=CANARY&a",
+            "ASIAIOSFODNN7EXAMPLE",
+            "{\"secret\":1",
+            "HIDDEN_DUE_TO_SECURITY_REASONS",
+            "%7B%22password%22%3A1%7D",
+            "Failure",
+            "\\\"\n",
+        ];
+        let leaf = prop_oneof![
+            sample::select(texts.to_vec()).prop_map(Value::from),
+            sample::select(vec![Value::Null, Value::from(true), Value::from(1.5)]),
+        ];
+        leaf.prop_recursive(5, 48, 4, move |inner| {
+            let key = sample::select(keys.to_vec()).prop_map(str::to_owned);
+            prop_oneof![
+                collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                collection::vec((key, inner.clone()), 0..4)
+                    .prop_map(|members| members.into_iter().collect()),
+                inner.prop_map(|value| Value::from(value.to_string())),
+            ]
+        })
+    }
+
+    /// What every value of a record is shown as, in order, where it is text.
+    fn texts(
+        value: TrailValue<'_>,
+        shown: &mut impl FnMut(Position) -> Option<String>,
+        out: &mut Vec<Option<String>>,
+    ) {
+        out.push(value.position().and_then(&mut *shown));
+        match value.kind() {
+            Kind::Object(members) => members.for_each(|(_, value)| texts(value, shown, out)),
+            Kind::Array(elements) => elements.for_each(|value| texts(value, shown, out)),
+            _ => {}
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn fields_are_shown_as_they_are_in_the_redacted_record(
+            members in collection::vec(json_with_secrets(), 1..4),
+            sign_in_failed: bool,
+            is_pretty: bool,
+            is_escaped: bool,
+        ) {
+            let name = if sign_in_failed { "ConsoleLogin" } else { "x" };
+            let mut record = json!({"eventName": name, "errorMessage": "x"});
+            for (member, key) in members.into_iter().zip(["responseElements", "y", "password"]) {
+                record[key] = member;
+            }
+            let mut json = if is_pretty { format!("{record:#}") } else { record.to_string() };
+            if is_escaped {
+                json = json.replace('p', r"\u0070");
+            }
+            let mut buffer = RecordBuffer::new();
+            let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
+            let mut redaction = Redaction::default();
+            redaction.read(record, &Fields::of(record));
+            let (mut shown, mut expected) = (Vec::new(), Vec::new());
+            texts(record.root(), &mut |at| redaction.text(record, at).map(str::to_owned), &mut shown);
+            let mut buffer = RecordBuffer::new();
+            let redacted = Record::parse(redaction.raw(record), &mut buffer).unwrap();
+            let as_it_is = |at| redacted.value_at(at).as_str().map(str::to_owned);
+            texts(redacted.root(), &mut { as_it_is }, &mut expected);
+            proptest::prop_assert_eq!(shown, expected);
+        }
+
         #[test]
         fn a_redacted_record_is_still_json_and_redacting_again_changes_nothing(
             key in "[a-zA-Z\"\\\\]{0,12}", value: String, secret: bool,

@@ -80,11 +80,13 @@ impl Name {
     /// What a name in a text says, at most by a look at its end.
     #[inline]
     pub(crate) fn in_text(text: &[u8], name: Range<usize>) -> Self {
-        let Some(last) = text[..name.end].last_chunk::<8>() else {
-            return Self::of(&text[name]);
+        let before = &text[..name.end];
+        let last = match before.last_chunk() {
+            Some(last) => u64::from_be_bytes(*last),
+            None => before.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
         };
         let in_name = !(u64::MAX << (8 * name.len().min(END_LETTERS)));
-        let end = u64::from_be_bytes(*last) & in_name;
+        let end = last & in_name;
         if letters_and_digits(end) != HIGH & in_name {
             return Self::of(&text[name]);
         }
