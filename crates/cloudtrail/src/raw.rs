@@ -1,80 +1,157 @@
 //! JSON text by its bytes: where values lie in a record that is known to be valid.
 //!
-//! The tape keeps no offsets. Evidence, number text and redaction need them, rarely and for one record at a time,
-//! so a plain scanner serves. It is only ever given text that a full parser has accepted; on anything else it ends
-//! early and finds less, but it never panics.
+//! The tape keeps no offsets. Evidence, number text and redaction need them, for one record at a time, so a plain
+//! scanner serves. It is only ever given text that a full parser has accepted, or text out of a string of such a
+//! record; in what is not JSON it finds less, but it never panics.
 
 use std::ops::Range;
 
 use memchr::memchr2;
 
-/// What a walk over JSON text comes by.
+/// What a walk over JSON text comes by. In text that is JSON the calls come in the order of a tape's nodes: one for
+/// each container that opens, each key and each scalar.
 pub trait Visitor {
     /// What is kept for each open container and for the member that is current in it.
-    type Mark: Clone;
+    type Mark: Copy;
 
     /// An object or array opens below `above`.
-    fn open(&mut self, above: &Self::Mark) -> Self::Mark;
+    fn open(&mut self, above: Self::Mark) -> Self::Mark;
 
-    /// A member of this key (quotes included) begins in the container of `mark`, which stands for the member from
-    /// now on. `above` is what the container was opened with.
-    fn key(&mut self, above: &Self::Mark, key: &[u8]) -> Self::Mark;
+    /// A member of this key begins in the container of `mark`, which stands for the member from now on. `above` is
+    /// what the container was opened with.
+    fn key(&mut self, above: Self::Mark, key: Token) -> Self::Mark;
 
-    /// A scalar, quotes included, at this range.
-    fn scalar(&mut self, mark: &Self::Mark, range: Range<usize>);
+    /// A scalar.
+    fn scalar(&mut self, mark: Self::Mark, scalar: Token);
+
+    /// The string that comes next without its escapes, if that is at hand: the end of a long one is then found sooner.
+    fn next_unescaped(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// A key or a scalar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Where in the text it lies, quotes included.
+    pub range: Range<usize>,
+    /// Whether it is a string with a backslash in it.
+    pub is_escaped: bool,
+}
+
+/// The containers that are open in a walk; kept for the next one.
+pub struct Stack<M>(Vec<Open<M>>);
+
+/// An open container: whether it is an object, what it was opened with, and its current member.
+#[derive(Clone, Copy)]
+struct Open<M> {
+    is_object: bool,
+    opened: M,
+    current: M,
+}
+
+impl<M> Stack<M> {
+    /// The bytes it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Open<M>>()
+    }
+}
+
+impl<M> Default for Stack<M> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
 }
 
 /// Walks over the text. Each key is looked at once, and nothing is kept but one pair of marks for each open
 /// container, so a walk costs its length whatever the text holds.
-pub fn walk<V: Visitor>(text: &[u8], root: V::Mark, visitor: &mut V) {
-    /// An open container: whether it is an object, what it was opened with, and its current member.
-    struct Open<M> {
-        object: bool,
-        opened: M,
-        current: M,
-    }
-    let mut open: Vec<Open<V::Mark>> = Vec::new();
-    let mut at = 0;
-    // Whether the next string of the innermost object is a key.
+pub fn walk<V: Visitor>(text: &[u8], root: V::Mark, outer: &mut Stack<V::Mark>, visitor: &mut V) {
+    let Stack(outer) = outer;
+    outer.clear();
+    // What is outside of everything is like a list.
+    let mut inner = Open { is_object: false, opened: root, current: root };
+    // Whether the next string is a key.
     let mut key_next = false;
+    let mut at = 0;
     while let Some(&byte) = text.get(at) {
-        match byte {
-            b'{' | b'[' => {
-                let opened =
-                    visitor.open(open.last().map_or(&root, |container| &container.current));
-                key_next = byte == b'{';
-                open.push(Open { object: key_next, current: opened.clone(), opened });
+        match class(byte) {
+            Class::Token => {
+                let end = token_end(text, at);
+                visitor.scalar(inner.current, Token { range: at..end, is_escaped: false });
+                at = end;
+            }
+            Class::Open => {
+                outer.push(inner);
+                let opened = visitor.open(inner.current);
+                inner = Open { is_object: byte == b'{', opened, current: opened };
+                key_next = inner.is_object;
                 at += 1;
             }
-            b'}' | b']' => {
-                open.pop();
+            Class::Close => {
+                inner = outer.pop().unwrap_or(inner);
                 key_next = false;
                 at += 1;
             }
-            b',' => {
-                key_next = open.last().is_some_and(|container| container.object);
+            Class::Comma => {
+                key_next = inner.is_object;
                 at += 1;
             }
-            b'"' => {
-                let end = string_end(text, at);
-                match open.last_mut() {
-                    Some(container) if key_next => {
-                        container.current = visitor.key(&container.opened, &text[at..end]);
-                        key_next = false;
-                    }
-                    Some(container) => visitor.scalar(&container.current, at..end),
-                    None => visitor.scalar(&root, at..end),
+            Class::Quote => {
+                let string = string_at(text, at, || visitor.next_unescaped());
+                at = string.range.end;
+                if key_next {
+                    inner.current = visitor.key(inner.opened, string);
+                    key_next = false;
+                } else {
+                    visitor.scalar(inner.current, string);
                 }
-                at = end;
             }
-            b if is_space(b) || b == b':' => at += 1,
-            _ => {
-                let end = token_end(text, at);
-                visitor.scalar(open.last().map_or(&root, |container| &container.current), at..end);
-                at = end;
-            }
+            Class::Between => at += 1,
         }
     }
+}
+
+/// What a byte outside of strings is to a walk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// It begins a number or a word, or goes on with one.
+    Token,
+    Open,
+    Close,
+    Comma,
+    Quote,
+    /// White space, or the colon.
+    Between,
+}
+
+#[inline]
+fn class(byte: u8) -> Class {
+    const CLASSES: [Class; 256] = {
+        let mut classes = [Class::Token; 256];
+        let mut at = 0;
+        while at < classes.len() {
+            classes[at] = match at as u8 {
+                b'{' | b'[' => Class::Open,
+                b'}' | b']' => Class::Close,
+                b',' => Class::Comma,
+                b'"' => Class::Quote,
+                b':' | b' ' | b'\n' | b'\r' | b'\t' => Class::Between,
+                _ => Class::Token,
+            };
+            at += 1;
+        }
+        classes
+    };
+    CLASSES[usize::from(byte)]
+}
+
+/// The end of the number or word that begins at `start`. A bracket that opens does not end it.
+#[inline]
+fn token_end(text: &[u8], start: usize) -> usize {
+    let rest = text.get(start + 1..).unwrap_or_default();
+    let ends = |byte: &u8| !matches!(class(*byte), Class::Token | Class::Open);
+    rest.iter().position(ends).map_or(text.len(), |length| start + 1 + length)
 }
 
 /// The ranges of the number tokens of the text, in order.
@@ -96,26 +173,109 @@ pub fn numbers(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// The string that opens at `open`; one that does not close ends with the text.
+#[inline]
+fn string_at<'u>(text: &[u8], open: usize, unescaped: impl FnOnce() -> Option<&'u str>) -> Token {
+    let whole = |end, is_escaped| Token { range: open..end, is_escaped };
+    match quote_or_backslash(text, open + 1) {
+        None => whole(text.len(), false),
+        Some(end) if text[end] == b'"' => whole(end + 1, false),
+        Some(escape) => {
+            let end = unescaped().and_then(|unescaped| end_of_escaped(text, open, unescaped));
+            whole(end.unwrap_or_else(|| end_from_escape(text, escape)), true)
+        }
+    }
+}
+
+/// The end of a string, from a backslash in it on.
+fn end_from_escape(text: &[u8], mut escape: usize) -> usize {
+    while let Some(found) = quote_or_backslash(text, escape + 2) {
+        if text[found] == b'"' {
+            return found + 1;
+        }
+        escape = found;
+    }
+    text.len()
+}
+
+/// The end of a string that is this without its escapes, if it has only those that it must have.
+fn end_of_escaped(text: &[u8], open: usize, unescaped: &str) -> Option<usize> {
+    let mut escapes = 0;
+    for piece in unescaped.as_bytes().chunks(u8::MAX.into()) {
+        // So few that the count fits a byte, and the compiler counts many at once.
+        escapes += usize::from(piece.iter().fold(0, |sum, byte| sum + u8::from(is_escaped(*byte))));
+    }
+    // The string is at least so long. A quote with no backslash to it is nowhere in it but at its end.
+    let end = open + 1 + unescaped.len() + escapes;
+    let backslashes = text.get(..end)?.iter().rev().take_while(|byte| **byte == b'\\').count();
+    (text.get(end) == Some(&b'"') && backslashes.is_multiple_of(2)).then_some(end + 1)
+}
+
+/// Where the first quote or backslash from `at` on is.
+#[inline]
+fn quote_or_backslash(text: &[u8], mut at: usize) -> Option<usize> {
+    // Most strings are short, and most escapes are near another one: that is found without a call.
+    for _ in 0..2 {
+        let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    Some(at + memchr2(b'"', b'\\', text.get(at..)?)?)
+}
+
+/// Whether one of these bytes is in the text.
+#[must_use]
+pub fn holds_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
+    let (pieces, rest) = text.as_chunks::<PIECE>();
+    // Written for the compiler to compare many bytes at once.
+    let in_piece = |piece: &[u8; PIECE]| {
+        let count = |sought: &u8| piece.iter().fold(0, |sum, byte| sum + u8::from(byte == sought));
+        bytes.iter().fold(0, |any, sought| any | count(sought)) != 0
+    };
+    if pieces.iter().any(in_piece) {
+        return true;
+    }
+    let Some(last) = rest.last_chunk() else {
+        return rest.iter().any(|byte| bytes.contains(byte));
+    };
+    let in_word = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        bytes.iter().fold(0, |found, sought| found | zeros(word ^ (EACH * u64::from(*sought)))) != 0
+    };
+    let (words, _) = rest.as_chunks();
+    words.iter().any(in_word) || in_word(last)
+}
+
+/// A one in each byte of a word.
+const EACH: u64 = u64::MAX / 0xff;
+const QUOTES: u64 = EACH * b'"' as u64;
+const BACKSLASHES: u64 = EACH * b'\\' as u64;
+
+/// The high bit of the first byte that is zero, and perhaps of bytes after it.
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(EACH) & !word & (EACH << 7)
+}
+
+/// The offset just after the string that opens at `open`, or the end of the text.
+pub(crate) fn string_end(text: &[u8], open: usize) -> usize {
+    string_at(text, open, || None).range.end
+}
+
 /// Appends a string as JSON, quoted, with the escapes JSON demands and no others.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < '\u{20}') {
+    while let Some(at) = rest.bytes().position(is_escaped) {
         out.push_str(&rest[..at]);
-        match rest.as_bytes()[at] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            0x08 => out.push_str("\\b"),
-            0x0c => out.push_str("\\f"),
-            byte => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                out.push_str("\\u00");
-                out.push(char::from(HEX[usize::from(byte >> 4)]));
-                out.push(char::from(HEX[usize::from(byte & 0xf)]));
-            }
+        let byte = rest.as_bytes()[at];
+        let escape = escape(byte);
+        out.extend(escape.bytes().map(char::from));
+        if escape.is_long() {
+            out.extend(code(byte).map(char::from));
         }
         rest = &rest[at + 1..];
     }
@@ -123,62 +283,233 @@ pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// The offset just after the string that opens at `open`, or the end of the text.
-pub(crate) fn string_end(text: &[u8], open: usize) -> usize {
-    let mut at = open + 1;
-    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-        at += found;
-        if text[at] == b'"' {
-            return at + 1;
+/// How many bytes [`write_bytes`] looks at together.
+const PIECE: usize = 64;
+
+/// The same as [`write_string`] for bytes, and for texts by the kilobyte.
+///
+/// JSON that becomes a string needs an escape every few bytes. There each byte takes the same steps whether it needs
+/// one or not, so that there is nothing to mispredict.
+pub fn write_bytes(text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    let (pieces, rest) = text.as_chunks::<PIECE>();
+    for piece in pieces {
+        // Written for the compiler to do it for all of them at once.
+        if piece.iter().fold(false, |any, byte| any | is_escaped(*byte)) {
+            write_piece(piece, out);
+        } else {
+            out.extend_from_slice(piece);
         }
-        at += 2;
     }
-    text.len()
+    if any_escaped(rest) {
+        write_piece(rest, out);
+    } else {
+        out.extend_from_slice(rest);
+    }
+    out.push(b'"');
 }
 
-fn token_end(text: &[u8], start: usize) -> usize {
-    let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b':' | b'"') || is_space(*b);
-    text[start..].iter().position(ends).map_or(text.len(), |length| start + length.max(1))
+/// Whether a short text needs escapes.
+fn any_escaped(text: &[u8]) -> bool {
+    let Some(last) = text.last_chunk() else {
+        return text.iter().any(|byte| is_escaped(*byte));
+    };
+    let in_word = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        let controls = word.wrapping_sub(EACH * 0x20) & !word & (EACH << 7);
+        zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES) | controls != 0
+    };
+    let (words, _) = text.as_chunks();
+    words.iter().any(in_word) || in_word(last)
 }
 
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+/// A piece in which bytes need an escape.
+fn write_piece(piece: &[u8], out: &mut Vec<u8>) {
+    debug_assert!(piece.len() <= PIECE, "pieces are short");
+    let before = out.len();
+    out.resize(before + 2 * PIECE + 1, 0);
+    let Some(room) = out.last_chunk_mut::<{ 2 * PIECE + 1 }>() else { return };
+    let mut length = 0;
+    let mut all = Escape(0);
+    for &byte in piece {
+        let escape = escape(byte);
+        // Where one byte is enough, the next covers the other.
+        let at = length % (2 * PIECE);
+        room[at..at + 2].copy_from_slice(&escape.bytes());
+        length += escape.length();
+        all.0 |= escape.0;
+    }
+    out.truncate(before + length);
+    if all.is_long() {
+        out.truncate(before);
+        write_long(piece, out);
+    }
 }
 
-/// The text of a quoted JSON string; text that is none comes out as it is.
-#[must_use]
-pub fn unescape(quoted: &[u8]) -> String {
-    serde_json::from_slice(quoted).unwrap_or_else(|_| String::from_utf8_lossy(quoted).into_owned())
+/// A piece in which some escapes are long.
+fn write_long(piece: &[u8], out: &mut Vec<u8>) {
+    for &byte in piece {
+        let escape = escape(byte);
+        out.extend_from_slice(&escape.bytes()[..escape.length()]);
+        if escape.is_long() {
+            out.extend_from_slice(&code(byte));
+        }
+    }
+}
+
+/// Whether a byte cannot stand in a JSON string as it is.
+fn is_escaped(byte: u8) -> bool {
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+}
+
+/// How a byte stands in a JSON string, in one word for the loop over bytes: the byte itself, or a backslash and what
+/// follows it; how many of the two count; whether a code in hex follows.
+#[derive(Clone, Copy)]
+struct Escape(u32);
+
+impl Escape {
+    const LONG: u32 = 1 << 16;
+
+    const fn new(bytes: [u8; 2], length: u32) -> Self {
+        Self(u16::from_le_bytes(bytes) as u32 | length << 24)
+    }
+
+    fn bytes(self) -> [u8; 2] {
+        let [first, second, ..] = self.0.to_le_bytes();
+        [first, second]
+    }
+
+    fn length(self) -> usize {
+        (self.0 >> 24) as usize
+    }
+
+    fn is_long(self) -> bool {
+        self.0 & Self::LONG != 0
+    }
+}
+
+fn escape(byte: u8) -> Escape {
+    const ESCAPES: [Escape; 256] = {
+        let mut escapes = [Escape(0); 256];
+        let mut at = 0;
+        while at < escapes.len() {
+            let byte = at as u8;
+            escapes[at] = match byte {
+                b'"' | b'\\' => Escape::new([b'\\', byte], 2),
+                b'\n' => Escape::new(*b"\\n", 2),
+                b'\r' => Escape::new(*b"\\r", 2),
+                b'\t' => Escape::new(*b"\\t", 2),
+                0x08 => Escape::new(*b"\\b", 2),
+                0x0c => Escape::new(*b"\\f", 2),
+                ..0x20 => Escape(Escape::new(*b"\\u", 2).0 | Escape::LONG),
+                _ => Escape::new([byte, 0], 1),
+            };
+            at += 1;
+        }
+        escapes
+    };
+    ESCAPES[usize::from(byte)]
+}
+
+/// The code of a control character, as it follows `\u`.
+fn code(byte: u8) -> [u8; 4] {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    [b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0xf)]]
+}
+
+/// The text of a quoted JSON string, in `buffer` if it does not stand there as it is; text that is no such string comes
+/// out whole.
+pub fn unescape<'t>(quoted: &'t [u8], buffer: &'t mut String) -> &'t str {
+    let content = quoted.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let content = content.and_then(|content| std::str::from_utf8(content).ok());
+    buffer.clear();
+    match content {
+        Some(content) if !content.bytes().any(is_escaped) => content,
+        Some(content) if unescape_into(content, buffer).is_some() => buffer,
+        _ => {
+            buffer.clear();
+            buffer.push_str(&String::from_utf8_lossy(quoted));
+            buffer
+        }
+    }
+}
+
+/// None if the content is not that of one JSON string.
+fn unescape_into(content: &str, out: &mut String) -> Option<()> {
+    let mut rest = content;
+    while let Some(at) = rest.bytes().position(is_escaped) {
+        out.push_str(&rest[..at]);
+        let (char, after) = match rest.as_bytes().get(at..at + 2)? {
+            b"\\\"" => ('"', at + 2),
+            b"\\\\" => ('\\', at + 2),
+            b"\\/" => ('/', at + 2),
+            b"\\b" => ('\u{8}', at + 2),
+            b"\\f" => ('\u{c}', at + 2),
+            b"\\n" => ('\n', at + 2),
+            b"\\r" => ('\r', at + 2),
+            b"\\t" => ('\t', at + 2),
+            b"\\u" => {
+                let (char, length) = unescape_code(rest.as_bytes().get(at..)?)?;
+                (char, at + length)
+            }
+            _ => return None,
+        };
+        out.push(char);
+        rest = &rest[after..];
+    }
+    out.push_str(rest);
+    Some(())
+}
+
+/// The character of an escape `\uXXXX`, or of two that are a surrogate pair, and the length of it.
+fn unescape_code(text: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+    };
+    let first = unit(0)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return Some((char::from_u32(first)?, 6));
+    }
+    let second = unit(6).filter(|second| (0xdc00..0xe000).contains(second))?;
+    Some((char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00))?, 12))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Collects every scalar with its path.
-    #[derive(Default)]
-    struct Paths(Vec<(String, Range<usize>)>);
+    /// Collects every scalar with its path. A mark is the number of a path.
+    struct Paths<'t> {
+        text: &'t [u8],
+        paths: Vec<String>,
+        found: Vec<(String, Range<usize>)>,
+    }
 
-    impl Visitor for Paths {
-        type Mark = String;
+    impl Visitor for Paths<'_> {
+        type Mark = usize;
 
-        fn open(&mut self, above: &String) -> String {
-            above.clone()
+        fn open(&mut self, above: usize) -> usize {
+            above
         }
 
-        fn key(&mut self, above: &String, key: &[u8]) -> String {
-            format!("{above}.{}", unescape(key))
+        fn key(&mut self, above: usize, key: Token) -> usize {
+            let mut buffer = String::new();
+            let key = unescape(&self.text[key.range], &mut buffer);
+            self.paths.push(format!("{}.{key}", self.paths[above]));
+            self.paths.len() - 1
         }
 
-        fn scalar(&mut self, mark: &String, range: Range<usize>) {
-            self.0.push((mark.clone(), range));
+        fn scalar(&mut self, mark: usize, scalar: Token) {
+            self.found.push((self.paths[mark].clone(), scalar.range));
         }
     }
 
     fn paths(text: &[u8]) -> Vec<(String, Range<usize>)> {
-        let mut paths = Paths::default();
-        walk(text, String::new(), &mut paths);
-        paths.0
+        let mut paths = Paths { text, paths: vec![String::new()], found: Vec::new() };
+        walk(text, 0, &mut Stack::default(), &mut paths);
+        paths.found
     }
 
     #[test]
@@ -190,6 +521,24 @@ mod tests {
             .collect();
         let expected = [(".a.b", "1"), (".a.b.c\n", "\"x,}\""), (".a.e", "2"), (".d", "true")];
         assert_eq!(found, expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_string_at_hand_ends_where_it_is_found_to_end(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec!["\\\\", "\\\"", "\\n", "\\u0041", "\\/", "x", "é", "long text", ","]),
+                0..12,
+            ),
+        ) {
+            let quoted = format!("\"{}\"", pieces.concat());
+            let text = format!("[{quoted},\"x\\\\\"]");
+            let mut buffer = String::new();
+            let unescaped = unescape(quoted.as_bytes(), &mut buffer);
+            let found = string_at(text.as_bytes(), 1, || None);
+            proptest::prop_assert_eq!(found.range.end, 1 + quoted.len());
+            proptest::prop_assert_eq!(string_at(text.as_bytes(), 1, || Some(unescaped)), found);
+        }
     }
 
     #[test]
@@ -214,7 +563,31 @@ mod tests {
         fn a_written_string_reads_back(text: String) {
             let mut written = String::new();
             write_string(&text, &mut written);
-            proptest::prop_assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+            proptest::prop_assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text.as_str());
+            let mut bytes = Vec::new();
+            write_bytes(text.as_bytes(), &mut bytes);
+            proptest::prop_assert_eq!(bytes, written.as_bytes());
+            let mut buffer = String::new();
+            proptest::prop_assert_eq!(unescape(written.as_bytes(), &mut buffer), text);
+        }
+
+        #[test]
+        fn a_string_is_unescaped_as_another_reader_does_it(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "\\", "\"", "/", "u", "n", "x", "00", "41", "d8", "3d", "dc", "DE", "fFfF", "\u{1}", "é", "\\u",
+                ]),
+                0..12,
+            ),
+            closed: bool,
+        ) {
+            let mut quoted = format!("\"{}", pieces.concat());
+            if closed {
+                quoted.push('"');
+            }
+            let expected = serde_json::from_str::<String>(&quoted).unwrap_or_else(|_| quoted.clone());
+            let mut buffer = String::new();
+            proptest::prop_assert_eq!(unescape(quoted.as_bytes(), &mut buffer), expected);
         }
     }
 }

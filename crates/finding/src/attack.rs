@@ -24,24 +24,30 @@ const TACTICS: [(&str, &str); 16] = [
 /// The id and name of the tactic that a tag names.
 #[must_use]
 pub fn tactic_of(tag: &str) -> Option<(&'static str, &'static str)> {
-    let tag = tag.strip_prefix("attack.")?.replace('_', "-");
-    TACTICS.into_iter().find(|(_, name)| slug(name) == tag)
+    let tag = tag.strip_prefix("attack.")?;
+    TACTICS.into_iter().find(|(_, name)| is_slug(tag, name))
 }
 
 /// The id of the technique that a tag names, such as `T1098.001`.
 #[must_use]
 pub fn technique_of(tag: &str) -> Option<String> {
-    let id = tag.strip_prefix("attack.").filter(|tag| is_technique(tag))?;
-    Some(id.to_ascii_uppercase())
+    let number = technique_number(tag)?;
+    Some(["T", number].concat())
 }
 
-fn slug(name: &str) -> String {
-    name.to_ascii_lowercase().replace(' ', "-")
+/// The same without its letter.
+pub(crate) fn technique_number(tag: &str) -> Option<&str> {
+    let number = tag.strip_prefix("attack.")?.strip_prefix(['t', 'T'])?;
+    let is_number =
+        number.len() >= 4 && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_number.then_some(number)
 }
 
-/// Whether a tag, without `attack.`, names a technique: `t1098` or `t1098.001`.
-fn is_technique(tag: &str) -> bool {
-    tag.strip_prefix(['t', 'T']).is_some_and(|digits| {
-        digits.len() >= 4 && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-    })
+/// Whether a tag, without `attack.`, spells this name: in lower case, with `-` or `_` between the words.
+fn is_slug(tag: &str, name: &str) -> bool {
+    let spelled = |(tag, name): (u8, u8)| match name {
+        b' ' => matches!(tag, b'-' | b'_'),
+        _ => tag == name.to_ascii_lowercase(),
+    };
+    tag.len() == name.len() && tag.bytes().zip(name.bytes()).all(spelled)
 }

@@ -1,16 +1,25 @@
 //! Ids that are the same on any worker, any day.
 
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
-use trailloop_cloudtrail::Record;
+use trailloop_cloudtrail::{Position, Record};
+
+use crate::fields::Fields;
 
 /// How a record is known: its eventID, or the SHA-256 of its bytes when it has none (before eventVersion 1.01).
 #[must_use]
 pub fn event_uid(record: Record<'_>) -> String {
-    // Aggregated events spell it eventId.
-    let id = record.text(&["eventID"]).or_else(|| record.text(&["eventId"]));
+    event_uid_of(record, &Fields::of(record)).into_owned()
+}
+
+/// The same with the fields at hand.
+pub(crate) fn event_uid_of<'a>(record: Record<'a>, fields: &Fields) -> Cow<'a, str> {
+    let text = |at: Option<Position>| record.value_at(at?).as_str();
+    let id = text(fields.event_id).or_else(|| text(fields.event_id_aggregated));
     match id.filter(|id| !id.is_empty()) {
-        Some(id) => id.to_owned(),
-        None => hex(&Sha256::digest(record.raw())),
+        Some(id) => Cow::Borrowed(id),
+        None => Cow::Owned(sha256(record.raw())),
     }
 }
 
@@ -20,9 +29,7 @@ pub(crate) fn finding_uid(rule_uid: &str, event_uid: &str) -> String {
     hash.update(rule_uid.as_bytes());
     hash.update([0]);
     hash.update(event_uid.as_bytes());
-    let mut uid = hex(&hash.finalize());
-    uid.truncate(32);
-    uid
+    hex(&hash.finalize()[..16])
 }
 
 /// The SHA-256 of bytes, in hex.
@@ -34,7 +41,12 @@ pub fn sha256(bytes: &[u8]) -> String {
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        hex.push(digit(byte >> 4));
+        hex.push(digit(byte & 0xf));
+    }
+    hex
 }
 
 #[cfg(test)]

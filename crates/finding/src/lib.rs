@@ -7,13 +7,18 @@
 
 mod analytic;
 mod attack;
+mod evidence;
+mod fields;
 mod identity;
+mod json;
 mod ocsf;
 mod redact;
+mod secret;
 mod text;
+mod url;
 
 pub use analytic::{Analytic, Level};
 pub use attack::{tactic_of, technique_of};
 pub use identity::{event_uid, sha256};
-pub use ocsf::{FINDING_BYTES_MAX, Finding, Origin, Place};
+pub use ocsf::{FINDING_BYTES_MAX, Finding, FindingScratch, Findings, Origin, Place};
 pub use redact::redact;

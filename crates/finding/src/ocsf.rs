@@ -3,23 +3,24 @@
 //! The fields follow <https://schema.ocsf.io/1.5.0/classes/detection_finding>. What OCSF has no place for stands
 //! under `unmapped.trailloop`. `raw_data` is always JSON text: the record, or where to find it when the finding
 //! would grow beyond what a queue takes.
+//!
+//! Several rules may match one record. What their findings share is written once, by [`Findings::new`].
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value as Json, json};
-use trailloop_cloudtrail::{Kind, Record, RecordBuffer, Value};
+use trailloop_cloudtrail::Record;
 
 use crate::analytic::{Analytic, Level};
-use crate::attack::{tactic_of, technique_of};
-use crate::identity::{event_uid, finding_uid, sha256};
-use crate::redact::redact;
-use crate::text::{clip, escape_for_queues};
+use crate::attack::{tactic_of, technique_number};
+use crate::evidence::{Evidence, LIST_MAX};
+use crate::fields::Fields;
+use crate::identity::{event_uid_of, finding_uid, sha256};
+use crate::json::Json;
+use crate::redact::Redaction;
+use crate::text::{clip, escape_for_queues, text_of};
 
 /// The longest finding: an SQS message holds 256 KiB with its attributes.
 pub const FINDING_BYTES_MAX: usize = 240 << 10;
-
-/// The most resources, references and the like that a finding lists; `raw_data` has them all.
-const LIST_MAX: usize = 16;
 
 /// Where a record's object lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,379 +56,296 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// What this rule says of this record.
+    /// What one rule says of this record, for who asks no more of them.
     #[must_use]
     pub fn new(analytic: &Analytic, record: Record<'_>, origin: Origin<'_>) -> Self {
-        let event_uid = event_uid(record);
-        let uid = finding_uid(&analytic.uid, &event_uid);
-        let raw = redact(record);
-        let mut buffer = RecordBuffer::new();
-        let shown = match &raw {
-            Cow::Borrowed(_) => record,
-            // Redaction keeps the text valid; a record of nothing but its raw text is the safe way out.
-            Cow::Owned(redacted) => match Record::parse(redacted, &mut buffer) {
-                Ok(shown) => shown,
-                Err(_) => return Self::new_bare(analytic, &uid, &event_uid, origin),
-            },
-        };
-        let about = About { analytic, uid: &uid, event_uid: &event_uid, record: shown, origin };
-        let account = about.account();
-        let location = location(origin.place, record.index());
-        let mut body = about.body(&location);
-        let text = String::from_utf8_lossy(&raw);
-        body["raw_data_size"] = json!(record.raw().len());
-        body["raw_data"] = json!(text);
-        let mut json = escape_for_queues(body.to_string());
-        if json.len() > FINDING_BYTES_MAX {
-            body["raw_data"] = json!(reference(&location, record).to_string());
-            json = escape_for_queues(body.to_string());
-        }
-        debug_assert!(json.len() <= FINDING_BYTES_MAX, "every other field is clipped");
-        Self { uid, level: analytic.level, account, json }
+        Findings::new(record, origin, &mut FindingScratch::default()).of(analytic)
+    }
+}
+
+/// What a worker keeps from record to record, so that a finding allocates little more than what it is made of.
+#[derive(Default)]
+pub struct FindingScratch {
+    redaction: Redaction,
+    shared: Shared,
+    /// The finding of one rule, and its message.
+    line: Json,
+    message: String,
+}
+
+/// The findings of one record: [`Findings::of`] is asked for each rule that matched it.
+pub struct Findings<'a> {
+    record: Record<'a>,
+    origin: Origin<'a>,
+    event_uid: Cow<'a, str>,
+    account: Option<String>,
+    scratch: &'a mut FindingScratch,
+}
+
+impl<'a> Findings<'a> {
+    /// Redacts the record, and writes what its findings share.
+    #[must_use]
+    pub fn new(record: Record<'a>, origin: Origin<'a>, scratch: &'a mut FindingScratch) -> Self {
+        let fields = Fields::of(record);
+        let FindingScratch { redaction, shared, .. } = scratch;
+        redaction.read(record, &fields);
+        let enrichment = origin.enrichment;
+        let evidence = Evidence { record, fields: &fields, redaction, enrichment };
+        let event_uid = event_uid_of(record, &fields);
+        shared.write(evidence, &event_uid, origin.place);
+        let account = evidence.account().map(|account| clip(account).into_owned());
+        Self { record, origin, event_uid, account, scratch }
     }
 
-    fn new_bare(analytic: &Analytic, uid: &str, event_uid: &str, origin: Origin<'_>) -> Self {
-        let mut buffer = RecordBuffer::new();
-        let empty = Record::parse(b"{}", &mut buffer).ok();
-        let body = empty.map_or(Json::Null, |record| {
-            About { analytic, uid, event_uid, record, origin }.body(&Json::Null)
+    /// What this rule says of the record.
+    #[must_use]
+    pub fn of(&mut self, analytic: &Analytic) -> Finding {
+        let FindingScratch { shared, line, message, .. } = &mut *self.scratch;
+        let uid = finding_uid(&analytic.uid, &self.event_uid);
+        let about = About { analytic, uid: &uid, shared, rule_set: self.origin.rule_set };
+        line.0.clear();
+        line.0.push(b'{');
+        about.write_members(line, message);
+        let members = line.0.len();
+        let mut json = ended(line, &shared.raw);
+        if shared.is_long || json.len() > FINDING_BYTES_MAX {
+            line.0.truncate(members);
+            json = ended(line, shared.reference(self.record, self.origin.place));
+        }
+        debug_assert!(json.len() <= FINDING_BYTES_MAX, "every other field is clipped");
+        Finding { uid, level: analytic.level, account: self.account.clone(), json }
+    }
+}
+
+impl Drop for Findings<'_> {
+    fn drop(&mut self) {
+        let FindingScratch { redaction, shared, line, .. } = &mut *self.scratch;
+        redaction.forget();
+        shared.forget();
+        line.forget();
+    }
+}
+
+/// The line with its last members, which are the record or a reference to it.
+fn ended(line: &mut Json, last: &Json) -> String {
+    line.members(&last.0);
+    line.0.push(b'}');
+    text_of(&escape_for_queues(&line.0)).into_owned()
+}
+
+/// What the findings of all rules of a record share, which is most of them, in parts of JSON.
+#[derive(Default)]
+struct Shared {
+    time: Json,
+    /// What follows the name of the rule in `message`.
+    message: String,
+    cloud: Json,
+    /// The times of `finding_info`.
+    times: Json,
+    /// The element of `related_events`.
+    event: Json,
+    /// What the record says: the members from `resources` on.
+    evidence: Json,
+    location: Json,
+    /// The record is longer than a finding may be, so it does not stand in `raw`.
+    is_long: bool,
+    /// The last members: `raw_data_size` and `raw_data`.
+    raw: Json,
+    /// The same with a reference in place of the record; empty until a finding needs it.
+    reference: Json,
+}
+
+impl Shared {
+    fn write(&mut self, evidence: Evidence<'_>, event_uid: &str, place: Place<'_>) {
+        // A panic may have left parts of another record.
+        self.forget();
+        let time = evidence.time();
+        self.time.number("time", time);
+        evidence.write_message(&mut self.message);
+        evidence.write_cloud(&mut self.cloud);
+        for key in ["created_time", "first_seen_time", "last_seen_time"] {
+            self.times.number(key, time);
+        }
+        self.event.element(|json| {
+            json.text("uid", Some(event_uid));
+            json.text("type", Some("AWS CloudTrail"));
         });
-        let json = escape_for_queues(body.to_string());
-        Self { uid: uid.to_owned(), level: analytic.level, account: None, json }
+        evidence.write_resources(&mut self.evidence);
+        evidence.write_observables(&mut self.evidence);
+        evidence.write_evidences(&mut self.evidence);
+        evidence.write_enrichments(&mut self.evidence);
+        write_place(place, &mut self.location);
+        if let Some(version) = place.version {
+            self.location.whole("version", version);
+        }
+        self.location.number("index", evidence.record.index());
+        let raw = evidence.redaction.raw(evidence.record);
+        self.is_long = raw.len() > FINDING_BYTES_MAX;
+        self.raw.number("raw_data_size", evidence.record.raw().len());
+        if !self.is_long {
+            self.raw.bytes("raw_data", raw);
+        }
+    }
+
+    /// Where a record too long for a finding is to be found, and how to tell that it is the one.
+    fn reference(&mut self, record: Record<'_>, place: Place<'_>) -> &Json {
+        if !self.reference.0.is_empty() {
+            return &self.reference;
+        }
+        let mut reference = Json::default();
+        reference.element(|json| {
+            write_place(place, json);
+            // Here a version that is not there is null.
+            match place.version {
+                Some(version) => json.whole("version", version),
+                None => json.json("version", b"null"),
+            }
+            json.number("index", record.index());
+            json.number("bytes", record.raw().len());
+            json.whole("sha256", &sha256(record.raw()));
+        });
+        self.reference.number("raw_data_size", record.raw().len());
+        self.reference.bytes("raw_data", &reference.0);
+        &self.reference
+    }
+
+    fn forget(&mut self) {
+        let Self {
+            time,
+            message,
+            cloud,
+            times,
+            event,
+            evidence,
+            location,
+            is_long: _,
+            raw,
+            reference,
+        } = self;
+        message.clear();
+        for json in [time, cloud, times, event, evidence, location, raw, reference] {
+            json.forget();
+        }
     }
 }
 
 /// Bucket and key are one text in `source`, so that a replayed copy of buckets names them like the service does.
-fn location(place: Place<'_>, index: u64) -> Json {
+fn write_place(place: Place<'_>, json: &mut Json) {
     let (bucket, key) = place.source.split_once('/').unwrap_or(("", place.source));
-    json!({"bucket": bucket, "key": key, "version": place.version, "index": index})
-}
-
-/// Where a record too long for a finding is to be found, and how to tell that it is the one.
-fn reference(location: &Json, record: Record<'_>) -> Json {
-    let mut reference = location.clone();
-    reference["bytes"] = json!(record.raw().len());
-    reference["sha256"] = json!(sha256(record.raw()));
-    reference
+    json.whole("bucket", bucket);
+    json.whole("key", key);
 }
 
 /// What a finding is about.
 struct About<'a> {
     analytic: &'a Analytic,
     uid: &'a str,
-    event_uid: &'a str,
-    record: Record<'a>,
-    origin: Origin<'a>,
+    shared: &'a Shared,
+    rule_set: &'a str,
 }
 
 impl About<'_> {
-    fn body(&self, location: &Json) -> Json {
-        let Analytic { level, name, .. } = self.analytic;
-        let time = self.time();
-        pruned(json!({
-            "activity_id": 1,
-            "activity_name": "Create",
-            "category_uid": 2,
-            "category_name": "Findings",
-            "class_uid": 2004,
-            "class_name": "Detection Finding",
-            "type_uid": 200_401,
-            "type_name": "Detection Finding: Create",
-            "severity_id": level.severity_id(),
-            "severity": level.severity(),
-            "status_id": 1,
-            "status": "New",
-            "is_alert": true,
-            "time": time,
-            "message": self.message(),
-            "metadata": {
-                "version": "1.5.0",
-                "product": {"name": "Trailloop", "vendor_name": "Trailloop"},
-                "profiles": ["cloud"],
-                "uid": self.uid,
-            },
-            "cloud": {
-                "provider": "AWS",
-                "region": self.clipped(&["awsRegion"]),
-                "account": {"uid": self.account()},
-            },
-            "finding_info": {
-                "uid": self.uid,
-                "title": clip(name),
-                "desc": self.analytic.description.as_deref().map(clip),
-                "created_time": time,
-                "first_seen_time": time,
-                "last_seen_time": time,
-                "analytic": {"type_id": 1, "type": "Rule", "uid": self.analytic.uid, "name": clip(name)},
-                "attacks": self.attacks(),
-                "related_events": [{"uid": clip(self.event_uid), "type": "AWS CloudTrail"}],
-            },
-            "remediation": {"desc": self.analytic.runbook.as_deref().map(clip)},
-            "resources": self.resources(),
-            "observables": self.observables(),
-            "evidences": [self.evidence()],
-            "enrichments": self.enrichments(),
-            "unmapped": {"trailloop": {
-                "location": location,
-                "rule_set": self.origin.rule_set,
-                "rule": {
-                    "hash": self.analytic.hash,
-                    "author": self.analytic.author.as_deref().map(clip),
-                    "status": self.analytic.status.as_deref().map(clip),
-                    "license": self.analytic.license.as_deref().map(clip),
-                    "tags": clipped(&self.analytic.tags),
-                    "references": clipped(&self.analytic.references),
-                    "falsepositives": clipped(&self.analytic.falsepositives),
-                },
-            }},
-        }))
-    }
-
-    /// The eventTime in Unix milliseconds; 0 when the record has none that can be read.
-    fn time(&self) -> i64 {
-        milliseconds(self.record.text(&["eventTime"])).unwrap_or(0)
-    }
-
-    fn account(&self) -> Option<String> {
-        let account = self.clipped(&["recipientAccountId"]);
-        account.or_else(|| self.clipped(&["userIdentity", "accountId"]))
-    }
-
-    fn clipped(&self, path: &[&str]) -> Option<String> {
-        self.record.text(path).filter(|text| !text.is_empty()).map(clip)
-    }
-
-    /// Who called what from where, in one sentence.
-    fn message(&self) -> String {
-        let api = self.clipped(&["eventName"]).unwrap_or_else(|| "an unnamed event".to_owned());
-        let mut message = format!("{}: {} by {}", self.analytic.name, api, self.actor_name());
-        if let Some(address) = self.clipped(&["sourceIPAddress"]) {
-            message.push_str(" from ");
-            message.push_str(&address);
-        }
-        if let Some(error) = self.clipped(&["errorCode"]) {
-            message.push_str(", refused with ");
-            message.push_str(&error);
-        }
-        clip(&message)
-    }
-
-    /// The shortest name that tells the caller: an ARN where there is one.
-    fn actor_name(&self) -> String {
-        ["arn", "userName", "invokedBy", "principalId", "accountId", "type"]
-            .iter()
-            .find_map(|key| self.clipped(&["userIdentity", key]))
-            .unwrap_or_else(|| "an unnamed caller".to_owned())
-    }
-
-    /// Techniques and tactics of the rule's tags. A technique belongs to the tactic when the rule names just one.
-    fn attacks(&self) -> Json {
-        let tags = &self.analytic.tags;
-        let tactics: Vec<Json> = tags
-            .iter()
-            .filter_map(|tag| tactic_of(tag))
-            .map(|(uid, name)| json!({"uid": uid, "name": name}))
-            .collect();
-        let techniques =
-            tags.iter().filter_map(|tag| technique_of(tag)).take(LIST_MAX).map(|uid| {
-                let technique = uid.split('.').next().unwrap_or_default();
-                let mut attack = json!({"technique": {"uid": technique}});
-                if uid.contains('.') {
-                    attack["sub_technique"] = json!({"uid": uid});
-                }
-                attack
-            });
-        let mut attacks: Vec<Json> = techniques.collect();
-        match (tactics.as_slice(), attacks.is_empty()) {
-            ([tactic], false) => {
-                for attack in &mut attacks {
-                    attack["tactic"] = tactic.clone();
-                }
-            }
-            _ => attacks.extend(tactics.into_iter().map(|tactic| json!({"tactic": tactic}))),
-        }
-        Json::Array(attacks)
-    }
-
-    /// What the record says was acted on.
-    fn resources(&self) -> Json {
-        let Some(Kind::Array(elements)) = self.record.get(&["resources"]).map(|list| list.kind())
-        else {
-            return Json::Null;
-        };
-        let text = |value: Value<'_>, key: &str| value.get(key)?.as_str().map(clip);
-        let resource = |value: Value<'_>| {
-            pruned(json!({
-                "uid": text(value, "ARN").or_else(|| text(value, "arn")),
-                "type": text(value, "type"),
-                "owner": {"account": {"uid": text(value, "accountId")}},
-            }))
-        };
-        elements.map(resource).filter(|resource| !resource.is_null()).take(LIST_MAX).collect()
-    }
-
-    /// The values an analyst searches for next.
-    fn observables(&self) -> Json {
-        let observables = [
-            ("evidences[0].src_endpoint.ip", 2, "IP Address", self.address()),
-            (
-                "evidences[0].actor.user.name",
-                4,
-                "User Name",
-                self.clipped(&["userIdentity", "userName"]),
-            ),
-            ("evidences[0].data.user_agent", 16, "HTTP User-Agent", self.clipped(&["userAgent"])),
-            (
-                "evidences[0].actor.user.uid",
-                10,
-                "Resource UID",
-                self.clipped(&["userIdentity", "arn"]),
-            ),
-        ];
-        let found = observables.into_iter().filter_map(|(name, type_id, kind, value)| {
-            let value = value?;
-            Some(json!({"name": name, "type_id": type_id, "type": kind, "value": value}))
+    /// All members but the last two, which come to be other ones when the record is long.
+    fn write_members(&self, json: &mut Json, message: &mut String) {
+        let Self { analytic, uid, shared, rule_set } = self;
+        json.members(
+            br#""activity_id":1,"activity_name":"Create","category_uid":2,"category_name":"Findings","class_uid":2004,"class_name":"Detection Finding","type_uid":200401,"type_name":"Detection Finding: Create""#,
+        );
+        json.number("severity_id", analytic.level.severity_id());
+        json.text("severity", Some(analytic.level.severity()));
+        json.members(br#""status_id":1,"status":"New","is_alert":true"#);
+        json.members(&shared.time.0);
+        message.clear();
+        message.extend([&analytic.name, ": ", &shared.message]);
+        json.text("message", Some(message));
+        json.object("metadata", |json| {
+            json.members(
+                br#""version":"1.5.0","product":{"name":"Trailloop","vendor_name":"Trailloop"},"profiles":["cloud"]"#,
+            );
+            json.whole("uid", uid);
         });
-        found.collect()
-    }
-
-    /// What enrichment says in this field.
-    fn enriched(&self, field: &str) -> Option<String> {
-        let known = self.origin.enrichment.iter().find(|(name, _)| *name == field);
-        known.map(|(_, value)| clip(value))
-    }
-
-    /// What enrichment says of the caller's address, of the account, of the caller, and of the region.
-    fn enrichments(&self) -> Json {
-        let of = |name: &str, value: Option<String>, kind: &str, fields: &[&str]| {
-            let known = fields.iter().filter_map(|field| Some((*field, self.enriched(field)?)));
-            let data: Map<String, Json> =
-                known.map(|(field, value)| (field.to_owned(), json!(value))).collect();
-            let is_known = !data.is_empty();
-            is_known.then(|| json!({"name": name, "value": value, "type": kind, "data": data}))
-        };
-        let address = self.clipped(&["sourceIPAddress"]);
-        let region = self.clipped(&["awsRegion"]);
-        let groups = [
-            of("evidences[0].src_endpoint.ip", address, "location", &ENRICHED_ADDRESS),
-            of("cloud.account.uid", self.account(), "account", &ENRICHED_ACCOUNT),
-            of("evidences[0].actor", Some(self.actor_name()), "principal", &ENRICHED_ACTOR),
-            of("cloud.region", region, "environment", &["environment.region"]),
-        ];
-        groups.into_iter().flatten().collect()
-    }
-
-    /// The caller's address; the field also holds service names and `AWS Internal`.
-    fn address(&self) -> Option<String> {
-        self.clipped(&["sourceIPAddress"]).filter(|text| text.parse::<std::net::IpAddr>().is_ok())
-    }
-
-    /// Who did what, and how it ended.
-    fn evidence(&self) -> Json {
-        let identity = |key: &str| self.clipped(&["userIdentity", key]);
-        let session =
-            |path: &[&str]| self.clipped(&[&["userIdentity", "sessionContext"], path].concat());
-        let kind = identity("type");
-        let type_id = match kind.as_deref() {
-            Some("IAMUser" | "IdentityCenterUser") => 1,
-            Some("Root") => 2,
-            Some("AWSService") => 3,
-            Some(_) => 99,
-            None => 0,
-        };
-        let address = self.address();
-        let service = match address {
-            Some(_) => None,
-            None => self.clipped(&["sourceIPAddress"]),
-        };
-        pruned(json!({
-            "actor": {
-                "user": {
-                    "type_id": type_id,
-                    "type": kind,
-                    "name": identity("userName"),
-                    "uid": identity("arn"),
-                    "uid_alt": identity("principalId"),
-                    "credential_uid": identity("accessKeyId"),
-                    "account": {"uid": identity("accountId")},
-                },
-                "session": {
-                    "issuer": session(&["sessionIssuer", "arn"]),
-                    "created_time": milliseconds(session(&["attributes", "creationDate"]).as_deref()),
-                    "is_mfa": session(&["attributes", "mfaAuthenticated"]).map(|mfa| mfa == "true"),
-                },
-                "invoked_by": identity("invokedBy"),
-            },
-            "api": {
-                "operation": self.clipped(&["eventName"]),
-                "service": {"name": self.clipped(&["eventSource"])},
-                "version": self.clipped(&["apiVersion"]),
-                "request": {"uid": self.clipped(&["requestID"])},
-                "response": {
-                    "error": self.clipped(&["errorCode"]),
-                    "error_message": self.clipped(&["errorMessage"]),
-                },
-            },
-            "src_endpoint": {
-                "ip": address,
-                "svc_name": service,
-                "location": {"country": self.enriched("ip.country"), "city": self.enriched("ip.city")},
-                "autonomous_system": {
-                    "number": self.enriched("ip.asn").and_then(|number| number.parse::<u32>().ok()),
-                    "name": self.enriched("ip.organization"),
-                },
-            },
-            "data": {
-                "user_agent": self.clipped(&["userAgent"]),
-                "event_type": self.clipped(&["eventType"]),
-                "event_category": self.clipped(&["eventCategory"]),
-                "shared_event_uid": self.clipped(&["sharedEventID"]),
-                "tls_host": self.clipped(&["tlsDetails", "clientProvidedHostHeader"]),
-            },
-        }))
+        json.members(&shared.cloud.0);
+        json.object("finding_info", |json| {
+            json.whole("uid", uid);
+            json.text("title", Some(&analytic.name));
+            json.text("desc", analytic.description.as_deref());
+            json.members(&shared.times.0);
+            json.object("analytic", |json| {
+                json.members(br#""type_id":1,"type":"Rule""#);
+                json.whole("uid", &analytic.uid);
+                json.text("name", Some(&analytic.name));
+            });
+            write_attacks(&analytic.tags, json);
+            json.list("related_events", |json| json.members(&shared.event.0));
+        });
+        json.object("remediation", |json| json.text("desc", analytic.runbook.as_deref()));
+        json.members(&shared.evidence.0);
+        json.object("unmapped", |json| {
+            json.object("trailloop", |json| {
+                json.object("location", |json| json.members(&shared.location.0));
+                json.whole("rule_set", rule_set);
+                json.object("rule", |json| write_rule(analytic, json));
+            });
+        });
     }
 }
 
-/// The fields of enrichment, by what of the record they speak of.
-const ENRICHED_ADDRESS: [&str; 7] = [
-    "ip.country",
-    "ip.city",
-    "ip.asn",
-    "ip.organization",
-    "ip.network",
-    "environment.country",
-    "environment.network",
-];
-const ENRICHED_ACCOUNT: [&str; 3] = ["account.name", "account.ou", "account.environment"];
-const ENRICHED_ACTOR: [&str; 3] = ["actor.owner", "actor.criticality", "actor.standing"];
-
-fn clipped(list: &[String]) -> Vec<String> {
-    list.iter().take(LIST_MAX).map(|text| clip(text)).collect()
+/// What the rule says beside what OCSF has a place for.
+fn write_rule(analytic: &Analytic, json: &mut Json) {
+    json.whole("hash", &analytic.hash);
+    json.text("author", analytic.author.as_deref());
+    json.text("status", analytic.status.as_deref());
+    json.text("license", analytic.license.as_deref());
+    let lists = [
+        ("tags", &analytic.tags),
+        ("references", &analytic.references),
+        ("falsepositives", &analytic.falsepositives),
+    ];
+    for (key, texts) in lists {
+        json.list(key, |json| {
+            for text in texts.iter().take(LIST_MAX) {
+                json.text_element(text);
+            }
+        });
+    }
 }
 
-/// A timestamp in Unix milliseconds.
-fn milliseconds(text: Option<&str>) -> Option<i64> {
-    text?.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond())
-}
-
-/// Without nulls and without the objects and lists that are empty once they are gone.
-fn pruned(value: Json) -> Json {
-    match value {
-        Json::Object(members) => {
-            let kept: Map<String, Json> = members
-                .into_iter()
-                .map(|(key, value)| (key, pruned(value)))
-                .filter(|(_, value)| !value.is_null())
-                .collect();
-            if kept.is_empty() { Json::Null } else { Json::Object(kept) }
+/// Techniques and tactics of the rule's tags. A technique belongs to the tactic when the rule names just one.
+fn write_attacks(tags: &[String], json: &mut Json) {
+    let tactics = || tags.iter().filter_map(|tag| tactic_of(tag));
+    let techniques = || tags.iter().filter_map(|tag| technique_number(tag)).take(LIST_MAX);
+    let mut first = tactics();
+    let only = first.next().filter(|_| first.next().is_none() && techniques().next().is_some());
+    let write_tactic = |(uid, name): (&str, &str), json: &mut Json| {
+        json.object("tactic", |json| {
+            json.text("uid", Some(uid));
+            json.text("name", Some(name));
+        });
+    };
+    json.list("attacks", |json| {
+        for number in techniques() {
+            json.element(|json| {
+                let technique = number.split('.').next().unwrap_or_default();
+                json.object("technique", |json| json.pieces("uid", &["T", technique]));
+                if number.contains('.') {
+                    json.object("sub_technique", |json| json.pieces("uid", &["T", number]));
+                }
+                if let Some(tactic) = only {
+                    write_tactic(tactic, json);
+                }
+            });
         }
-        Json::Array(elements) if elements.is_empty() => Json::Null,
-        other => other,
-    }
+        for tactic in tactics().filter(|_| only.is_none()) {
+            json.element(|json| write_tactic(tactic, json));
+        }
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+    use trailloop_cloudtrail::RecordBuffer;
+
     use super::*;
 
     fn analytic() -> Analytic {
@@ -447,7 +365,7 @@ mod tests {
         }
     }
 
-    fn finding(json: &str) -> (Finding, Json) {
+    fn finding(json: &str) -> (Finding, Value) {
         let mut buffer = RecordBuffer::new();
         let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
         let place = Place { source: "trail/AWSLogs/x.json.gz", version: Some("v1") };
@@ -485,7 +403,7 @@ mod tests {
         );
         let (finding, body) = finding(&long);
         assert!(finding.json.len() <= FINDING_BYTES_MAX);
-        let reference: Json = serde_json::from_str(body["raw_data"].as_str().unwrap()).unwrap();
+        let reference: Value = serde_json::from_str(body["raw_data"].as_str().unwrap()).unwrap();
         assert_eq!(reference["bucket"], "trail");
         assert_eq!(reference["key"], "AWSLogs/x.json.gz");
         assert_eq!(reference["bytes"], long.len());

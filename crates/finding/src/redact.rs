@@ -1,64 +1,34 @@
 //! Secrets leave a record before it leaves the process.
 //!
 //! CloudTrail hides most secrets itself, but not all: responses of STS carry session tokens, some services log
-//! request parameters whole, and people type passwords into the user name field of the sign-in page. The tables below
-//! say what is a secret; they are matched on the record's own bytes, so what is not secret stays byte for byte. JSON
-//! inside strings is looked into as well, whole or broken, plain or URL-encoded. The id of an access key is not a
-//! secret, and the lineage of credentials is followed by it.
+//! request parameters whole, and people type passwords into the user name field of the sign-in page. The tables in
+//! `secret.rs` say what is a secret; they are matched on the record's own bytes, so what is not secret stays byte for
+//! byte. JSON inside strings is looked into as well, whole or broken, plain or URL-encoded. The id of an access key is
+//! not a secret, and the lineage of credentials is followed by it.
 //!
 //! A walk over the record looks at each key once and keeps nothing for a scalar that stays: whoever makes a call
 //! writes part of its record, and must not be able to choose what redaction costs.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use trailloop_cloudtrail::raw::{self, Visitor};
-use trailloop_cloudtrail::{Kind, Record};
+use trailloop_cloudtrail::raw::{self, Stack, Token, Visitor};
+use trailloop_cloudtrail::{Position, Record};
+
+use crate::fields::Fields;
+use crate::json::KEPT_BYTES_MAX;
+use crate::secret::{Name, is_of_caller};
+use crate::text::string_of;
+use crate::url::{percent_decoded, redact_parameters};
 
 /// What stands in a secret's place.
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// What AWS writes in a secret's place; it stays.
 const HIDDEN_BY_AWS: &[u8] = b"\"HIDDEN_DUE_TO_SECURITY_REASONS\"";
 
-/// A key is secret if it ends in one of these, in lower case and without anything but letters and digits.
-const SECRET_ENDINGS: [&str; 24] = [
-    "accesstoken",
-    "amzsignature",
-    "apikey",
-    "authorization",
-    "authorizationtoken",
-    "authtoken",
-    "credential",
-    "idtoken",
-    "keymaterial",
-    "passphrase",
-    "passwd",
-    "password",
-    "plaintext",
-    "privatekey",
-    "refreshtoken",
-    "samlassertion",
-    "secret",
-    "secretaccesskey",
-    "secretbinary",
-    "secretkey",
-    "secretstring",
-    "securitytoken",
-    "sessiontoken",
-    "webidentitytoken",
-];
-
-/// Keys that hold a name in the record of a failed sign-in, in the same spelling.
-const SIGN_IN_NAMES: [&str; 6] =
-    ["arn", "email", "loginname", "principalid", "useremail", "username"];
-
-/// Parameters of presigned URLs that are as good as a password.
-const SECRET_PARAMETERS: [&str; 2] = ["x-amz-signature=", "x-amz-security-token="];
-
 /// Text inside text is looked into this deep.
-const TEXTS_DEEP_MAX: u32 = 4;
+const TEXTS_DEEP_MAX: usize = 4;
 
 /// A text that still changes after so many more passes is hidden as a whole.
 const PASSES_MAX: u32 = 4;
@@ -66,22 +36,163 @@ const PASSES_MAX: u32 = 4;
 /// The record's bytes without secrets; borrowed when there were none.
 #[must_use]
 pub fn redact<'a>(record: Record<'a>) -> Cow<'a, [u8]> {
-    redact_text(record.raw(), is_failed_sign_in(record), Place::Top, TEXTS_DEEP_MAX)
+    let mut redaction = Redaction::default();
+    redaction.read(record, &Fields::of(record));
+    match redaction.hides_any() {
+        false => Cow::Borrowed(record.raw()),
+        true => Cow::Owned(redaction.written),
+    }
 }
 
-fn redact_text(text: &[u8], sign_in_failed: bool, place: Place, deep: u32) -> Cow<'_, [u8]> {
-    let root = Mark { secret: false, place, container: 0 };
-    let mut redactor = Redactor {
-        text,
-        sign_in_failed,
-        deep,
-        containers: 0,
-        secret_containers: BTreeSet::new(),
-        values: Vec::new(),
-        replaced: BTreeMap::new(),
-    };
-    raw::walk(text, root, &mut redactor);
-    redactor.finish()
+/// What of a record is hidden. It serves one record after the other and keeps its buffers.
+#[derive(Default)]
+pub(crate) struct Redaction {
+    /// That of the record, and those of text inside text, each with what is one deeper.
+    levels: [Level; 1 + TEXTS_DEEP_MAX],
+    /// The record as it is shown, if that is not as it is.
+    written: Vec<u8>,
+}
+
+impl Redaction {
+    /// Looks for what has to be hidden in the record.
+    pub(crate) fn read<'a>(&mut self, record: Record<'a>, fields: &Fields) {
+        let [level, deeper @ ..] = &mut self.levels;
+        let source = Source {
+            text: record.raw(),
+            record: Some(record),
+            sign_in_failed: fields.tell_of_failed_sign_in(record),
+        };
+        level.read(source, Place::Top, deeper);
+        self.written.clear();
+        if !level.hidden.is_empty() {
+            level.write(record.raw(), &mut self.written);
+        }
+    }
+
+    fn hides_any(&self) -> bool {
+        !self.levels[0].hidden.is_empty()
+    }
+
+    /// The text at a position of the record that was read: what is shown of it.
+    pub(crate) fn text<'a>(&'a self, record: Record<'a>, position: Position) -> Option<&'a str> {
+        match self.levels[0].hidden_at(position.number()) {
+            Some(hidden) => Some(&hidden.shown),
+            None => record.value_at(position).as_str(),
+        }
+    }
+
+    /// The bytes of the record that was read: what is shown of them.
+    pub(crate) fn raw<'a>(&'a self, record: Record<'a>) -> &'a [u8] {
+        if self.hides_any() { &self.written } else { record.raw() }
+    }
+
+    /// Makes room for the next record.
+    pub(crate) fn forget(&mut self) {
+        self.written.clear();
+        self.written.shrink_to(KEPT_BYTES_MAX);
+        for level in &mut self.levels {
+            level.hidden.clear();
+            if level.bytes() > KEPT_BYTES_MAX {
+                *level = Level::default();
+            }
+        }
+    }
+}
+
+/// A text that is looked into.
+#[derive(Clone, Copy)]
+struct Source<'t> {
+    text: &'t [u8],
+    /// The record, if this is one: its strings are known without their escapes.
+    record: Option<Record<'t>>,
+    sign_in_failed: bool,
+}
+
+/// What reading one text needs and finds.
+#[derive(Default)]
+struct Level {
+    stack: Stack<Mark>,
+    /// Containers whose name says that their value is secret.
+    secret_containers: Vec<u32>,
+    /// Values of such pairs, which may come before their names.
+    values: Vec<PairValue>,
+    /// What is hidden, in order.
+    hidden: Vec<Hidden>,
+    /// A string of this text without its escapes.
+    unescaped: String,
+}
+
+/// A scalar that is not shown as it is.
+struct Hidden {
+    /// Its number among the nodes of the text.
+    node: u32,
+    range: Range<usize>,
+    shown: Cow<'static, str>,
+}
+
+/// The value in a pair of name and value.
+struct PairValue {
+    container: u32,
+    node: u32,
+    range: Range<usize>,
+}
+
+impl Level {
+    fn read(&mut self, source: Source<'_>, place: Place, deeper: &mut [Self]) {
+        self.secret_containers.clear();
+        self.values.clear();
+        self.hidden.clear();
+        let mut stack = std::mem::take(&mut self.stack);
+        let root = Mark { secret: false, place, container: 0 };
+        let mut redactor = Redactor { source, containers: 0, nodes: 0, level: self, deeper };
+        raw::walk(source.text, root, &mut stack, &mut redactor);
+        self.stack = stack;
+        self.hide_values();
+    }
+
+    /// Hides the values of pairs whose name turned out to be that of a secret.
+    fn hide_values(&mut self) {
+        self.secret_containers.sort_unstable();
+        let in_order = self.hidden.len();
+        for PairValue { container, node, range } in &self.values {
+            if self.secret_containers.binary_search(container).is_err() {
+                continue;
+            }
+            let shown = Cow::Borrowed(REDACTED);
+            match self.hidden[..in_order].binary_search_by_key(node, |hidden| hidden.node) {
+                Ok(known) => self.hidden[known].shown = shown,
+                Err(_) => self.hidden.push(Hidden { node: *node, range: range.clone(), shown }),
+            }
+        }
+        if self.hidden.len() > in_order {
+            self.hidden.sort_unstable_by_key(|hidden| hidden.node);
+        }
+    }
+
+    fn hidden_at(&self, node: u32) -> Option<&Hidden> {
+        let known = self.hidden.binary_search_by_key(&node, |hidden| hidden.node).ok()?;
+        self.hidden.get(known)
+    }
+
+    /// Writes the text that was read as it is shown.
+    fn write(&self, text: &[u8], out: &mut Vec<u8>) {
+        let mut copied = 0;
+        for Hidden { range, shown, .. } in &self.hidden {
+            out.extend_from_slice(&text[copied..range.start]);
+            raw::write_bytes(shown.as_bytes(), out);
+            copied = range.end;
+        }
+        out.extend_from_slice(&text[copied..]);
+    }
+
+    /// The bytes its buffers hold.
+    fn bytes(&self) -> usize {
+        self.stack.bytes()
+            + self.secret_containers.capacity() * size_of::<u32>()
+            + self.values.capacity() * size_of::<PairValue>()
+            + self.hidden.capacity() * size_of::<Hidden>()
+            + self.unescaped.capacity()
+    }
 }
 
 /// Where a value stands, as far as it decides what is secret.
@@ -114,23 +225,28 @@ struct Mark {
     container: u32,
 }
 
-struct Redactor<'t> {
-    text: &'t [u8],
-    sign_in_failed: bool,
-    deep: u32,
-    containers: u32,
-    /// Containers whose name says that their value is secret.
-    secret_containers: BTreeSet<u32>,
-    /// Values of such pairs, which may come before their names.
-    values: Vec<(u32, Range<usize>)>,
-    /// By where they start: the end, and what stands there instead.
-    replaced: BTreeMap<usize, (usize, String)>,
+impl Mark {
+    /// Whether a scalar matters here whatever it holds.
+    fn is_of_interest(self) -> bool {
+        self.secret || matches!(self.place, Place::KeyId | Place::Name | Place::Value)
+    }
 }
 
-impl Visitor for Redactor<'_> {
+/// A walk over one text.
+struct Redactor<'w, 't> {
+    source: Source<'t>,
+    containers: u32,
+    /// How many nodes the walk came by.
+    nodes: u32,
+    level: &'w mut Level,
+    deeper: &'w mut [Level],
+}
+
+impl Visitor for Redactor<'_, '_> {
     type Mark = Mark;
 
-    fn open(&mut self, above: &Mark) -> Mark {
+    fn open(&mut self, above: Mark) -> Mark {
+        self.nodes += 1;
         self.containers += 1;
         let place = match above.place {
             Place::Top => Place::Record,
@@ -140,72 +256,123 @@ impl Visitor for Redactor<'_> {
         Mark { secret: above.secret, place, container: self.containers }
     }
 
-    fn key(&mut self, above: &Mark, key: &[u8]) -> Mark {
-        let key = plain(&raw::unescape(key));
+    fn key(&mut self, above: Mark, key: Token) -> Mark {
+        let name = self.name(self.nodes, &key);
         let mut secret = above.secret
-            || SECRET_ENDINGS.iter().any(|ending| key.ends_with(ending))
-            || (self.sign_in_failed && SIGN_IN_NAMES.contains(&key.as_str()));
-        let place = match (above.place, key.as_str()) {
-            (Place::Record, "responseelements") => Place::Response,
-            (Place::Response, "credentials") => Place::Credentials,
-            (Place::Credentials, "accesskeyid") => Place::KeyId,
-            (Place::Credentials, "expiration") => Place::Other,
+            || name == Name::Secret
+            || (self.source.sign_in_failed && is_of_caller(self.plain(self.nodes, &key)));
+        self.nodes += 1;
+        let place = match (above.place, name) {
+            (Place::Record, Name::ResponseElements) => Place::Response,
+            (Place::Response, Name::Credentials) => Place::Credentials,
+            (Place::Credentials, Name::AccessKeyId) => Place::KeyId,
+            (Place::Credentials, Name::Expiration) => Place::Other,
             (Place::Credentials, _) => {
                 secret = true;
                 Place::Credentials
             }
-            (_, "name" | "key" | "parameterkey" | "parametername") => Place::Name,
-            (_, "value" | "parametervalue") => Place::Value,
+            (_, Name::OfPair) => Place::Name,
+            (_, Name::ValueOfPair) => Place::Value,
             _ => Place::Other,
         };
         Mark { secret, place, container: above.container }
     }
 
-    fn scalar(&mut self, mark: &Mark, range: Range<usize>) {
-        let value = &self.text[range.clone()];
+    #[inline]
+    fn scalar(&mut self, mark: Mark, scalar: Token) {
+        let node = self.nodes;
+        self.nodes += 1;
+        let value = &self.source.text[scalar.range.clone()];
+        let may_hold_text = value.first() == Some(&b'"')
+            && (scalar.is_escaped || may_hold_text(value))
+            && !self.deeper.is_empty();
+        // Most scalars are of no interest.
+        if mark.is_of_interest() || may_hold_text {
+            self.look_at(mark, node, scalar, may_hold_text);
+        }
+    }
+
+    fn next_unescaped(&self) -> Option<&str> {
+        self.source.record?.value_at(Position::of(self.nodes)).as_str()
+    }
+}
+
+impl Redactor<'_, '_> {
+    fn look_at(&mut self, mark: Mark, node: u32, scalar: Token, may_hold_text: bool) {
+        let value = &self.source.text[scalar.range.clone()];
         if matches!(value, b"null" | b"true" | b"false") || value == HIDDEN_BY_AWS {
             return;
         }
         if mark.secret || (mark.place == Place::KeyId && !is_access_key_id(value)) {
-            return self.replace(range, REDACTED);
+            return self.hide(node, scalar.range, Cow::Borrowed(REDACTED));
         }
         match mark.place {
-            Place::Name => {
-                let name = plain(&raw::unescape(value));
-                if SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending)) {
-                    self.secret_containers.insert(mark.container);
-                }
+            Place::Name if self.name(node, &scalar) == Name::Secret => {
+                self.level.secret_containers.push(mark.container);
             }
-            Place::Value => self.values.push((mark.container, range.clone())),
+            Place::Value => {
+                let range = scalar.range.clone();
+                self.level.values.push(PairValue { container: mark.container, node, range });
+            }
             _ => {}
         }
-        if let Some(inside) = self.redact_inside(value) {
-            self.replace(range, &inside);
+        if may_hold_text && let Some(shown) = self.redact_inside(node, &scalar) {
+            self.hide(node, scalar.range, Cow::Owned(shown));
         }
     }
-}
 
-impl<'t> Redactor<'t> {
-    fn replace(&mut self, range: Range<usize>, text: &str) {
-        let mut quoted = String::new();
-        raw::write_string(text, &mut quoted);
-        self.replaced.insert(range.start, (range.end, quoted));
+    fn hide(&mut self, node: u32, range: Range<usize>, shown: Cow<'static, str>) {
+        self.level.hidden.push(Hidden { node, range, shown });
+    }
+
+    /// What a key or scalar says as a name.
+    #[inline]
+    fn name(&mut self, node: u32, token: &Token) -> Name {
+        if token.is_escaped {
+            return Name::of(self.plain(node, token));
+        }
+        let Range { mut start, mut end } = token.range;
+        let quote_at = |at: usize| usize::from(self.source.text.get(at) == Some(&b'"'));
+        start += quote_at(start);
+        end -= quote_at(end - 1);
+        Name::in_text(self.source.text, start.min(end)..end)
+    }
+
+    /// A key or scalar without escapes; quotes may stay.
+    fn plain(&mut self, node: u32, token: &Token) -> &[u8] {
+        let text = &self.source.text[token.range.clone()];
+        match (token.is_escaped, self.source.record) {
+            (false, _) => text,
+            (true, Some(record)) => {
+                let text = record.value_at(Position::of(node)).as_str();
+                text.unwrap_or_default().as_bytes()
+            }
+            (true, None) => raw::unescape(text, &mut self.level.unescaped).as_bytes(),
+        }
     }
 
     /// What a string holds without its secrets, if it holds any.
-    fn redact_inside(&self, value: &[u8]) -> Option<String> {
-        let worth = |byte: &u8| matches!(byte, b'{' | b'[' | b'\\' | b'%' | b'=');
-        if self.deep == 0 || !value.starts_with(b"\"") || !value.iter().any(worth) {
-            return None;
-        }
-        let mut redacted = self.redact_string(&raw::unescape(value))?;
+    fn redact_inside(&mut self, node: u32, scalar: &Token) -> Option<String> {
+        let mut buffer = std::mem::take(&mut self.level.unescaped);
+        let text = match self.source.record {
+            Some(record) => record.value_at(Position::of(node)).as_str().unwrap_or_default(),
+            None => raw::unescape(&self.source.text[scalar.range.clone()], &mut buffer),
+        };
+        let shown = self.redact_text(text);
+        self.level.unescaped = buffer;
+        shown
+    }
+
+    /// A text without its secrets, if it holds any.
+    fn redact_text(&mut self, text: &str) -> Option<String> {
+        let mut redacted = self.redact_once(text)?;
         // What is put into text that only looks like JSON moves its quotes, and so may show more secrets. Texts further
         // inside are done with the outermost one.
-        if self.deep < TEXTS_DEEP_MAX {
+        if self.deeper.len() < TEXTS_DEEP_MAX {
             return Some(redacted);
         }
         for _ in 0..PASSES_MAX {
-            match self.redact_string(&redacted) {
+            match self.redact_once(&redacted) {
                 Some(again) if again != redacted => redacted = again,
                 _ => return Some(redacted),
             }
@@ -214,109 +381,34 @@ impl<'t> Redactor<'t> {
     }
 
     /// One pass over a text; none if it held no secret.
-    fn redact_string(&self, text: &str) -> Option<String> {
-        let text = match redact_parameters(text) {
-            Some(redacted) => Cow::Owned(redacted),
-            None => Cow::Borrowed(text),
-        };
-        let changed = matches!(text, Cow::Owned(_));
-        if text.contains(['{', '[', '"']) {
-            let inner =
-                redact_text(text.as_bytes(), self.sign_in_failed, Place::Other, self.deep - 1);
-            if let Cow::Owned(redacted) = inner {
-                return Some(String::from_utf8_lossy(&redacted).into_owned());
+    fn redact_once(&mut self, text: &str) -> Option<String> {
+        let redacted = redact_parameters(text);
+        let text = redacted.as_deref().unwrap_or(text);
+        let [level, deeper @ ..] = &mut *self.deeper else { return redacted };
+        let sign_in_failed = self.source.sign_in_failed;
+        let source = |text| Source { text, record: None, sign_in_failed };
+        if raw::holds_any(text.as_bytes(), *b"{[\"") {
+            level.read(source(text.as_bytes()), Place::Other, deeper);
+            if !level.hidden.is_empty() {
+                let mut written = Vec::with_capacity(text.len());
+                level.write(text.as_bytes(), &mut written);
+                return Some(string_of(written));
             }
         }
-        if let Some(decoded) = percent_decoded(&text) {
-            let inner = redact_text(&decoded, self.sign_in_failed, Place::Other, self.deep - 1);
-            if matches!(inner, Cow::Owned(_)) {
+        if let Some(decoded) = percent_decoded(text.as_bytes()) {
+            level.read(source(&decoded), Place::Other, deeper);
+            if !level.hidden.is_empty() {
                 return Some(REDACTED.to_owned());
             }
         }
-        changed.then(|| text.into_owned())
-    }
-
-    fn finish(mut self) -> Cow<'t, [u8]> {
-        for (container, range) in std::mem::take(&mut self.values) {
-            if self.secret_containers.contains(&container) {
-                self.replace(range, REDACTED);
-            }
-        }
-        if self.replaced.is_empty() {
-            return Cow::Borrowed(self.text);
-        }
-        let mut out = Vec::with_capacity(self.text.len());
-        let mut copied = 0;
-        for (start, (end, text)) in &self.replaced {
-            out.extend_from_slice(&self.text[copied..*start]);
-            out.extend_from_slice(text.as_bytes());
-            copied = *end;
-        }
-        out.extend_from_slice(&self.text[copied..]);
-        Cow::Owned(out)
+        redacted
     }
 }
 
-/// A key as the tables spell it.
-fn plain(key: &str) -> String {
-    // No table entry is longer, and only a key's end is compared.
-    const ENDING_CHARS_MAX: usize = 32;
-    let letters = key.bytes().rev().filter(u8::is_ascii_alphanumeric).take(ENDING_CHARS_MAX);
-    let mut plain: Vec<u8> = letters.map(|byte| byte.to_ascii_lowercase()).collect();
-    plain.reverse();
-    String::from_utf8(plain).unwrap_or_default()
-}
-
-/// The text with the values of secret URL parameters replaced, if it has any.
-fn redact_parameters(text: &str) -> Option<String> {
-    if !text.contains('=') {
-        return None;
-    }
-    let lower = text.to_ascii_lowercase();
-    let mut found: Vec<Range<usize>> = Vec::new();
-    for parameter in SECRET_PARAMETERS {
-        for (at, _) in lower.match_indices(parameter) {
-            let start = at + parameter.len();
-            let ends = |c: char| c == '&' || c == '"' || c == '\\' || c.is_whitespace();
-            let length = text[start..].find(ends).unwrap_or(text.len() - start);
-            if length > 0 && &text[start..start + length] != REDACTED {
-                found.push(start..start + length);
-            }
-        }
-    }
-    found.sort_by_key(|range| range.start);
-    let mut out = String::new();
-    let mut copied = 0;
-    for range in &found {
-        out.push_str(&text[copied..range.start]);
-        out.push_str(REDACTED);
-        copied = range.end;
-    }
-    (!found.is_empty()).then(|| out + &text[copied..])
-}
-
-/// Text that looks like URL-encoded JSON, decoded.
-fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    if !text.contains("%7B") && !text.contains("%7b") && !text.contains("%22") {
-        return None;
-    }
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let hex = |offset: usize| char::from(*bytes.get(at + offset)?).to_digit(16);
-        match (byte, hex(1).zip(hex(2))) {
-            (b'%', Some((high, low))) => {
-                decoded.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
-                at += 3;
-            }
-            _ => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    Some(decoded)
+/// Whether a string without escapes may hold JSON, plain or URL-encoded, or the parameters of a URL.
+#[inline(never)]
+fn may_hold_text(value: &[u8]) -> bool {
+    raw::holds_any(value, *b"{[=%")
 }
 
 /// Whether the quoted text has the form of an access key id: four capitals that start with A, then capitals and
@@ -329,33 +421,13 @@ fn is_access_key_id(quoted: &[u8]) -> bool {
         && id.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
-/// Whether the record tells of a sign-in that failed: its user name may be a mistyped password.
-fn is_failed_sign_in(record: Record<'_>) -> bool {
-    let sign_in = record.text(&["eventSource"]).is_some_and(|source| source.starts_with("signin."))
-        || matches!(
-            record.text(&["eventName"]),
-            Some("ConsoleLogin" | "CredentialVerification" | "UserAuthentication" | "CheckMfa")
-        );
-    let errors = || {
-        let names = ["errorCode", "errorMessage"].into_iter();
-        names.filter_map(|key| record.get(&[key])).any(|value| !value.is_null())
-    };
-    let failures = || {
-        let places = ["responseElements", "serviceEventDetails"].into_iter();
-        places.filter_map(|key| record.get(&[key])).any(|value| match value.kind() {
-            Kind::Object(mut members) => members.any(|(_, value)| {
-                value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("Failure"))
-            }),
-            _ => false,
-        })
-    };
-    sign_in && (errors() || failures())
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::{collection, sample};
     use serde::de::IgnoredAny;
-    use trailloop_cloudtrail::RecordBuffer;
+    use serde_json::{Value, json};
+    use trailloop_cloudtrail::{Kind, RecordBuffer, Value as TrailValue};
 
     use super::*;
 
@@ -428,12 +500,112 @@ mod tests {
     }
 
     #[test]
+    fn what_aws_hid_and_key_ids_are_known_by_their_bytes() {
+        let stays = r#"{"password":"HIDDEN_DUE_TO_SECURITY_REASONS","responseElements":{"credentials":{"accessKeyId":"ASIAIOSFODNN7EXAMPLE"}}}"#;
+        assert_eq!(redacted(stays), stays);
+        let escaped = stays.replace("HIDDEN", r"\u0048IDDEN").replace("ASIA", r"\u0041SIA");
+        let expected = r#"{"password":"[redacted]","responseElements":{"credentials":{"accessKeyId":"[redacted]"}}}"#;
+        assert_eq!(redacted(&escaped), expected);
+    }
+
+    #[test]
+    fn a_parameter_in_the_value_of_another_is_no_reason_to_panic() {
+        let json = r#"{"x":"x-amz-signature=x-amz-security-token=CANARY"}"#;
+        assert_eq!(redacted(json), r#"{"x":"x-amz-signature=[redacted]"}"#);
+    }
+
+    #[test]
     fn a_long_key_over_many_values_costs_its_length() {
         let json = format!("{{\"x\":{{\"{}\":[{}1]}}}}", "k".repeat(100_000), "1,".repeat(100_000));
         assert_eq!(redacted(&json), json);
     }
 
+    /// JSON with secrets in many places: under keys, in pairs, in text that holds JSON, plain or encoded.
+    fn json_with_secrets() -> impl Strategy<Value = Value> {
+        let keys = [
+            "password",
+            "api_key",
+            "name",
+            "value",
+            "x",
+            "responseElements",
+            "credentials",
+            "accessKeyId",
+            "arn",
+            "p.",
+        ];
+        let texts = [
+            "CANARY",
+            "password",
+            "",
+            "é\u{ffff}",
+            "x-amz-signature=CANARY&a",
+            "ASIAIOSFODNN7EXAMPLE",
+            "{\"secret\":1",
+            "HIDDEN_DUE_TO_SECURITY_REASONS",
+            "%7B%22password%22%3A1%7D",
+            "Failure",
+            "\\\"\n",
+        ];
+        let leaf = prop_oneof![
+            sample::select(texts.to_vec()).prop_map(Value::from),
+            sample::select(vec![Value::Null, Value::from(true), Value::from(1.5)]),
+        ];
+        leaf.prop_recursive(5, 48, 4, move |inner| {
+            let key = sample::select(keys.to_vec()).prop_map(str::to_owned);
+            prop_oneof![
+                collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                collection::vec((key, inner.clone()), 0..4)
+                    .prop_map(|members| members.into_iter().collect()),
+                inner.prop_map(|value| Value::from(value.to_string())),
+            ]
+        })
+    }
+
+    /// What every value of a record is shown as, in order, where it is text.
+    fn texts(
+        value: TrailValue<'_>,
+        shown: &mut impl FnMut(Position) -> Option<String>,
+        out: &mut Vec<Option<String>>,
+    ) {
+        out.push(value.position().and_then(&mut *shown));
+        match value.kind() {
+            Kind::Object(members) => members.for_each(|(_, value)| texts(value, shown, out)),
+            Kind::Array(elements) => elements.for_each(|value| texts(value, shown, out)),
+            _ => {}
+        }
+    }
+
     proptest::proptest! {
+        #[test]
+        fn fields_are_shown_as_they_are_in_the_redacted_record(
+            members in collection::vec(json_with_secrets(), 1..4),
+            sign_in_failed: bool,
+            is_pretty: bool,
+            is_escaped: bool,
+        ) {
+            let name = if sign_in_failed { "ConsoleLogin" } else { "x" };
+            let mut record = json!({"eventName": name, "errorMessage": "x"});
+            for (member, key) in members.into_iter().zip(["responseElements", "y", "password"]) {
+                record[key] = member;
+            }
+            let mut json = if is_pretty { format!("{record:#}") } else { record.to_string() };
+            if is_escaped {
+                json = json.replace('p', r"\u0070");
+            }
+            let mut buffer = RecordBuffer::new();
+            let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
+            let mut redaction = Redaction::default();
+            redaction.read(record, &Fields::of(record));
+            let (mut shown, mut expected) = (Vec::new(), Vec::new());
+            texts(record.root(), &mut |at| redaction.text(record, at).map(str::to_owned), &mut shown);
+            let mut buffer = RecordBuffer::new();
+            let redacted = Record::parse(redaction.raw(record), &mut buffer).unwrap();
+            let as_it_is = |at| redacted.value_at(at).as_str().map(str::to_owned);
+            texts(redacted.root(), &mut { as_it_is }, &mut expected);
+            proptest::prop_assert_eq!(shown, expected);
+        }
+
         #[test]
         fn a_redacted_record_is_still_json_and_redacting_again_changes_nothing(
             key in "[a-zA-Z\"\\\\]{0,12}", value: String, secret: bool,

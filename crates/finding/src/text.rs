@@ -1,10 +1,21 @@
 //! Text that any queue takes and no reader chokes on.
 
+use std::borrow::Cow;
+
+use memchr::memchr_iter;
+
 /// The most bytes a piece of a record may take in a finding's own fields; the whole stands in `raw_data`.
 const TEXT_BYTES_MAX: usize = 1024;
 
-/// Text cut so that its JSON takes at most [`TEXT_BYTES_MAX`] bytes; what was cut is marked.
-pub(crate) fn clip(text: &str) -> String {
+/// What marks that text was cut.
+pub(crate) const CUT: &str = "…";
+
+/// Where text has to be cut so that its JSON takes at most [`TEXT_BYTES_MAX`] bytes; none if it takes no more.
+pub(crate) fn clip_at(text: &str) -> Option<usize> {
+    // No byte takes more than six.
+    if text.len() <= TEXT_BYTES_MAX / 6 {
+        return None;
+    }
     let mut bytes = 0;
     for (at, char) in text.char_indices() {
         bytes += match char {
@@ -13,21 +24,55 @@ pub(crate) fn clip(text: &str) -> String {
             char => char.len_utf8(),
         };
         if bytes > TEXT_BYTES_MAX {
-            return format!("{}…", &text[..at]);
+            return Some(at);
         }
     }
-    text.to_owned()
+    None
+}
+
+/// Text cut where it has to be; what was cut is marked.
+pub(crate) fn clip(text: &str) -> Cow<'_, str> {
+    match clip_at(text) {
+        None => Cow::Borrowed(text),
+        Some(at) => Cow::Owned(format!("{}{CUT}", &text[..at])),
+    }
 }
 
 /// Escapes the two code points of JSON text that SQS refuses in a message body and JSON does not escape by itself.
 /// Without this an attacker with U+FFFF in a user agent would make findings that cannot be sent.
-pub(crate) fn escape_for_queues(json: String) -> String {
+pub(crate) fn escape_for_queues(json: &[u8]) -> Cow<'_, [u8]> {
     // Outside of strings JSON is ASCII, so wherever they stand an escape is in place.
-    if json.contains(['\u{fffe}', '\u{ffff}']) {
-        json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
-    } else {
-        json
+    let mut out = Vec::new();
+    let mut copied = 0;
+    for at in memchr_iter(0xef, json) {
+        let escape = match json.get(at..at + 3) {
+            Some([_, 0xbf, 0xbe]) => b"\\ufffe",
+            Some([_, 0xbf, 0xbf]) => b"\\uffff",
+            _ => continue,
+        };
+        out.extend_from_slice(&json[copied..at]);
+        out.extend_from_slice(escape);
+        copied = at + 3;
     }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    out.extend_from_slice(&json[copied..]);
+    Cow::Owned(out)
+}
+
+/// Bytes as text. A record has none that are no text; if it had, they would be shown as U+FFFD.
+pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    // The same as the other alone, which looks at each byte by itself.
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
+}
+
+/// The same without a copy.
+pub(crate) fn string_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| text_of(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
@@ -45,7 +90,8 @@ mod tests {
         #[test]
         fn escaped_json_means_the_same_and_sqs_takes_it(text: String, odd in "[\u{fffe}\u{ffff}\u{0}\u{1fffe}a]{0,8}") {
             let text = text + &odd;
-            let json = escape_for_queues(serde_json::to_string(&text).unwrap());
+            let json = serde_json::to_string(&text).unwrap();
+            let json = String::from_utf8(escape_for_queues(json.as_bytes()).into_owned()).unwrap();
             proptest::prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
             let taken = |c: char| {
                 matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)

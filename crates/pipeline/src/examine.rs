@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use trailloop_cloudtrail::{
     Glance, Keys, Limits, ReadSummary, Reader, Record, Scratch, Verdict, read_wanted,
 };
-use trailloop_finding::{Finding, Origin, Place, event_uid};
+use trailloop_finding::{Finding, FindingScratch, Findings, Origin, Place, event_uid};
 use trailloop_rules::{MatchScratch, RuleSet};
 
 use crate::live::{InForce, LiveRules, Tally, Trial};
@@ -97,6 +97,7 @@ pub struct Worker {
     tally: Tally,
     /// What the operator's files say of a record.
     enrichment: Vec<(&'static str, String)>,
+    findings: FindingScratch,
 }
 
 /// What matching keeps from record to record.
@@ -116,13 +117,12 @@ impl Worker {
         place: Place<'_>,
         mut take: impl FnMut(Finding) -> ControlFlow<()>,
     ) -> Examined {
-        let Self { scratch, matching, trial: trying, tally, enrichment } = self;
+        let Self { scratch, matching, trial: trying, tally, enrichment, findings } = self;
         // Taken once, so that all records of an object are evaluated by the same rules.
         let in_force = engine.rules.now();
         let InForce { rules, trial } = &*in_force;
         let take = &mut take;
         let filter = &engine.filter;
-        let mut evaluated = 0;
         let mut examiner = Examiner {
             filter,
             rules,
@@ -131,17 +131,18 @@ impl Worker {
             trying,
             tally,
             enrichment,
+            findings,
             place,
-            evaluated,
+            evaluated: 0,
             take,
         };
         let read = read_wanted(object, &engine.limits, scratch, &mut examiner);
-        evaluated = examiner.evaluated + read.passed_over;
+        let records_evaluated = examiner.evaluated + read.passed_over;
         if let Some(trial) = trial {
             tally.records += read.passed_over;
             trial.add(tally);
         }
-        Examined { records_evaluated: evaluated, read }
+        Examined { records_evaluated, read }
     }
 }
 
@@ -154,6 +155,7 @@ struct Examiner<'e, T> {
     trying: &'e mut Matching,
     tally: &'e mut Tally,
     enrichment: &'e mut Vec<(&'static str, String)>,
+    findings: &'e mut FindingScratch,
     place: Place<'e>,
     evaluated: u64,
     take: &'e mut T,
@@ -181,19 +183,20 @@ impl<T: FnMut(Finding) -> ControlFlow<()>> Reader for Examiner<'_, T> {
             return ControlFlow::Continue(());
         }
         self.evaluated += 1;
-        let Self { rules, matching, enrichment, place, .. } = self;
+        let Self { rules, matching, enrichment, findings, place, .. } = self;
         match self.trial {
             None => rules.matches_into(&record, &mut matching.scratch, &mut matching.hits),
             Some(trial) => compare(&record, (rules, matching), (trial, self.trying), self.tally),
         }
         let Matching { scratch, hits } = &mut **matching;
-        if !hits.is_empty() {
-            rules.enrichment_into(&record, scratch, enrichment);
+        if hits.is_empty() {
+            return ControlFlow::Continue(());
         }
+        rules.enrichment_into(&record, scratch, enrichment);
+        let origin = Origin { place: *place, rule_set: rules.hash(), enrichment };
+        let mut findings = Findings::new(record, origin, findings);
         for hit in hits.iter() {
-            let rule = rules.rule(*hit);
-            let origin = Origin { place: *place, rule_set: rules.hash(), enrichment };
-            (self.take)(Finding::new(&rule.analytic, record, origin))?;
+            (self.take)(findings.of(&rules.rule(*hit).analytic))?;
         }
         ControlFlow::Continue(())
     }

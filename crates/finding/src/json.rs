@@ -1,0 +1,155 @@
+//! JSON written straight into bytes.
+//!
+//! A finding has a hundred members, most of which most records lack. What is not there is left out as it is written:
+//! a member without a value, and an object or list in which nothing came to stand.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+use trailloop_cloudtrail::raw;
+
+use crate::text::{CUT, clip_at};
+
+/// JSON text that is being written. Keys are those of the schema, which need no escape.
+#[derive(Default)]
+pub(crate) struct Json(pub(crate) Vec<u8>);
+
+/// Buffers that outgrew this are given back after the record: one long record must not set what a worker holds.
+pub(crate) const KEPT_BYTES_MAX: usize = 64 << 10;
+
+impl Json {
+    /// Makes room for the next.
+    pub(crate) fn forget(&mut self) {
+        self.0.clear();
+        self.0.shrink_to(KEPT_BYTES_MAX);
+    }
+
+    /// A member of an object, unless it is empty: what `write` writes are its members.
+    #[inline]
+    pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
+        self.container(key, *b"{}", write);
+    }
+
+    /// A member that is a list, unless it is empty: what `write` writes are its elements.
+    #[inline]
+    pub(crate) fn list(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
+        self.container(key, *b"[]", write);
+    }
+
+    /// An element of a list that is an object, unless it is empty. Says whether it stands there.
+    pub(crate) fn element(&mut self, write: impl FnOnce(&mut Self)) -> bool {
+        let before = self.0.len();
+        self.separate();
+        self.enclose(before, *b"{}", write);
+        self.0.len() > before
+    }
+
+    /// An element of a list that is a text, clipped.
+    pub(crate) fn text_element(&mut self, text: &str) {
+        self.separate();
+        self.clipped(text);
+    }
+
+    /// A text, clipped.
+    #[inline]
+    pub(crate) fn text(&mut self, key: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.key(key);
+            self.clipped(text);
+        }
+    }
+
+    /// A text of ours, whole.
+    #[inline]
+    pub(crate) fn whole(&mut self, key: &str, text: &str) {
+        self.bytes(key, text.as_bytes());
+    }
+
+    /// A text of pieces that need no escape.
+    pub(crate) fn pieces(&mut self, key: &str, pieces: &[&str]) {
+        self.key(key);
+        self.0.push(b'"');
+        pieces.iter().for_each(|piece| self.0.extend_from_slice(piece.as_bytes()));
+        self.0.push(b'"');
+    }
+
+    /// The bytes of a text, whole.
+    pub(crate) fn bytes(&mut self, key: &str, bytes: &[u8]) {
+        self.key(key);
+        raw::write_bytes(bytes, &mut self.0);
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&mut self, key: &str, number: impl Display) {
+        self.key(key);
+        // Writing to a Vec does not fail.
+        write!(self.0, "{number}").ok();
+    }
+
+    /// True or false.
+    pub(crate) fn flag(&mut self, key: &str, flag: bool) {
+        self.json(key, if flag { b"true" } else { b"false" });
+    }
+
+    /// What is JSON already.
+    #[inline]
+    pub(crate) fn json(&mut self, key: &str, json: &[u8]) {
+        self.key(key);
+        self.0.extend_from_slice(json);
+    }
+
+    /// Members that are JSON already, at least one.
+    #[inline]
+    pub(crate) fn members(&mut self, members: &[u8]) {
+        self.separate();
+        self.0.extend_from_slice(members);
+    }
+
+    #[inline]
+    fn container(&mut self, key: &str, brackets: [u8; 2], write: impl FnOnce(&mut Self)) {
+        let before = self.0.len();
+        self.key(key);
+        self.enclose(before, brackets, write);
+    }
+
+    /// Takes back what was written since `before` if `write` writes nothing.
+    #[inline]
+    fn enclose(&mut self, before: usize, [open, close]: [u8; 2], write: impl FnOnce(&mut Self)) {
+        self.0.push(open);
+        let empty = self.0.len();
+        write(self);
+        if self.0.len() == empty {
+            self.0.truncate(before);
+        } else {
+            self.0.push(close);
+        }
+    }
+
+    #[inline]
+    fn key(&mut self, key: &str) {
+        self.separate();
+        self.0.push(b'"');
+        self.0.extend_from_slice(key.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    /// The comma before all members and elements but the first.
+    #[inline]
+    fn separate(&mut self) {
+        if !matches!(self.0.last(), None | Some(b'{' | b'[')) {
+            self.0.push(b',');
+        }
+    }
+
+    fn clipped(&mut self, text: &str) {
+        match clip_at(text) {
+            None => raw::write_bytes(text.as_bytes(), &mut self.0),
+            Some(at) => {
+                raw::write_bytes(&text.as_bytes()[..at], &mut self.0);
+                self.0.pop();
+                self.0.extend_from_slice(CUT.as_bytes());
+                self.0.push(b'"');
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Which names are those of secrets: the tables of redaction.
+//!
+//! Every key of every record that becomes a finding is looked up here, so most are turned away by a look at their
+//! last letters.
+
+use std::ops::Range;
+
+/// A name is that of a secret if it ends in one of these, in lower case and without anything but letters and digits.
+const SECRET_ENDINGS: [&str; 24] = [
+    "accesstoken",
+    "amzsignature",
+    "apikey",
+    "authorization",
+    "authorizationtoken",
+    "authtoken",
+    "credential",
+    "idtoken",
+    "keymaterial",
+    "passphrase",
+    "passwd",
+    "password",
+    "plaintext",
+    "privatekey",
+    "refreshtoken",
+    "samlassertion",
+    "secret",
+    "secretaccesskey",
+    "secretbinary",
+    "secretkey",
+    "secretstring",
+    "securitytoken",
+    "sessiontoken",
+    "webidentitytoken",
+];
+
+/// Whole names, in the same spelling, that matter in some places.
+const NAMES: [(&str, Name); 10] = [
+    ("accesskeyid", Name::AccessKeyId),
+    ("credentials", Name::Credentials),
+    ("expiration", Name::Expiration),
+    ("key", Name::OfPair),
+    ("name", Name::OfPair),
+    ("parameterkey", Name::OfPair),
+    ("parametername", Name::OfPair),
+    ("parametervalue", Name::ValueOfPair),
+    ("responseelements", Name::ResponseElements),
+    ("value", Name::ValueOfPair),
+];
+
+/// Names of those who call, in the same spelling.
+const CALLERS: [&str; 6] = ["arn", "email", "loginname", "principalid", "useremail", "username"];
+
+/// What a name says of the value it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// It is a secret.
+    Secret,
+    /// It is the name in a pair of name and value.
+    OfPair,
+    /// It is the value in such a pair.
+    ValueOfPair,
+    /// `responseElements`, where new credentials are.
+    ResponseElements,
+    /// `credentials`.
+    Credentials,
+    /// `accessKeyId`.
+    AccessKeyId,
+    /// `expiration`.
+    Expiration,
+    /// Nothing.
+    Other,
+}
+
+impl Name {
+    /// What this name says.
+    pub(crate) fn of(name: &[u8]) -> Self {
+        Self::of_spelled(Spelled::new(name).letters())
+    }
+
+    /// What a name in a text says, at most by a look at its end.
+    #[inline]
+    pub(crate) fn in_text(text: &[u8], name: Range<usize>) -> Self {
+        let before = &text[..name.end];
+        let last = match before.last_chunk() {
+            Some(last) => u64::from_be_bytes(*last),
+            None => before.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
+        let in_name = !(u64::MAX << (8 * name.len().min(END_LETTERS)));
+        let end = last & in_name;
+        if letters_and_digits(end) != HIGH & in_name {
+            return Self::of(&text[name]);
+        }
+        match ENDS.get((end | LOWER_CASE) & in_name) {
+            None => Self::Other,
+            Some(End { says: Some(says), .. }) => *says,
+            Some(End { says: None, .. }) => Self::of(&text[name]),
+        }
+    }
+
+    /// What a name says in the spelling of the tables.
+    #[inline(never)]
+    fn of_spelled(name: &[u8]) -> Self {
+        if ENDS.get(end_of(name)).is_none() {
+            return Self::Other;
+        }
+        // None of the names ends as one of a secret.
+        match NAMES.iter().find(|(known, _)| known.as_bytes() == name) {
+            Some((_, known)) => *known,
+            None if SECRET_ENDINGS.iter().any(|end| name.ends_with(end.as_bytes())) => Self::Secret,
+            None => Self::Other,
+        }
+    }
+}
+
+/// Whether a name is that of someone who calls: in the record of a failed sign-in it may be a mistyped password.
+pub(crate) fn is_of_caller(name: &[u8]) -> bool {
+    let name = Spelled::new(name);
+    CALLERS.iter().any(|caller| caller.as_bytes() == name.letters())
+}
+
+/// A name as the tables spell it, or the end of one that is longer than any entry.
+struct Spelled {
+    letters: [u8; 32],
+    start: usize,
+}
+
+impl Spelled {
+    fn new(name: &[u8]) -> Self {
+        let mut letters = [0; 32];
+        let mut start = letters.len();
+        for byte in name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric()) {
+            let Some(next) = start.checked_sub(1) else { break };
+            start = next;
+            letters[start] = byte.to_ascii_lowercase();
+        }
+        Self { letters, start }
+    }
+
+    fn letters(&self) -> &[u8] {
+        &self.letters[self.start..]
+    }
+}
+
+/// By so many of their last letters most names are told from all entries of the tables.
+const END_LETTERS: usize = 6;
+
+/// The last letters of a name as a number.
+const fn end_of(name: &[u8]) -> u64 {
+    let mut letters = 0;
+    let mut at = name.len().saturating_sub(END_LETTERS);
+    while at < name.len() {
+        letters = letters << 8 | name[at] as u64;
+        at += 1;
+    }
+    letters
+}
+
+/// How the names end that say something: a set in which no two ends meet in one slot.
+struct Ends {
+    factor: u64,
+    slots: [End; 1 << Ends::BITS],
+}
+
+#[derive(Clone, Copy)]
+struct End {
+    letters: u64,
+    /// What every name says that ends so, if no entry of the tables has more letters.
+    says: Option<Name>,
+}
+
+const ENDS: Ends = {
+    let mut factor = u64::MAX / 3;
+    loop {
+        if let Some(ends) = Ends::by(factor) {
+            break ends;
+        }
+        factor = factor.wrapping_mul(5);
+    }
+};
+
+impl Ends {
+    const BITS: u32 = 7;
+
+    #[inline]
+    fn get(&self, letters: u64) -> Option<&End> {
+        let end = &self.slots[Self::slot(self.factor, letters)];
+        (end.letters == letters).then_some(end)
+    }
+
+    const fn slot(factor: u64, letters: u64) -> usize {
+        (letters.wrapping_mul(factor) >> (u64::BITS - Self::BITS)) as usize
+    }
+
+    /// All ends; none if two of them meet by this factor.
+    const fn by(factor: u64) -> Option<Self> {
+        let mut slots = [End { letters: 0, says: None }; 1 << Self::BITS];
+        let mut nth = 0;
+        while nth < SECRET_ENDINGS.len() + NAMES.len() {
+            let (entry, name) = match nth.checked_sub(SECRET_ENDINGS.len()) {
+                None => (SECRET_ENDINGS[nth], Name::Secret),
+                Some(nth) => NAMES[nth],
+            };
+            let letters = end_of(entry.as_bytes());
+            let slot = &mut slots[Self::slot(factor, letters)];
+            if slot.letters != 0 && slot.letters != letters {
+                return None;
+            }
+            let says = if entry.len() <= END_LETTERS { Some(name) } else { None };
+            *slot = End { letters, says };
+            nth += 1;
+        }
+        Some(Self { factor, slots })
+    }
+}
+
+/// A one in each byte of a word, and the bits of each that matter here.
+const EACH: u64 = u64::MAX / 0xff;
+const HIGH: u64 = EACH << 7;
+const LOWER_CASE: u64 = EACH << 5;
+
+/// The high bit of each byte that is a letter or a digit.
+#[inline]
+fn letters_and_digits(word: u64) -> u64 {
+    let from = |word: u64, first: u8| (word & !HIGH) + EACH * u64::from(0x80 - first);
+    let lower = word | LOWER_CASE;
+    let letters = from(lower, b'a') & !from(lower, b'z' + 1);
+    let digits = from(word, b'0') & !from(word, b'9' + 1);
+    (letters | digits) & !word & HIGH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_by_letters_and_digits_alone() {
+        for name in
+            ["password", "DB_PASSWORD", "x.pass-word", "pässword__", "secret", "a_p_i_k_e_y"]
+        {
+            let expected = if name == "pässword__" { Name::Other } else { Name::Secret };
+            assert_eq!(Name::of(name.as_bytes()), expected, "{name}");
+        }
+        for name in ["", "d", "rd", "passwords", "password1", "nextToken", "secretId", "é", "__"] {
+            assert_eq!(Name::of(name.as_bytes()), Name::Other, "{name}");
+        }
+        assert_eq!(Name::of(b"-Key-"), Name::OfPair);
+        assert!(is_of_caller(b"User_Name") && !is_of_caller(b"roleName"));
+    }
+
+    /// What a name says by the tables alone.
+    fn slowly(name: &str) -> Name {
+        let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+        let plain: String = letters.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
+        let known = NAMES.iter().find(|(known, _)| *known == plain).map(|(_, name)| *name);
+        match SECRET_ENDINGS.iter().any(|ending| plain.ends_with(ending)) {
+            true => Name::Secret,
+            false => known.unwrap_or(Name::Other),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_name_is_turned_away_too_early(
+            before in "[a-zA-Z0-9_é]{0,40}",
+            entry in proptest::sample::select(
+                SECRET_ENDINGS.into_iter().chain(NAMES.map(|(name, _)| name)).collect::<Vec<_>>(),
+            ),
+            cut in 0..4_usize,
+            between in "[-_ .é]{0,3}",
+            at in 0..20_usize,
+            after in "[-_ é]{0,3}[a-z]{0,1}",
+            around in "[a-z\"]{0,9}",
+        ) {
+            let mut name = entry[cut.min(entry.len())..].to_owned();
+            name.insert_str(at.min(name.len()), &between);
+            for name in [format!("{before}{name}{after}"), format!("{name}{after}"), name.to_uppercase()] {
+                proptest::prop_assert_eq!(Name::of(name.as_bytes()), slowly(&name), "{}", name);
+                let text = format!("{around}{name}{around}");
+                let range = around.len()..around.len() + name.len();
+                let said = Name::in_text(text.as_bytes(), range);
+                proptest::prop_assert_eq!(said, slowly(&name), "{}", name);
+            }
+        }
+    }
+}

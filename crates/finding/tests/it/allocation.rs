@@ -1,0 +1,45 @@
+//! A finding allocates what it is made of, and nothing else.
+
+use trailloop_cloudtrail::{Record, RecordBuffer};
+use trailloop_finding::{FindingScratch, Findings};
+
+use crate::{ORIGIN, analytic};
+
+const PLAIN: &str = r#"{"eventTime":"2026-11-02T09:14:03Z","eventName":"StopLogging","eventSource":"cloudtrail.amazonaws.com",
+"userIdentity":{"arn":"arn:aws:iam::111122223333:user/ci-deployer","accountId":"111122223333"},"sourceIPAddress":"203.0.113.77",
+"requestParameters":{"policy":"{\"Statement\":[{\"Effect\":\"Allow\"}]}","tags":[{"key":"owner","value":"x"}]},"eventID":"e-1"}"#;
+
+const SECRET: &str = r#"{"eventTime":"2026-11-02T09:14:03Z","eventName":"AssumeRole","eventID":"e-2","recipientAccountId":"111122223333",
+"responseElements":{"credentials":{"sessionToken":"CANARY","accessKeyId":"ASIAIOSFODNN7EXAMPLE"}}}"#;
+
+/// What a second record of the same shape allocates when so many rules match it.
+fn allocations(json: &str, rules: u64) -> u64 {
+    let mut buffer = RecordBuffer::new();
+    let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
+    let analytic = analytic("rule");
+    let mut scratch = FindingScratch::default();
+    let mut make = || {
+        let mut findings = Findings::new(record, ORIGIN, &mut scratch);
+        for _ in 0..rules {
+            drop(findings.of(&analytic));
+        }
+    };
+    make();
+    allocation_counter::measure(make).count_total
+}
+
+#[test]
+fn a_record_allocates_its_account_and_each_finding_its_three_texts() {
+    for json in [PLAIN, SECRET] {
+        assert_eq!(allocations(json, 0), 1);
+        assert_eq!(allocations(json, 1), 1 + 3);
+        assert_eq!(allocations(json, 10), 1 + 10 * 3);
+    }
+}
+
+#[test]
+fn longer_records_allocate_no_more() {
+    let members: String = (0..500).map(|nth| format!(r#""key{nth}":["value",{nth}],"#)).collect();
+    let long = PLAIN.replace(r#""tags""#, &format!("{members}\"tags\""));
+    assert_eq!(allocations(&long, 1), 1 + 3);
+}
