@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use libfuzzer_sys::fuzz_target;
 use trailloop_cloudtrail::{
-    Glance, Keys, Kind, Limits, Reader, Record, Scratch, Sight, Value, Verdict, read_wanted,
+    Glance, Inside, Keys, Kind, Limits, Reader, Record, Scratch, Sight, Value, Verdict, read_wanted,
 };
 
 const WANTED: [&str; 5] = ["eventName", "eventSource", "userIdentity", "arn", "x"];
@@ -21,11 +21,11 @@ struct Comparing {
     taken: u64,
 }
 
-fn told(glance: &Glance<'_>, above: &str, all: &mut Told) -> ControlFlow<()> {
-    glance.members(&Keys::new(WANTED), |number, value| {
+fn told(object: Inside<'_>, above: &str, all: &mut Told) -> ControlFlow<()> {
+    object.members(&Keys::new(WANTED), |number, value| {
         let path = format!("{above}.{}", WANTED[number]);
         match value {
-            Sight::Object(object) => told(&object, &path, all)?,
+            Sight::Object(object) => told(object, &path, all)?,
             Sight::Text(text) => all.push((path, Some(String::from_utf8_lossy(text).into_owned()))),
             _ => all.push((path, None)),
         }
@@ -48,7 +48,7 @@ fn parsed(value: &Value<'_>, above: &str, all: &mut Told) {
 impl Reader for Comparing {
     fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
         let mut all = Told::new();
-        let flow = told(glance, "", &mut all);
+        let flow = told(glance.inside(), "", &mut all);
         self.told.push_back((glance.raw().to_vec(), flow.is_continue().then_some(all)));
         Verdict::Parse
     }

@@ -14,7 +14,7 @@ use trailloop_cloudtrail::Limits;
 use trailloop_content::shipped;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
-use trailloop_pipeline::replay::{Fetched, Replayed, replay};
+use trailloop_pipeline::replay::{Body, Fetched, Replayed, replay};
 use trailloop_rules::RuleSet;
 
 use crate::contender::{Clock, Outcome, cpu, peak_bytes};
@@ -54,7 +54,7 @@ pub(crate) fn run(name: &str, files: &[PathBuf], jobs: usize) -> Outcome {
         files,
         jobs,
         name,
-        |_, path| fetch(path),
+        |_, path, buffer| fetch(path, buffer),
         |_, replayed| match replayed {
             Replayed::Examined { findings: found, examined, .. } => {
                 assert_eq!(examined.read.records_failed, 0, "{:?}", examined.read);
@@ -70,16 +70,14 @@ pub(crate) fn run(name: &str, files: &[PathBuf], jobs: usize) -> Outcome {
 }
 
 /// Reads a file as the command does.
-fn fetch(path: &Path) -> Result<Fetched, String> {
-    let read = || {
+fn fetch(path: &Path, buffer: &mut Vec<u8>) -> Result<Fetched, String> {
+    let mut read = || {
         let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        buffer.reserve(usize::try_from(file.metadata()?.len()).unwrap_or(0));
+        file.read_to_end(buffer)
     };
-    let bytes = read().map_err(|error: std::io::Error| error.to_string())?;
-    Ok(Fetched { object: bytes.into(), version: None })
+    read().map_err(|error: std::io::Error| error.to_string())?;
+    Ok(Fetched { body: Body::Buffer, version: None })
 }
 
 /// Is the command `trailloop`, which reads this process's arguments itself. Its summary goes to standard output, and

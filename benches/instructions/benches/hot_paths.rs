@@ -11,12 +11,15 @@
 )]
 
 use std::hint::black_box;
+use std::ops::ControlFlow;
 
 use gungraun::{
     Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
 use trailloop_cloudtrail::notification::{self, Notification};
-use trailloop_cloudtrail::{Limits, Record, Scratch, read_records};
+use trailloop_cloudtrail::{
+    Glance, Limits, Reader, Record, Scratch, Verdict, read_records, read_wanted,
+};
 use trailloop_finding::{Finding, Origin, Place};
 use trailloop_instructions::{records, rules};
 use trailloop_rules::{MatchScratch, RuleSet};
@@ -46,6 +49,59 @@ fn read(given: &mut Reading) -> u64 {
         black_box(record.index());
     })
     .records
+}
+
+struct Gating {
+    reading: &'static mut Reading,
+    rules: RuleSet,
+    matching: MatchScratch,
+}
+
+/// Parses what some rule may match.
+struct Gate<'g> {
+    rules: &'g RuleSet,
+    matching: &'g mut MatchScratch,
+    parsed: u64,
+}
+
+impl Reader for Gate<'_> {
+    fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
+        match self.rules.may_match(glance, self.matching) {
+            true => Verdict::Parse,
+            false => Verdict::PassOver,
+        }
+    }
+
+    fn take(&mut self, _record: Record<'_>) -> ControlFlow<()> {
+        self.parsed += 1;
+        ControlFlow::Continue(())
+    }
+}
+
+impl Gating {
+    fn read(&mut self) -> u64 {
+        let Self { reading, rules, matching } = self;
+        let mut gate = Gate { rules, matching, parsed: 0 };
+        read_wanted(&reading.object, &Limits::default(), &mut reading.scratch, &mut gate);
+        gate.parsed
+    }
+}
+
+fn gating(count: usize) -> &'static mut Gating {
+    let rules = rules::compiled(rules::loaded(&rules::texts(count)));
+    let mut gating =
+        Gating { reading: reading(records::object()), rules, matching: MatchScratch::new() };
+    gating.read();
+    leaked(gating)
+}
+
+// Inflating, splitting, a glance at each record, and parsing those that some rule may match.
+#[library_benchmark]
+#[bench::rules_0(gating(0))]
+#[bench::rules_57(gating(57))]
+#[bench::rules_800(gating(800))]
+fn gate(given: &mut Gating) -> u64 {
+    given.read()
 }
 
 struct Matching {
@@ -104,7 +160,10 @@ fn notify(body: &str) -> Notification {
     notification::parse(body).expect("the fixture is a notification")
 }
 
-library_benchmark_group!(name = hot_paths, benchmarks = [read, matching, finding, compile, notify]);
+library_benchmark_group!(
+    name = hot_paths,
+    benchmarks = [read, gate, matching, finding, compile, notify]
+);
 main!(
     // Instructions are counted, and caches are not simulated.
     config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),

@@ -13,15 +13,22 @@ use std::ops::ControlFlow;
 
 use crate::structure::{Extent, Structure};
 
-/// An object of a record that has not been parsed.
+/// A record that has not been parsed.
 #[derive(Clone, Copy)]
 pub struct Glance<'t> {
+    inside: Inside<'t>,
+    is_plain: bool,
+}
+
+/// The inside of an object of a record that has not been parsed.
+#[derive(Clone, Copy)]
+pub struct Inside<'t> {
     text: &'t [u8],
     structure: &'t Structure,
-    /// The offsets of its first bracket and just after its last.
+    /// The offset of its first bracket.
     open: usize,
+    /// The offset just after the record.
     end: usize,
-    is_plain: bool,
 }
 
 /// The value of a member.
@@ -30,7 +37,7 @@ pub enum Sight<'t> {
     /// A string, without its quotes.
     Text(&'t [u8]),
     /// An object.
-    Object(Glance<'t>),
+    Object(Inside<'t>),
     /// An array.
     Array,
     /// Null.
@@ -60,7 +67,8 @@ impl<'t> Glance<'t> {
         open: usize,
         extent: Extent,
     ) -> Self {
-        Self { text, structure, open, end: extent.end, is_plain: extent.is_plain }
+        let inside = Inside { text, structure, open, end: extent.end };
+        Self { inside, is_plain: extent.is_plain }
     }
 
     /// Whether the record is ASCII without a backslash: then each string is what it looks like.
@@ -69,10 +77,16 @@ impl<'t> Glance<'t> {
         self.is_plain
     }
 
-    /// The bytes of the object.
+    /// The bytes of the record.
     #[must_use]
     pub fn raw(&self) -> &'t [u8] {
-        &self.text[self.open..self.end]
+        &self.inside.text[self.inside.open..self.inside.end]
+    }
+
+    /// The record's own members.
+    #[must_use]
+    pub fn inside(&self) -> Inside<'t> {
+        self.inside
     }
 
     /// Whether it is an object that is certainly a record.
@@ -82,23 +96,24 @@ impl<'t> Glance<'t> {
         if self.raw().starts_with(USUAL) {
             return true;
         }
+        let Inside { text, structure, open, end } = self.inside;
         let mut is_record = false;
-        let flow = self.structure.own_keys(self.text, self.open, |key| {
-            let after = &self.text[key + 1..self.end];
+        let flow = structure.own_keys(text, open, |key| {
+            let after = &text[key + 1..end];
             let is_it = |known: &&str| {
                 after.strip_prefix(known.as_bytes()).is_some_and(|rest| rest.starts_with(b"\":"))
             };
             is_record |= RECORD_KEYS.iter().any(|known| is_it(&known));
             ControlFlow::Continue(())
         });
-        self.is_object() && self.is_plain && flow.is_continue() && is_record
+        self.is_plain && self.raw().ends_with(b"}") && flow.is_continue() && is_record
     }
 
     /// The text of the member with this key; `None` if it can't be told for certain, `Some(None)` if there is none.
     #[must_use]
     pub fn text_of(&self, wanted: &Keys) -> Option<Option<&'t str>> {
         let mut found = None;
-        let flow = self.members(wanted, |_, value| match value {
+        let flow = self.inside.members(wanted, |_, value| match value {
             Sight::Text(text) if found.is_none() => {
                 found = str::from_utf8(text).ok();
                 ControlFlow::Continue(())
@@ -107,7 +122,9 @@ impl<'t> Glance<'t> {
         });
         (self.is_plain && flow.is_continue()).then_some(found)
     }
+}
 
+impl<'t> Inside<'t> {
     /// Calls `visit` with the number and the value of each member whose key is wanted, in order, until it breaks. Breaks also
     /// where a member can't be told, and where a key begins as a wanted one does before a dot.
     pub fn members(
@@ -115,9 +132,6 @@ impl<'t> Glance<'t> {
         wanted: &Keys,
         mut visit: impl FnMut(usize, Sight<'t>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        if !self.is_object() {
-            return ControlFlow::Break(());
-        }
         let end = self.structure.own_keys(self.text, self.open, |open| {
             let after = &self.text[open + 1..self.end];
             for (number, length) in wanted.that_may_stand(after) {
@@ -129,7 +143,10 @@ impl<'t> Glance<'t> {
             }
             ControlFlow::Continue(())
         })?;
-        if end == self.end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        match (self.text[self.open], self.text[end - 1]) {
+            (b'{', b'}') => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
     }
 
     /// The value of a member, given the offset after its key.
@@ -148,18 +165,11 @@ impl<'t> Glance<'t> {
                     None => return ControlFlow::Break(()),
                 }
             }
-            Some(b'{') => match self.structure.end_of(self.text, at) {
-                Some(end) if end <= self.end => Sight::Object(Self { open: at, end, ..*self }),
-                _ => return ControlFlow::Break(()),
-            },
+            Some(b'{') => Sight::Object(Self { open: at, ..*self }),
             Some(b'n') => Sight::Null,
             Some(b'[') => Sight::Array,
             _ => Sight::Other,
         })
-    }
-
-    fn is_object(&self) -> bool {
-        (self.text[self.open], self.text[self.end - 1]) == (b'{', b'}')
     }
 }
 
@@ -167,8 +177,10 @@ impl<'t> Glance<'t> {
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     keys: Vec<Key>,
-    /// A bit for each hash of eight bytes that a wanted key may begin with; all, if one is shorter.
+    /// A bit for each hash of the bytes that a wanted key may begin with: eight, or four if a key is shorter than that; all
+    /// bits, if one is shorter than three.
     heads: u64,
+    head_mask: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -195,16 +207,25 @@ impl Keys {
             }
         };
         let keys: Vec<Key> = keys.into_iter().map(key).collect();
-        let heads = keys.iter().map(|key| if key.mask == !0 { bit(key.head) } else { !0 });
-        let heads = heads.fold(0, |all, bit| all | bit);
-        Self { keys, heads }
+        let shortest = keys.iter().map(|key| key.text.len()).min().unwrap_or(8);
+        let head_mask = if shortest < 8 { FOUR_BYTES } else { !0 };
+        // After a key comes its quote, or a dot.
+        let bits = |key: &Key| match key.text.len() {
+            0..3 => !0,
+            3 => {
+                [b'"', b'.'].iter().fold(0, |all, end| all | bit(key.head | u64::from(*end) << 24))
+            }
+            _ => bit(key.head & head_mask),
+        };
+        let heads = keys.iter().map(bits).fold(0, |all, bits| all | bits);
+        Self { keys, heads, head_mask }
     }
 
     /// The numbers and lengths of the keys that the text begins with.
     #[inline]
     fn that_may_stand<'k>(&'k self, text: &'k [u8]) -> impl Iterator<Item = (usize, usize)> + 'k {
         let head = eight(text);
-        let keys = if self.heads & bit(head) == 0 { &[][..] } else { &self.keys };
+        let keys = if self.heads & bit(head & self.head_mask) == 0 { &[][..] } else { &self.keys };
         let fits = move |key: &Key| head & key.mask == key.head && key.begins(text);
         let fitting = keys.iter().enumerate().filter(move |(_, key)| fits(key));
         fitting.map(|(number, key)| (number, key.text.len()))
@@ -240,6 +261,9 @@ fn eight(text: &[u8]) -> u64 {
     }
 }
 
+/// Of eight bytes the first four.
+const FOUR_BYTES: u64 = 0xffff_ffff;
+
 /// One of 64 bits, by a hash of eight bytes.
 #[inline]
 fn bit(head: u64) -> u64 {
@@ -263,8 +287,8 @@ mod tests {
         ["a", "c", "e", "f", "g", "h", "eventName", "eventSource", "userIdentity"];
 
     fn seen(text: &str) -> Option<Vec<String>> {
-        fn all(glance: &Glance<'_>, above: &str, seen: &mut Vec<String>) -> ControlFlow<()> {
-            glance.members(&Keys::new(WANTED), |number, value| {
+        fn all(object: &Inside<'_>, above: &str, seen: &mut Vec<String>) -> ControlFlow<()> {
+            object.members(&Keys::new(WANTED), |number, value| {
                 let key = format!("{above}{}", WANTED[number]);
                 match value {
                     Sight::Object(object) => all(&object, &format!("{key}."), seen)?,
@@ -282,7 +306,7 @@ mod tests {
         let extent = structure.extent(text.as_bytes(), 0)?;
         let mut found = Vec::new();
         let glance = Glance::new(text.as_bytes(), &structure, 0, extent);
-        all(&glance, "", &mut found).is_continue().then_some(found)
+        all(&glance.inside(), "", &mut found).is_continue().then_some(found)
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod structure;
 
 pub use embedded::JsonTexts;
 pub use failure::{Failure, Report};
-pub use glance::{Glance, Keys, Sight, Verdict};
+pub use glance::{Glance, Inside, Keys, Sight, Verdict};
 pub use key::{Contents, LogKey};
 pub use parse::RecordBuffer;
 pub use read::{Limits, ReadSummary, Reader, Scratch, Taken, read_records, read_wanted};

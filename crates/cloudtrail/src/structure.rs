@@ -137,15 +137,6 @@ impl Structure {
         }
     }
 
-    /// The offset just after the object or array at an offset.
-    pub(crate) fn end_of(&self, text: &[u8], open: usize) -> Option<usize> {
-        let mut levels = self.levels(text, open);
-        while levels.end.is_none() {
-            levels.pass()?;
-        }
-        levels.end
-    }
-
     /// The offset of the next quote from an offset on.
     #[inline]
     pub(crate) fn quote_from(&self, at: usize) -> Option<usize> {

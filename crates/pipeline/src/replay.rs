@@ -18,9 +18,17 @@ use crate::examine::{Engine, Examined, Worker};
 /// An object as it was fetched.
 pub struct Fetched {
     /// Its bytes as stored.
-    pub object: bytes::Bytes,
+    pub body: Body,
     /// Its version, in a versioned bucket.
     pub version: Option<String>,
+}
+
+/// Where the bytes of an object are.
+pub enum Body {
+    /// In the worker's buffer, which serves one object after another: fresh memory for each would cost more than reading.
+    Buffer,
+    /// By themselves.
+    Bytes(bytes::Bytes),
 }
 
 /// What became of one object.
@@ -48,13 +56,13 @@ const AHEAD_PER_WORKER: usize = 8;
 /// Fetches and examines `sources` on `jobs` threads, and hands each result to `sink` in the order of `sources`, until
 /// it says that it has enough.
 ///
-/// `fetch` is given the number of a source beside it, and is called on the workers, so it may block.
+/// `fetch` is given the number of a source beside it, and an empty buffer; it is called on the workers, so it may block.
 pub fn replay<S: Sync>(
     engine: &Engine,
     sources: &[S],
     jobs: usize,
     name: impl Fn(&S) -> String + Sync,
-    fetch: impl Fn(usize, &S) -> Result<Fetched, String> + Sync,
+    fetch: impl Fn(usize, &S, &mut Vec<u8>) -> Result<Fetched, String> + Sync,
     mut sink: impl FnMut(usize, Replayed) -> bool,
 ) {
     let jobs = jobs.clamp(1, sources.len().max(1));
@@ -72,11 +80,13 @@ pub fn replay<S: Sync>(
             let (tokens, results) = (tokens.clone(), results.clone());
             let (next, enough, name, fetch) = (&next, &enough, &name, &fetch);
             scope.spawn(move || {
-                let mut worker = Worker::default();
+                let (mut worker, mut buffer) = (Worker::default(), Vec::new());
                 while tokens.recv().is_ok() && !enough.load(Ordering::Relaxed) {
                     let nth = next.fetch_add(1, Ordering::Relaxed);
                     let Some(source) = sources.get(nth) else { break };
-                    let result = one(engine, &mut worker, &name(source), || fetch(nth, source));
+                    buffer.clear();
+                    let fetch = |buffer: &mut Vec<u8>| fetch(nth, source, buffer);
+                    let result = one(engine, (&mut worker, &mut buffer), &name(source), fetch);
                     if results.send((nth, result)).is_err() {
                         break;
                     }
@@ -102,15 +112,19 @@ pub fn replay<S: Sync>(
 
 fn one(
     engine: &Engine,
-    worker: &mut Worker,
+    (worker, buffer): (&mut Worker, &mut Vec<u8>),
     name: &str,
-    fetch: impl FnOnce() -> Result<Fetched, String>,
+    fetch: impl FnOnce(&mut Vec<u8>) -> Result<Fetched, String>,
 ) -> Replayed {
     let result = guarded(worker, |worker| {
-        let fetched = fetch()?;
+        let fetched = fetch(buffer)?;
+        let object = match &fetched.body {
+            Body::Buffer => &buffer[..],
+            Body::Bytes(bytes) => bytes,
+        };
         let place = Place { source: name, version: fetched.version.as_deref() };
         let (mut findings, mut bytes) = (Vec::new(), 0);
-        let examined = worker.examine(engine, &fetched.object, place, |finding| {
+        let examined = worker.examine(engine, object, place, |finding| {
             bytes += finding.json.len();
             findings.push(finding);
             if bytes > FINDINGS_BYTES_MAX {
@@ -119,7 +133,7 @@ fn one(
                 ControlFlow::Continue(())
             }
         });
-        let bytes_compressed = fetched.object.len() as u64;
+        let bytes_compressed = object.len() as u64;
         Ok(Replayed::Examined { findings, examined, bytes_compressed })
     });
     match result {

@@ -10,9 +10,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::fields::{Fields, Map};
 use crate::fold;
+use crate::gate::{Second, Seconds};
 use crate::keys::{Key, weakness};
 use crate::memo::CallMemo;
 use crate::program::{Known, Op, Tree};
@@ -64,6 +66,8 @@ pub(crate) struct Index {
     residue: Range<usize>,
     every_rule: Range<usize>,
     candidates: Vec<Candidate>,
+    /// What the rules of a list under a call demand beside the call, by where the list begins.
+    seconds: Map<usize, Arc<Second>>,
     pub(crate) ops: Vec<Op>,
 }
 
@@ -123,9 +127,12 @@ impl Index {
         let mut writer = Writer {
             trees,
             predicates,
+            fields,
             candidates: Vec::new(),
             ops: Vec::new(),
             special_ops: vec![0; trees.len()],
+            known_seconds: Seconds::default(),
+            seconds: Map::default(),
         };
         for (rule, tree) in (0_u32..).zip(trees) {
             let program = tree.write(predicates, &mut writer.ops);
@@ -140,7 +147,7 @@ impl Index {
             .iter()
             .map(|(source, rules)| {
                 let known = Known { source: Some(source), name: None };
-                (source.as_str().into(), writer.write(rules, known))
+                (source.as_str().into(), writer.write_call(rules, known))
             })
             .collect();
         let witnesses =
@@ -149,7 +156,7 @@ impl Index {
             places.starts.keys().map(|(name, _)| name.len()).collect();
         start_bytes.sort_unstable();
         start_bytes.dedup();
-        let Writer { candidates, ops, .. } = writer;
+        let Writer { candidates, ops, seconds, .. } = writer;
         Self {
             names,
             starts,
@@ -159,6 +166,7 @@ impl Index {
             residue,
             every_rule,
             candidates,
+            seconds,
             ops,
         }
     }
@@ -182,24 +190,25 @@ impl Index {
             && self.residue.is_empty()
     }
 
-    /// The fields that rules have their witness in, by number.
-    pub(crate) fn witness_paths(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.witnesses.paths()
+    /// The rules that stand under a text of another field.
+    pub(crate) fn witnesses(&self) -> &Witnesses {
+        &self.witnesses
     }
 
-    /// Whether rules stand under the source and the name, which are ASCII.
+    /// Whether rules stand under the source and the name, which are ASCII, whose second demands may be met, if they have any.
     pub(crate) fn may_hold_call(
         &self,
         source: &[u8],
         name: &[u8],
         scratch: &mut IndexScratch,
+        mut is_met: impl FnMut(&Second) -> bool,
     ) -> bool {
         let IndexScratch { folded, calls, .. } = scratch;
         let ranges = calls.get(source, name, |ranges| {
             let text = |bytes| str::from_utf8(bytes).unwrap_or_default();
             self.look_up(text(source), text(name), folded, ranges);
         });
-        !ranges.is_empty()
+        ranges.iter().any(|range| self.seconds.get(&range.start).is_none_or(|one| is_met(one)))
     }
 
     /// Whether rules have a witness in the text of a field, which is ASCII.
@@ -280,10 +289,13 @@ impl NameEntry {
 struct Writer<'t> {
     trees: &'t [Tree],
     predicates: &'t [Predicate],
+    fields: &'t Fields,
     candidates: Vec<Candidate>,
     ops: Vec<Op>,
     /// The operations that each rule's special programs hold so far.
     special_ops: Vec<usize>,
+    known_seconds: Seconds,
+    seconds: Map<usize, Arc<Second>>,
 }
 
 impl Writer<'_> {
@@ -306,6 +318,18 @@ impl Writer<'_> {
         start..self.candidates.len()
     }
 
+    /// A list that stands under a call, with what its rules demand beside it.
+    fn write_call(&mut self, rules: &[u32], known: Known<'_>) -> Range<usize> {
+        let range = self.write(rules, known);
+        let special = |rule: &u32| self.trees[*rule as usize].specialised(known, self.predicates);
+        let mut trees: Vec<Tree> = rules.iter().map(special).collect();
+        trees.retain(|tree| *tree != Tree::Constant(false));
+        if let Some(second) = self.known_seconds.of(&trees, self.predicates, self.fields) {
+            self.seconds.insert(range.start, second);
+        }
+        range
+    }
+
     /// Entries of names, or of starts of names, which say nothing of the name itself.
     fn name_entries(
         &mut self,
@@ -316,7 +340,7 @@ impl Writer<'_> {
         for ((name, source), rules) in places {
             let known =
                 Known { source: source.as_deref(), name: is_whole.then_some(name.as_str()) };
-            let range = self.write(rules, known);
+            let range = self.write_call(rules, known);
             let entry = entries.entry(name.as_str().into()).or_default();
             match source {
                 Some(source) => entry.by_source.push((source.as_str().into(), range)),

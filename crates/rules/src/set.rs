@@ -132,7 +132,7 @@ impl RuleSet {
             asked_of_records.iter().map(|tree| Stand::of(tree, &predicates)).collect();
         let fields = fields_of(&predicates);
         let index = Index::new(&asked_of_records, &stands, &predicates, &fields);
-        let gate = Gate::new(&index);
+        let gate = Gate::new(index.witnesses());
         let mut memos = BTreeMap::new();
         let compiled: Vec<Compiled> =
             predicates.iter().map(|one| compile(one, &fields, &mut memos)).collect();

@@ -220,14 +220,17 @@ impl Witnesses {
     ) -> bool {
         let WitnessScratch { folded, memos, .. } = scratch;
         memos.resize_with(self.fields.len(), TextMemo::default);
+        memos[number].get(text, ANY, || self.may_hold_once(number, text, folded))
+    }
+
+    /// The same, of a text that is not remembered.
+    pub(crate) fn may_hold_once(&self, number: usize, text: &[u8], folded: &mut String) -> bool {
         let field = &self.fields[number];
-        memos[number].get(text, ANY, || {
-            let text = str::from_utf8(text).unwrap_or_default();
-            field.can_only_try_all()
-                || field.is_whole(text, folded)
-                || field.has_piece(text)
-                || field.is_in_network(text)
-        })
+        let text = str::from_utf8(text).unwrap_or_default();
+        field.can_only_try_all()
+            || field.is_whole(text, folded)
+            || field.has_piece(text)
+            || field.is_in_network(text)
     }
 
     /// Whether keywords may stand in a record of these bytes, which are ASCII and hold no escapes.

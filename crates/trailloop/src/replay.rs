@@ -179,7 +179,8 @@ impl Collector {
         let bar = progress::bar(items.len() as u64, global.quiet);
         let name = |item: &Item| item.name.clone();
         let fetcher = sources.fetcher(items);
-        let fetch = |nth: usize, item: &Item| fetcher.fetch(nth, item);
+        let fetch =
+            |nth: usize, item: &Item, buffer: &mut Vec<u8>| fetcher.fetch(nth, item, buffer);
         replay_objects(engine, items, jobs, name, fetch, |nth, replayed| {
             let item = &items[nth];
             self.done += 1;

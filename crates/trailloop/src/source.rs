@@ -14,7 +14,7 @@ use trailloop_cloud::{Aws, AwsOptions, ObjectRef, Store, connect};
 use trailloop_cloudtrail::LogKey;
 use trailloop_pipeline::ahead::{Ahead, AheadLimits, Wanted};
 use trailloop_pipeline::examine::RecordFilter;
-use trailloop_pipeline::replay::Fetched;
+use trailloop_pipeline::replay::{Body, Fetched};
 
 use crate::UsageError;
 use crate::cli::AwsArgs;
@@ -181,30 +181,36 @@ pub(crate) struct Fetcher<'i> {
 
 impl Fetcher<'_> {
     /// Reads an item whole, given its number. Blocks: it is called on a worker.
-    pub(crate) fn fetch(&self, nth: usize, item: &Item) -> Result<Fetched, String> {
+    pub(crate) fn fetch(
+        &self,
+        nth: usize,
+        item: &Item,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Fetched, String> {
         match &item.at {
-            At::File(path) => read_file(path, self.bytes_max).map_err(|error| error.to_string()),
+            At::File(path) => {
+                read_file(path, self.bytes_max, buffer).map_err(|error| error.to_string())
+            }
             At::Object { .. } => {
                 let ahead = self.ahead.as_ref().ok_or("S3 is not connected")?;
                 let object = ahead.get(nth).ok_or("the download did not end")?;
                 let object = object.map_err(|error| error.to_string())?;
-                Ok(Fetched { object: object.bytes, version: object.version })
+                Ok(Fetched { body: Body::Bytes(object.bytes), version: object.version })
             }
         }
     }
 }
 
-fn read_file(path: &Path, bytes_max: u64) -> std::io::Result<Fetched> {
+fn read_file(path: &Path, bytes_max: u64, buffer: &mut Vec<u8>) -> std::io::Result<Fetched> {
     let file = fs::File::open(path)?;
-    let mut bytes =
-        Vec::with_capacity(usize::try_from(file.metadata()?.len().min(bytes_max)).unwrap_or(0));
-    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > bytes_max {
+    buffer.reserve(usize::try_from(file.metadata()?.len().min(bytes_max)).unwrap_or(0));
+    file.take(bytes_max + 1).read_to_end(buffer)?;
+    if buffer.len() as u64 > bytes_max {
         let text =
             format!("the file has more than {bytes_max} bytes, which is the most read at once");
         return Err(std::io::Error::other(text));
     }
-    Ok(Fetched { object: bytes.into(), version: None })
+    Ok(Fetched { body: Body::Buffer, version: None })
 }
 
 /// A file, or every file below a folder. Hidden files and folders are left out, as shells do.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use trailloop_pipeline::replay::{Fetched, Replayed, replay};
+use trailloop_pipeline::replay::{Body, Fetched, Replayed, replay};
 
 use crate::world::{engine, record};
 
@@ -22,9 +22,16 @@ fn results_come_in_order_for_any_number_of_jobs() {
     let run = |jobs: usize| {
         let mut uids = Vec::new();
         let mut order = Vec::new();
-        let fetch = |_, nth: &usize| match nth {
+        let fetch = |_, nth: &usize, buffer: &mut Vec<u8>| match nth {
             50 => Err("gone".to_owned()),
-            nth => Ok(Fetched { object: object(*nth).into(), version: None }),
+            nth if nth.is_multiple_of(2) => {
+                let body = Body::Bytes(object(*nth).into());
+                Ok(Fetched { body, version: None })
+            }
+            nth => {
+                buffer.extend_from_slice(&object(*nth));
+                Ok(Fetched { body: Body::Buffer, version: None })
+            }
         };
         replay(
             &engine,
@@ -56,8 +63,10 @@ fn a_sink_that_has_enough_ends_the_replay() {
     let engine = Arc::clone(&engine());
     let sources: Vec<usize> = (0..10_000).collect();
     let mut taken = 0;
-    let fetch =
-        |_, _: &usize| Ok(Fetched { object: b"{\"Records\":[]}".to_vec().into(), version: None });
+    let fetch = |_, _: &usize, buffer: &mut Vec<u8>| {
+        buffer.extend_from_slice(b"{\"Records\":[]}");
+        Ok(Fetched { body: Body::Buffer, version: None })
+    };
     replay(&engine, &sources, 4, ToString::to_string, fetch, |_, _| {
         taken += 1;
         taken < 10

@@ -83,7 +83,7 @@ fn examine_all(
         items,
         jobs,
         name,
-        |nth, item: &Item| fetcher.fetch(nth, item),
+        |nth, item: &Item, buffer: &mut Vec<u8>| fetcher.fetch(nth, item, buffer),
         |nth, replayed| {
             let problem = match replayed {
                 Replayed::Failed(error) => Some(error),
