@@ -25,13 +25,11 @@ impl Json {
     }
 
     /// A member of an object, unless it is empty: what `write` writes are its members.
-    #[inline]
     pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
         self.container(key, *b"{}", write);
     }
 
     /// A member that is a list, unless it is empty: what `write` writes are its elements.
-    #[inline]
     pub(crate) fn list(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
         self.container(key, *b"[]", write);
     }
@@ -51,7 +49,6 @@ impl Json {
     }
 
     /// A text, clipped.
-    #[inline]
     pub(crate) fn text(&mut self, key: &str, text: Option<&str>) {
         if let Some(text) = text {
             self.key(key);
@@ -60,7 +57,6 @@ impl Json {
     }
 
     /// A text of ours, whole.
-    #[inline]
     pub(crate) fn whole(&mut self, key: &str, text: &str) {
         self.bytes(key, text.as_bytes());
     }
@@ -92,20 +88,17 @@ impl Json {
     }
 
     /// What is JSON already.
-    #[inline]
     pub(crate) fn json(&mut self, key: &str, json: &[u8]) {
         self.key(key);
         self.0.extend_from_slice(json);
     }
 
     /// Members that are JSON already, at least one.
-    #[inline]
     pub(crate) fn members(&mut self, members: &[u8]) {
         self.separate();
         self.0.extend_from_slice(members);
     }
 
-    #[inline]
     fn container(&mut self, key: &str, brackets: [u8; 2], write: impl FnOnce(&mut Self)) {
         let before = self.0.len();
         self.key(key);
@@ -113,7 +106,6 @@ impl Json {
     }
 
     /// Takes back what was written since `before` if `write` writes nothing.
-    #[inline]
     fn enclose(&mut self, before: usize, [open, close]: [u8; 2], write: impl FnOnce(&mut Self)) {
         self.0.push(open);
         let empty = self.0.len();
@@ -125,7 +117,6 @@ impl Json {
         }
     }
 
-    #[inline]
     fn key(&mut self, key: &str) {
         self.separate();
         self.0.push(b'"');
@@ -134,7 +125,6 @@ impl Json {
     }
 
     /// The comma before all members and elements but the first.
-    #[inline]
     fn separate(&mut self) {
         if !matches!(self.0.last(), None | Some(b'{' | b'[')) {
             self.0.push(b',');

@@ -1,9 +1,12 @@
 //! What a rule reports: an OCSF Detection Finding with a deterministic id and no secrets.
 //!
 //! A finding is built only for a record that a rule matched. First the record is redacted ([`redact()`]), and all that
-//! follows reads the redacted copy, so no field can carry a secret out; then it becomes one line of
+//! follows reads it through the redaction, so no field can carry a secret out; then it becomes one line of
 //! OCSF JSON. Nothing in it is wall-clock time: the same record and rule give the same bytes on any worker,
 //! any day.
+//!
+//! A rule may match every record of an attacker's, so a finding costs little more than the reading of its record did:
+//! what its rules share is done once a record ([`Findings`]), into buffers that a worker keeps ([`FindingScratch`]).
 
 mod analytic;
 mod attack;

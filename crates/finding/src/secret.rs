@@ -168,7 +168,7 @@ struct End {
     says: Option<Name>,
 }
 
-const ENDS: Ends = {
+static ENDS: Ends = {
     let mut factor = u64::MAX / 3;
     loop {
         if let Some(ends) = Ends::by(factor) {
