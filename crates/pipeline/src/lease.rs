@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use trailloop_cloud::{CloudError, CloudErrorKind, Message, Queue, Receipt};
 
 /// The age at which SQS ends a lease is 12 hours; we stop a little earlier.
@@ -35,7 +35,7 @@ struct Held {
     lost: CancellationToken,
 }
 
-/// One message's lease. Dropping it lets go: the message comes back when its visibility ends.
+/// One message's lease. Dropping it ends the heartbeat: the message comes back when its visibility ends.
 pub(crate) struct Lease {
     leases: Arc<Leases>,
     id: u64,
@@ -120,6 +120,11 @@ impl Leases {
         }
     }
 
+    /// How many leases are held now.
+    pub(crate) fn count(&self) -> usize {
+        self.held().len()
+    }
+
     /// The leases held now.
     pub(crate) fn receipts(&self) -> Vec<Receipt> {
         self.held().values().map(|held| held.receipt.clone()).collect()
@@ -131,25 +136,21 @@ impl Leases {
 }
 
 impl Lease {
-    /// The name of the lease at the queue.
-    pub(crate) fn receipt(&self) -> &Receipt {
-        &self.receipt
-    }
-
-    /// Ends the heartbeat: what comes now decides the message, one way or the other.
-    pub(crate) fn settle(&self) {
-        self.leases.held().remove(&self.id);
+    /// Ends the heartbeat, because what comes now decides the message, one way or the other; gives the lease's name at
+    /// the queue.
+    pub(crate) fn settle(self) -> Receipt {
+        self.receipt.clone()
     }
 
     /// Ends when the lease is lost.
-    pub(crate) async fn lost(&self) {
-        self.lost.cancelled().await;
+    pub(crate) fn lost(&self) -> WaitForCancellationFutureOwned {
+        self.lost.clone().cancelled_owned()
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.settle();
+        self.leases.held().remove(&self.id);
     }
 }
 

@@ -2,39 +2,43 @@
 //!
 //! This is the file to read first. `Pipeline::process` is the spine: one function, top to bottom, from a message to
 //! its acknowledgement. Everything else hangs off it: [`examine`] is the CPU work of one object, [`bridge`] takes it
-//! to worker threads, `lease` keeps a message ours while we work, `service` polls and drains, and [`replay`] runs the
-//! same examination over archived objects.
+//! to worker threads, `send` is how findings leave, `batch` gathers what single messages ask of a queue into requests of
+//! ten, `lease` keeps a message ours while we work, `poll` asks for messages, `service` runs all of it and drains, and
+//! [`replay`] runs the same examination over archived objects.
 //!
 //! The promise: a message is deleted only after every finding of every object it names has been accepted by the
 //! action queue. If anything fails before, we let go: the lease lapses, the queue delivers again, and finding ids make
 //! the repeat harmless. A message that can never succeed is parked, with the reason, on the dead-letter queue; parking
 //! counts as done only when that queue has accepted it.
 
+mod batch;
 pub mod bridge;
 mod counters;
 pub mod examine;
 mod lease;
 pub mod live;
 mod park;
+mod poll;
 pub mod replay;
+mod send;
 mod service;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trailloop_cloud::{
-    Clock, CloudError, CloudErrorKind, Message, ObjectRef, Outgoing, Queue, Store,
+    Clock, CloudError, CloudErrorKind, Message, ObjectRef, Queue, Receipt, Store,
 };
 use trailloop_cloudtrail::LogKey;
 use trailloop_cloudtrail::notification::{self, Named, Notification};
-use trailloop_finding::Finding;
 
+use crate::batch::{Batcher, Entries};
 use crate::bridge::{Bridge, BridgeError, Job, Progress};
 use crate::counters::add;
 pub use crate::counters::{Counters, Totals};
 use crate::lease::Lease;
 use crate::park::Doubt;
+use crate::send::{Parcel, Sent, Times, times};
 pub use crate::service::{Drained, Service, ServiceLimits};
 
 /// Everything a message passes through.
@@ -73,9 +77,38 @@ impl Accepted {
     }
 }
 
+/// A message of which all is done. It can be made of nothing but what was accepted, and nothing else can be deleted.
+struct Settled {
+    lease: Lease,
+}
+
+impl Settled {
+    fn new(lease: Lease, accepted: &[Accepted]) -> Self {
+        debug_assert!(!accepted.is_empty(), "whatever was asked for has been accepted by someone");
+        Self { lease }
+    }
+}
+
+impl Entries for Settled {
+    fn entries(&self) -> usize {
+        1
+    }
+}
+
+/// Where what messages ask of the queues is gathered into requests.
+struct Batchers {
+    findings: Batcher<Parcel, Sent>,
+    settled: Batcher<Settled, Result<(), CloudError>>,
+}
+
 impl Pipeline {
     /// The spine: all that happens to one message while its lease is held.
-    pub(crate) async fn process(&self, message: &Message, lease: &Lease) -> Result<(), Trouble> {
+    async fn process(
+        &self,
+        message: &Message,
+        lease: Lease,
+        batchers: &Batchers,
+    ) -> Result<(), Trouble> {
         let times = times(message, self.clock.now_ms());
         let mut doubts = Vec::new();
         let mut accepted = Vec::new();
@@ -110,13 +143,17 @@ impl Pipeline {
             let Some(job) = self.download(message, object, seat, &mut doubts).await? else {
                 continue;
             };
-            accepted.push(self.examine(object, job, &times, &mut doubts).await?);
+            accepted.push(self.examine(object, job, &times, batchers, &mut doubts).await?);
         }
         // Here windows will commit their state, once there are any.
         if !doubts.is_empty() {
             accepted.push(self.park(message, &doubts).await?);
         }
-        self.acknowledge(message, lease, accepted).await
+        // Handed to `acknowledge`, with others.
+        let deleted = batchers.settled.ask(Settled::new(lease, &accepted)).await;
+        deleted.ok_or(Trouble::GoingDown)?.map_err(Trouble::Delete)?;
+        tracing::debug!(message_id = %message.id, "acknowledged");
+        Ok(())
     }
 
     /// Gets an object, into a job that holds its seat. An object that can never be read is a doubt about the
@@ -169,6 +206,7 @@ impl Pipeline {
         named: &Named,
         job: Job,
         times: &Times,
+        batchers: &Batchers,
         doubts: &mut Vec<Doubt>,
     ) -> Result<Accepted, Trouble> {
         let counters = &self.counters;
@@ -178,7 +216,8 @@ impl Pipeline {
         let examined = loop {
             match examination.next().await {
                 Progress::Findings(findings) => {
-                    accepted = self.send(named, &findings, times, doubts).await?;
+                    let parcel = Parcel::new(findings, times);
+                    accepted = self.send(named, parcel, batchers, doubts).await?;
                 }
                 Progress::Done(Ok(examined)) => break examined,
                 Progress::Done(Err(error @ BridgeError::Panicked { .. })) => {
@@ -207,51 +246,18 @@ impl Pipeline {
         age_ms > DENIED_DAYS_MAX * 24 * 3600 * 1000
     }
 
-    /// Sends findings to the action queue; done when each of them is accepted. One that the queue will never take is a
-    /// doubt about the message: it must not keep the others from arriving.
-    async fn send(
-        &self,
-        named: &Named,
-        findings: &[Finding],
-        times: &Times,
-        doubts: &mut Vec<Doubt>,
-    ) -> Result<Accepted, Trouble> {
-        let outgoing: Vec<Outgoing> =
-            findings.iter().map(|finding| outgoing(finding, times)).collect();
-        for result in self.actions.send(&outgoing).await.map_err(Trouble::Send)? {
-            match result {
-                Ok(()) => add(&self.counters.findings, 1),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        CloudErrorKind::Invalid | CloudErrorKind::TooLarge
-                    ) =>
-                {
-                    doubts.push(Doubt::Finding { object: named.clone(), error });
-                }
-                Err(error) => return Err(Trouble::Send(error)),
-            }
-        }
-        Ok(Accepted(()))
-    }
-
-    /// The only place that deletes a message from the source, and the last thing done to it.
-    async fn acknowledge(
-        &self,
-        message: &Message,
-        lease: &Lease,
-        accepted: Vec<Accepted>,
-    ) -> Result<(), Trouble> {
-        debug_assert!(!accepted.is_empty(), "whatever was asked for has been accepted by someone");
+    /// The only place that deletes messages of the source, and the last thing done to them; one answer for each.
+    async fn acknowledge(&self, settled: Vec<Settled>) -> Vec<Result<(), CloudError>> {
         // A heartbeat that meets a message being deleted would take the lease for lost.
-        lease.settle();
-        let results = self.notifications.delete(std::slice::from_ref(lease.receipt())).await;
-        for result in results.map_err(Trouble::Delete)? {
-            result.map_err(Trouble::Delete)?;
-        }
-        tracing::debug!(message_id = %message.id, "acknowledged");
-        add(&self.counters.messages_acknowledged, 1);
-        Ok(())
+        let receipts: Vec<Receipt> =
+            settled.into_iter().map(|settled| settled.lease.settle()).collect();
+        let deleted = match self.notifications.delete(&receipts).await {
+            Ok(deleted) => deleted,
+            Err(error) => receipts.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let done = deleted.iter().filter(|deleted| deleted.is_ok()).count();
+        add(&self.counters.messages_acknowledged, done as u64);
+        deleted
     }
 }
 
@@ -274,34 +280,8 @@ enum Trouble {
     NowhereToPark,
     #[error("the lease was lost; another worker may hold the message")]
     LeaseLost,
-}
-
-/// Wall-clock times of a message, as attributes: a finding itself holds none.
-type Times = BTreeMap<String, String>;
-
-/// When S3 told of the objects, and when we heard.
-fn times(message: &Message, received_ms: i64) -> Times {
-    let notified = message.sent_at_ms.map(|sent_ms| ("trailloop-notified-ms", sent_ms));
-    let received = ("trailloop-received-ms", received_ms);
-    let times = notified.into_iter().chain([received]);
-    times.map(|(name, ms)| (name.to_owned(), ms.to_string())).collect()
-}
-
-/// A finding as a message: in order per account, and the same id for the same event.
-fn outgoing(finding: &Finding, times: &Times) -> Outgoing {
-    Outgoing {
-        body: finding.json.clone(),
-        group: Some(group(finding).to_owned()),
-        deduplication: Some(finding.uid.clone()),
-        attributes: times.clone(),
-    }
-}
-
-/// The account, if it is one: a FIFO queue refuses a group of odd characters, and records are not to be trusted.
-fn group(finding: &Finding) -> &str {
-    let is_account =
-        |text: &&str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    finding.account.as_deref().filter(is_account).unwrap_or("none")
+    #[error("the service is going down")]
+    GoingDown,
 }
 
 /// The bytes of objects that may be in memory at once, as seats to take before a download.
