@@ -94,6 +94,9 @@ fn main() {
     let drained = runtime.block_on(run("drain", &corpus, &at_once));
     println(&drained.rates(cores));
 
+    if steady.is_zero() {
+        return;
+    }
     let fleet = usize::from(ACCOUNTS) * REGIONS;
     let share = |nth: usize| nth as f64 / fleet as f64;
     let spike: Vec<Duration> = (0..fleet).map(|nth| SPIKE.mul_f64(share(nth).powi(2))).collect();

@@ -2,15 +2,14 @@
 //!
 //! SQS takes ten entries in a request and is paid by the request. Work on one message has one entry to delete and mostly
 //! few findings to send, so whoever works on a message hands these in here and waits for the answer; one task gathers
-//! what was handed in and asks for all of it at once. A batch goes when it is full, and otherwise when its [`Patience`]
-//! ends, which is where findings and deletes differ.
+//! what was handed in and asks for all of it at once. A batch goes when it is full, and otherwise when it is *due*, which is
+//! where findings and deletes differ.
 //!
 //! Nobody's entries are split, and each gets its own answer. Who no longer waits when a batch goes (its lease was lost)
 //! is left out. A request that was begun is finished, unless all is going down.
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -29,6 +28,7 @@ pub(crate) struct Gatherer<T, R> {
     asks: mpsc::Receiver<Ask<T, R>>,
     waiting: VecDeque<Ask<T, R>>,
     requests: JoinSet<()>,
+    last_went: Option<Instant>,
 }
 
 struct Ask<T, R> {
@@ -43,19 +43,22 @@ pub(crate) trait Entries {
     fn entries(&self) -> usize;
 }
 
-/// How long a batch that is not full waits for more.
-pub(crate) struct Patience<B> {
-    /// No longer than this.
-    pub(crate) most: Duration,
-    /// Whether more may come before long, given how many wait and how many requests are under way.
-    pub(crate) may_come: B,
+/// A batch that is not full.
+#[derive(Clone, Copy)]
+pub(crate) struct Waiting {
+    /// Since when the first of it waits.
+    pub(crate) since: Instant,
+    /// How many have handed in.
+    pub(crate) asks: usize,
+    /// When the last batch went.
+    pub(crate) last_went: Option<Instant>,
 }
 
 /// Both sides. At most `waiting_max` can be handed in at once; who comes then waits to hand in.
 pub(crate) fn batcher<T, R>(waiting_max: usize) -> (Batcher<T, R>, Gatherer<T, R>) {
     let (sender, asks) = mpsc::channel(waiting_max.max(1));
-    let gatherer = Gatherer { asks, waiting: VecDeque::new(), requests: JoinSet::new() };
-    (Batcher { asks: sender }, gatherer)
+    let (waiting, requests) = (VecDeque::new(), JoinSet::new());
+    (Batcher { asks: sender }, Gatherer { asks, waiting, requests, last_went: None })
 }
 
 impl<T, R> Batcher<T, R> {
@@ -72,15 +75,17 @@ where
     T: Entries + Send + 'static,
     R: Send + 'static,
 {
-    /// Gathers and asks until nobody is left who could hand in. `request` gives one answer for each of its items.
-    pub(crate) async fn keep<F, B>(mut self, patience: Patience<B>, request: impl Fn(Vec<T>) -> F)
-    where
+    /// Gathers and asks until nobody is left who could hand in. `due` says when a batch goes that is not full, and is
+    /// asked again whenever something is handed in or answered; `request` gives one answer for each of its items.
+    pub(crate) async fn keep<F>(
+        mut self,
+        due: impl Fn(Waiting) -> Instant,
+        request: impl Fn(Vec<T>) -> F,
+    ) where
         F: Future<Output = Vec<R>> + Send + 'static,
-        B: Fn(usize, usize) -> bool,
     {
+        let mut next_due = None;
         loop {
-            let due =
-                self.waiting.front().map_or_else(Instant::now, |ask| ask.since) + patience.most;
             tokio::select! {
                 biased;
                 ask = self.asks.recv() => match ask {
@@ -92,11 +97,14 @@ where
                         tracing::error!(error = %error, "a request failed; its messages come again");
                     }
                 }
-                () = sleep_until(due), if !self.waiting.is_empty() => {}
+                () = sleep_until(next_due.unwrap_or_else(Instant::now)), if next_due.is_some() => {}
             }
-            while let Some(batch) = self.batch(&patience) {
-                let (items, answers): (Vec<T>, Vec<_>) =
-                    batch.into_iter().map(|ask| (ask.item, ask.answer)).unzip();
+            next_due = loop {
+                let Some(at) = self.goes_at(&due) else { break None };
+                if at > Instant::now() {
+                    break Some(at);
+                }
+                let (items, answers): (Vec<T>, Vec<_>) = self.batch().unzip();
                 let asked = request(items);
                 self.requests.spawn(async move {
                     for (answer, given) in answers.into_iter().zip(asked.await) {
@@ -104,7 +112,7 @@ where
                         drop(answer.send(given));
                     }
                 });
-            }
+            };
         }
         while self.requests.join_next().await.is_some() {}
     }
@@ -117,18 +125,20 @@ where
         }
     }
 
-    /// The next batch, if it is time for it.
-    fn batch<B: Fn(usize, usize) -> bool>(
-        &mut self,
-        patience: &Patience<B>,
-    ) -> Option<Vec<Ask<T, R>>> {
+    /// When the next batch goes, if anybody waits.
+    fn goes_at(&mut self, due: impl Fn(Waiting) -> Instant) -> Option<Instant> {
         self.waiting.retain(|ask| !ask.answer.is_closed());
-        let oldest = self.waiting.front()?;
+        let since = self.waiting.front()?.since;
         let entries: usize = self.waiting.iter().map(|ask| ask.item.entries()).sum();
-        let may_come = || (patience.may_come)(self.waiting.len(), self.requests.len());
-        if entries < ENTRIES_MAX && oldest.since.elapsed() < patience.most && may_come() {
-            return None;
+        if entries >= ENTRIES_MAX {
+            return Some(since);
         }
+        Some(due(Waiting { since, asks: self.waiting.len(), last_went: self.last_went }))
+    }
+
+    /// The next batch: those who have waited longest, as many as a request carries.
+    fn batch(&mut self) -> impl Iterator<Item = (T, oneshot::Sender<R>)> {
+        self.last_went = Some(Instant::now());
         let (mut asks, mut entries) = (0, 0);
         for ask in &self.waiting {
             entries += ask.item.entries();
@@ -137,6 +147,6 @@ where
             }
             asks += 1;
         }
-        Some(self.waiting.drain(..asks).collect())
+        self.waiting.drain(..asks).map(|ask| (ask.item, ask.answer))
     }
 }

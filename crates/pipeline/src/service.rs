@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{CloudError, Message};
 
-use crate::batch::{Gatherer, Patience, batcher};
+use crate::batch::{Gatherer, Waiting, batcher};
 use crate::counters::add;
 use crate::lease::{Lease, Leases, give_back};
 use crate::poll::{RECEIVE_GRACE, Turns};
@@ -156,13 +156,15 @@ impl Running {
 /// Gathers messages that are done and has them deleted, until the service ends. A batch waits only while other messages
 /// are worked on: when all that are held are done, no more will come before the next receive.
 async fn delete_all(pipeline: Arc<Pipeline>, leases: Arc<Leases>, done: Done) {
-    let may_come = |waiting: usize, _| leases.count() > waiting;
-    let patience = Patience { most: DELETE_WAIT_MAX, may_come };
+    let due = |waiting: Waiting| {
+        let may_come = leases.count() > waiting.asks;
+        waiting.since + if may_come { DELETE_WAIT_MAX } else { Duration::ZERO }
+    };
     let acknowledge = |settled| {
         let pipeline = Arc::clone(&pipeline);
         async move { pipeline.acknowledge(settled).await }
     };
-    done.keep(patience, acknowledge).await;
+    done.keep(due, acknowledge).await;
 }
 
 /// Keeps what a poller left under way, and says whether the poller ended well.
