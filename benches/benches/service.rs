@@ -56,6 +56,9 @@ const DELIVERY: Duration = Duration::from_secs(300);
 /// Within this time the deliveries of a spike come.
 const SPIKE: Duration = Duration::from_secs(60);
 
+/// Accounts whose logs the objects are. They are fewer because each makes folders, which a bucket does not have.
+const ACCOUNTS_WRITTEN: u16 = 100;
+
 /// Records of an object, so that it has about 2 KB compressed.
 const RECORDS: u32 = 5;
 
@@ -130,7 +133,7 @@ impl Corpus {
             seed: 1,
             objects,
             records: RECORDS,
-            accounts: ACCOUNTS,
+            accounts: ACCOUNTS_WRITTEN,
             start: jiff::civil::date(2026, 11, 2),
         });
         let mut corpus =
@@ -328,8 +331,8 @@ async fn run(name: &str, corpus: &Corpus, arrivals: &[Duration]) -> Ran {
 /// The defaults of `trailloop run`.
 fn limits() -> ServiceLimits {
     ServiceLimits {
-        pollers: 4,
-        messages_in_flight_max: 64,
+        pollers: 8,
+        messages_in_flight_max: 256,
         receive_wait: Duration::from_secs(10),
         visibility: Duration::from_secs(60),
         drain: Duration::from_secs(15),

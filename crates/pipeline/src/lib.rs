@@ -13,6 +13,7 @@
 
 mod batch;
 pub mod bridge;
+mod budget;
 mod counters;
 pub mod examine;
 mod lease;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trailloop_cloud::{
-    Clock, CloudError, CloudErrorKind, Message, ObjectRef, Queue, Receipt, Store,
+    Clock, CloudError, CloudErrorKind, Message, Object, ObjectRef, Queue, Receipt, Store,
 };
 use trailloop_cloudtrail::LogKey;
 use trailloop_cloudtrail::notification::{self, Named, Notification};
@@ -139,8 +140,7 @@ impl Pipeline {
                 accepted.push(Accepted::nothing_asked());
                 continue;
             }
-            let seat = self.seats.take(object.bytes).await;
-            let Some(job) = self.download(message, object, seat, &mut doubts).await? else {
+            let Some(job) = self.download(message, object, &mut doubts).await? else {
                 continue;
             };
             accepted.push(self.examine(object, job, &times, batchers, &mut doubts).await?);
@@ -162,7 +162,6 @@ impl Pipeline {
         &self,
         message: &Message,
         named: &Named,
-        seat: OwnedSemaphorePermit,
         doubts: &mut Vec<Doubt>,
     ) -> Result<Option<Job>, Trouble> {
         let reference = ObjectRef {
@@ -171,9 +170,8 @@ impl Pipeline {
             version: named.version.clone(),
             etag: named.etag.clone(),
         };
-        let bytes_max = self.seats.bytes_of(&seat);
-        let error = match self.store.get(&reference, bytes_max).await {
-            Ok(object) => {
+        let error = match self.get(&reference, named.bytes).await {
+            Ok((object, seat)) => {
                 let source = format!("{}/{}", named.bucket, named.key);
                 let (object, version) = (object.bytes, object.version);
                 return Ok(Some(Job { object, source, version, seat }));
@@ -199,6 +197,27 @@ impl Pipeline {
         }
     }
 
+    /// Gets an object when there is a seat for it. One whose size nobody told is probably small; only if it turns out
+    /// not to be is it asked for again, with the largest seat that it may need.
+    async fn get(
+        &self,
+        reference: &ObjectRef,
+        bytes: Option<u64>,
+    ) -> Result<(Object, OwnedSemaphorePermit), CloudError> {
+        let mut seat = self.seats.take(bytes.unwrap_or(PROBABLE_BYTES)).await;
+        let mut got = self.store.get(reference, self.seats.bytes_of(&seat)).await;
+        let is_large = |error: &CloudError| error.kind() == CloudErrorKind::TooLarge;
+        if bytes.is_none() && got.as_ref().is_err_and(is_large) {
+            drop(seat);
+            seat = self.seats.take(UNKNOWN_BYTES).await;
+            got = self.store.get(reference, self.seats.bytes_of(&seat)).await;
+        }
+        got.map(|object| {
+            self.seats.fit(&mut seat, object.bytes.len() as u64);
+            (object, seat)
+        })
+    }
+
     /// Has an object examined on a worker, sends its findings as they come, and counts what came of it. Done when each
     /// of them is accepted.
     async fn examine(
@@ -215,8 +234,8 @@ impl Pipeline {
         let mut accepted = Accepted::nothing_asked();
         let examined = loop {
             match examination.next().await {
-                Progress::Findings(findings) => {
-                    let parcel = Parcel::new(findings, times);
+                Progress::Findings(batch) => {
+                    let parcel = Parcel::new(batch, times);
                     accepted = self.send(named, parcel, batchers, doubts).await?;
                 }
                 Progress::Done(Ok(examined)) => break examined,
@@ -294,8 +313,11 @@ pub struct Seats {
 /// A seat's unit: a semaphore counts to 2^32, and bytes go beyond.
 const UNIT_BYTES: u64 = 1024;
 
-/// What an object takes whose size nobody told: CloudTrail's largest file has 50 MB.
+/// What an object may take whose size nobody told: CloudTrail's largest file has 50 MB.
 const UNKNOWN_BYTES: u64 = 64 << 20;
+
+/// What such an object takes at first.
+const PROBABLE_BYTES: u64 = 1 << 20;
 
 impl Seats {
     /// Seats for `bytes_in_flight_max` bytes, of which one object may take `object_bytes_max`.
@@ -309,12 +331,22 @@ impl Seats {
     }
 
     /// Waits until there is room for an object of this size.
-    async fn take(&self, bytes: Option<u64>) -> OwnedSemaphorePermit {
-        let bytes = bytes.unwrap_or(UNKNOWN_BYTES).min(self.object_bytes_max);
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(self.units).max(1);
-        let permit = Arc::clone(&self.budget).acquire_many_owned(units.min(self.units)).await;
+    async fn take(&self, bytes: u64) -> OwnedSemaphorePermit {
+        let units = self.units_of(bytes.min(self.object_bytes_max));
+        let permit = Arc::clone(&self.budget).acquire_many_owned(units).await;
         // The budget is never closed while the pipeline lives.
         permit.expect("the budget is open as long as the pipeline is")
+    }
+
+    fn units_of(&self, bytes: u64) -> u32 {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(self.units).max(1);
+        units.min(self.units)
+    }
+
+    /// Gives back what is more than an object of this size needs.
+    fn fit(&self, seat: &mut OwnedSemaphorePermit, bytes: u64) {
+        let needed = self.units_of(bytes) as usize;
+        drop(seat.split(seat.num_permits().saturating_sub(needed)));
     }
 
     /// The longest body this seat has room for.

@@ -18,6 +18,8 @@ use trailloop_cloudtrail::notification::Named;
 use trailloop_finding::Finding;
 
 use crate::batch::{Entries, Gatherer, Waiting};
+use crate::bridge::Batch;
+use crate::budget::Held;
 use crate::counters::add;
 use crate::park::Doubt;
 use crate::{Accepted, Batchers, Pipeline, Trouble};
@@ -26,20 +28,24 @@ use crate::{Accepted, Batchers, Pipeline, Trouble};
 const GATHER: Duration = Duration::from_millis(50);
 
 /// Findings of one object, on their way.
-pub(crate) struct Parcel(Vec<Outgoing>);
+pub(crate) struct Parcel {
+    findings: Vec<Outgoing>,
+    held: Option<Held>,
+}
 
 /// What the action queue said to a parcel: to each of its findings, or nothing to any.
 pub(crate) type Sent = Result<Vec<Result<(), CloudError>>, CloudError>;
 
 impl Parcel {
-    pub(crate) fn new(findings: Vec<Finding>, times: &Times) -> Self {
-        Self(findings.into_iter().map(|finding| outgoing(finding, times)).collect())
+    pub(crate) fn new(batch: Batch, times: &Times) -> Self {
+        let findings = batch.findings.into_iter().map(|finding| outgoing(finding, times)).collect();
+        Self { findings, held: batch.held }
     }
 }
 
 impl Entries for Parcel {
     fn entries(&self) -> usize {
-        self.0.len()
+        self.findings.len()
     }
 }
 
@@ -83,7 +89,9 @@ impl Pipeline {
 /// One answer for each parcel.
 async fn deliver(pipeline: Arc<Pipeline>, parcels: Vec<Parcel>) -> Vec<Sent> {
     let lengths: Vec<usize> = parcels.iter().map(Entries::entries).collect();
-    let outgoing: Vec<Outgoing> = parcels.into_iter().flat_map(|parcel| parcel.0).collect();
+    let (findings, _held): (Vec<_>, Vec<_>) =
+        parcels.into_iter().map(|parcel| (parcel.findings, parcel.held)).unzip();
+    let outgoing: Vec<Outgoing> = findings.into_iter().flatten().collect();
     match pipeline.actions.send(&outgoing).await {
         Ok(results) => {
             debug_assert_eq!(results.len(), outgoing.len(), "a queue answers for each entry");
