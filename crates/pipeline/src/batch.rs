@@ -150,3 +150,89 @@ where
         self.waiting.drain(..asks).map(|ask| (ask.item, ask.answer))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// So many entries.
+    struct Parcel(usize);
+
+    impl Entries for Parcel {
+        fn entries(&self) -> usize {
+            self.0
+        }
+    }
+
+    /// A second after the first of them came.
+    fn due(waiting: Waiting) -> Instant {
+        waiting.since + Duration::from_secs(1)
+    }
+
+    /// Hands these in, in this order, and gives the batches in which they went and the answer to each. A request answers
+    /// to each item how many entries it had, but for what is told not to wait, which leaves.
+    async fn gather(
+        items: &[usize],
+        leaves: Option<usize>,
+    ) -> (Vec<Vec<usize>>, Vec<Option<usize>>) {
+        let (batcher, gatherer) = batcher(items.len());
+        let batches = Arc::new(Mutex::new(Vec::new()));
+        let request = |items: Vec<Parcel>| {
+            let lengths: Vec<usize> = items.iter().map(|item| item.0).collect();
+            batches.lock().unwrap().push(lengths.clone());
+            async move { lengths }
+        };
+        let asking = async move {
+            let mut asking = JoinSet::new();
+            let batcher = Arc::new(batcher);
+            let mut leaver = None;
+            for (nth, item) in items.iter().copied().enumerate() {
+                let batcher = Arc::clone(&batcher);
+                let task = asking.spawn(async move { (nth, batcher.ask(Parcel(item)).await) });
+                leaver = leaver.or((leaves == Some(nth)).then_some(task));
+            }
+            drop(batcher);
+            if let Some(leaver) = leaver {
+                sleep_until(Instant::now() + Duration::from_millis(500)).await;
+                leaver.abort();
+            }
+            let mut answers = vec![None; items.len()];
+            while let Some(ended) = asking.join_next().await {
+                if let Ok((nth, answer)) = ended {
+                    answers[nth] = answer;
+                }
+            }
+            answers
+        };
+        let (answers, ()) = tokio::join!(asking, gatherer.keep(due, request));
+        let batches = batches.lock().unwrap().clone();
+        (batches, answers)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn full_batches_go_at_once_and_the_rest_when_it_is_due() {
+        let began = Instant::now();
+        let (batches, answers) = gather(&[1; 20], None).await;
+        assert_eq!((batches, answers), (vec![vec![1; 10]; 2], vec![Some(1); 20]));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        let (batches, _) = gather(&[1; 23], None).await;
+        assert_eq!(batches, [vec![1; 10], vec![1; 10], vec![1; 3]]);
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_split_and_everyone_gets_an_answer_of_their_own() {
+        let (batches, answers) = gather(&[3, 4, 5, 25, 10, 2], None).await;
+        assert_eq!(batches, [vec![3, 4], vec![5], vec![25], vec![10], vec![2]]);
+        assert_eq!(answers, [3, 4, 5, 25, 10, 2].map(Some));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leaves_before_a_batch_goes_is_not_in_it() {
+        let (batches, answers) = gather(&[1, 2, 3], Some(1)).await;
+        assert_eq!((batches, answers), (vec![vec![1, 3]], vec![Some(1), None, Some(3)]));
+    }
+}
