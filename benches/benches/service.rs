@@ -332,7 +332,7 @@ async fn run(name: &str, corpus: &Corpus, arrivals: &[Duration]) -> Ran {
 fn limits() -> ServiceLimits {
     ServiceLimits {
         pollers: 8,
-        messages_in_flight_max: 256,
+        messages_in_flight_max: 128,
         receive_wait: Duration::from_secs(10),
         visibility: Duration::from_secs(60),
         drain: Duration::from_secs(15),

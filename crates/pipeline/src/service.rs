@@ -29,7 +29,7 @@ type Done = Gatherer<Settled, Result<(), CloudError>>;
 /// How much the service does at once, and how long it takes to stop.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceLimits {
-    /// Receives under way at once.
+    /// Receives under way at once, at most.
     pub pollers: usize,
     /// Messages worked on at once.
     pub messages_in_flight_max: usize,

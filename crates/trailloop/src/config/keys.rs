@@ -152,7 +152,7 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "limits.messages_in_flight_max",
-        kind: number(1, 10_000, 256, "messages"),
+        kind: number(1, 10_000, 128, "messages"),
         doc: "Messages worked on at once. Most of that time is spent waiting for S3 and SQS.",
     },
     Key {
