@@ -6,9 +6,10 @@
 //! survives `kill -9` and a power cut (WAL with full synchronisation); a message whose worker died
 //! comes back when its visibility ends.
 //!
-//! Requests that wait at the same time share one transaction (`commits.rs`). Time comes from a [`Clock`]. A waiting receive is woken by a send in the same process, and looks
-//! again every 200 ms for what other processes did. A deduplication id counts whatever the
-//! queue's name; groups do not hold each other back.
+//! Requests that wait at the same time share one transaction (`commits.rs`). Time comes from a
+//! [`Clock`]. A waiting receive is woken by a send in the same process, and looks again every
+//! 200 ms for what other processes did. A deduplication id counts whatever the queue's name; groups
+//! do not hold each other back.
 
 mod commits;
 mod tables;
@@ -89,12 +90,12 @@ impl LocalQueues {
                 ),
             ));
         }
-        let shared = Shared {
-            path,
-            clock,
-            commits: Arc::new(Commits::new(connection)),
-            arrived: Notify::new(),
-        };
+        let commits = Commits::new(connection).map_err(|failure| {
+            let path = path.display().to_string();
+            CloudError::new(CloudErrorKind::Transient, "open", path, failure.to_string())
+        })?;
+        let commits = Arc::new(commits);
+        let shared = Shared { path, clock, commits, arrived: Notify::new() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -126,13 +127,13 @@ impl LocalQueue {
         .await
     }
 
-    /// Runs work in the next transaction, where it may block.
+    /// Runs work in the next transaction, on the thread that may block.
     async fn blocking<T: Send + 'static>(
         &self,
         operation: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, CloudError> {
-        match Arc::clone(&self.shared.commits).run(work).await {
+        match self.shared.commits.run(work).await {
             Some(result) => result.map_err(|failure| sqlite_error(operation, &self.name, &failure)),
             None => Err(self.stopped(operation)),
         }
@@ -156,7 +157,7 @@ impl LocalQueue {
     }
 
     fn stopped(&self, operation: &'static str) -> CloudError {
-        let text = "the database thread stopped";
+        let text = "the work on the database stopped half-way";
         CloudError::new(CloudErrorKind::Transient, operation, &self.name, text)
     }
 

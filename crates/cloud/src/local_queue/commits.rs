@@ -4,22 +4,20 @@
 //! asked for while a commit is under way goes into the next one, together, and each is answered when that one is on
 //! disk. If anything of it fails, nothing of it happened, and all who shared it are told so.
 
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-/// The connection of a file, and who waits for it.
+/// The connection of a file, and the thread that commits on it. It ends with this.
 pub(super) struct Commits {
-    connection: Mutex<Connection>,
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    jobs: Vec<Box<dyn Job>>,
-    /// Whether a thread works on jobs and will look for more before it ends.
-    running: bool,
+    connection: Arc<Mutex<Connection>>,
+    jobs: Option<Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// A part of a transaction: run first, and answered when it is known whether the whole was committed.
@@ -58,57 +56,60 @@ where
 }
 
 impl Commits {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection: Mutex::new(connection), waiting: Mutex::default() }
+    /// Starts the thread.
+    pub(super) fn new(connection: Connection) -> io::Result<Self> {
+        let connection = Arc::new(Mutex::new(connection));
+        let (jobs, queue) = channel();
+        let on = Arc::clone(&connection);
+        let thread = std::thread::Builder::new().name("local-queue".to_owned());
+        let thread = thread.spawn(move || work_off(&on, &queue))?;
+        Ok(Self { connection, jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Runs work in the next transaction; answers when that is committed, and `None` if the thread that ran it failed.
+    /// Runs work in the next transaction; answers when that is committed, and `None` if anything in it panicked.
     pub(super) async fn run<T: Send + 'static>(
-        self: Arc<Self>,
+        &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Option<Result<T, Arc<rusqlite::Error>>> {
         let (answer, answered) = oneshot::channel();
-        let must_start = {
-            let mut waiting = self.waiting();
-            waiting.jobs.push(Box::new(Part { work: Some(work), value: None, answer }));
-            !std::mem::replace(&mut waiting.running, true)
-        };
-        if must_start {
-            let commits = Arc::clone(&self);
-            // It answers each job by itself, and outlives a caller that leaves.
-            drop(tokio::task::spawn_blocking(move || commits.work_off()));
-        }
+        let part = Box::new(Part { work: Some(work), value: None, answer });
+        self.jobs.as_ref()?.send(part).ok()?;
         answered.await.ok()
     }
 
     /// The connection, between transactions, for a look that writes nothing.
     pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.connection)
     }
+}
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Commits what waits until nothing does.
-    fn work_off(&self) {
-        let mut on_panic = Stopped { commits: self, is_stopped: true };
-        loop {
-            let mut jobs = {
-                let mut waiting = self.waiting();
-                if waiting.jobs.is_empty() {
-                    waiting.running = false;
-                    on_panic.is_stopped = false;
-                    return;
-                }
-                std::mem::take(&mut waiting.jobs)
-            };
-            let committed = commit(&mut self.connection(), &mut jobs).map_err(Arc::new);
-            for job in jobs {
-                job.answer(committed.clone());
-            }
+impl Drop for Commits {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // It catches every panic of its work, so there is none to hand on.
+            drop(thread.join());
         }
     }
+}
+
+/// Commits what waits, again and again, until nobody is left who could ask.
+fn work_off(connection: &Mutex<Connection>, queue: &Receiver<Box<dyn Job>>) {
+    while let Ok(first) = queue.recv() {
+        let mut jobs = vec![first];
+        jobs.extend(queue.try_iter());
+        // After a panic the jobs are dropped unanswered, and those who wait for them learn it so.
+        let committed = catch_unwind(AssertUnwindSafe(|| commit(&mut lock(connection), &mut jobs)));
+        let Ok(committed) = committed else { continue };
+        let committed = committed.map_err(Arc::new);
+        for job in jobs {
+            job.answer(committed.clone());
+        }
+    }
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// It writes, so it takes the file's lock at once and can never fail half-way on someone else's.
@@ -118,16 +119,58 @@ fn commit(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::R
     transaction.commit()
 }
 
-/// If work panics, nobody who waits is left waiting, and who comes next starts a thread anew.
-struct Stopped<'c> {
-    commits: &'c Commits,
-    is_stopped: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Drop for Stopped<'_> {
-    fn drop(&mut self) {
-        if self.is_stopped {
-            *self.commits.waiting() = Waiting::default();
-        }
+    #[tokio::test]
+    async fn what_fails_or_panics_takes_only_its_own_transaction_with_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER)").unwrap();
+        let commits = Commits::new(connection).unwrap();
+        let insert =
+            |transaction: &Transaction<'_>| transaction.execute("INSERT INTO t VALUES (1)", []);
+        assert_eq!(commits.run(insert).await.unwrap().unwrap(), 1);
+        let fails = commits.run(move |transaction| {
+            insert(transaction)?;
+            transaction.execute("INSERT INTO nowhere VALUES (1)", [])
+        });
+        let error = fails.await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("no such table"), "{error}");
+        let panics = commits.run(move |transaction| {
+            insert(transaction)?;
+            panic!("a defect of ours")
+        });
+        assert!(panics.await.map(|done: Result<(), _>| done.is_ok()).is_none());
+        let count = |transaction: &Transaction<'_>| {
+            transaction.query_row("SELECT COUNT(*) FROM t", [], |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(commits.run(count).await.unwrap().unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_during_a_commit_is_committed_together() {
+        let connection = Connection::open_in_memory().unwrap();
+        let commits = Commits::new(connection).unwrap();
+        let (begun, has_begun) = channel();
+        let (go_on, may_go_on) = channel();
+        let first = commits.run(move |_| {
+            begun.send(()).unwrap();
+            may_go_on.recv().unwrap();
+            Ok(())
+        });
+        let others = async {
+            has_begun.recv().unwrap();
+            // Alone, the first of these would succeed.
+            let make =
+                commits.run(|transaction| transaction.execute("CREATE TABLE t (n INTEGER)", []));
+            let fail =
+                commits.run(|transaction| transaction.execute("INSERT INTO u VALUES (1)", []));
+            let release = async { go_on.send(()).unwrap() };
+            let (made, failed, ()) = tokio::join!(make, fail, release);
+            assert!(made.unwrap().is_err() && failed.unwrap().is_err(), "one fate");
+        };
+        let (first, ()) = tokio::join!(first, others);
+        assert!(first.unwrap().is_ok());
     }
 }
