@@ -23,7 +23,7 @@ use crate::store::{Object, ObjectRef, Page, Store};
 /// Marks the receipt of a delivery that this wrapper repeated.
 const REPEATED: &str = "repeated:";
 
-/// A call that can be made to fail. For batches it is one entry.
+/// A call that can be made to fail, or counted. For faults each entry of a batch is a call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Operation {
     /// [`Queue::receive`], the call as a whole.
@@ -38,6 +38,23 @@ pub enum Operation {
     List,
     /// [`Store::get`].
     Get,
+}
+
+impl Operation {
+    /// All of them.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Receive, Self::Extend, Self::Delete, Self::Send, Self::List, Self::Get];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Receive => "receive",
+            Self::Extend => "extend",
+            Self::Delete => "delete",
+            Self::Send => "send",
+            Self::List => "list",
+            Self::Get => "get",
+        }
+    }
 }
 
 /// What goes wrong with a call. A fault that has no meaning for an operation does nothing there.
@@ -169,7 +186,7 @@ impl FaultPlan {
             .copied()
             .or_else(|| drawn_fault(&state.rates, operation, drawn));
         if let Some(fault) = fault.filter(|fault| meaningful(operation, *fault)) {
-            let name = format!("{} {}", operation_word(operation), fault.name());
+            let name = format!("{} {}", operation.word(), fault.name());
             *state.fired.entry(name).or_default() += 1;
             return (Some(fault), drawn);
         }
@@ -217,19 +234,8 @@ fn meaningful(operation: Operation, fault: Fault) -> bool {
     }
 }
 
-fn operation_word(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Receive => "receive",
-        Operation::Extend => "extend",
-        Operation::Delete => "delete",
-        Operation::Send => "send",
-        Operation::List => "list",
-        Operation::Get => "get",
-    }
-}
-
 fn injected(kind: CloudErrorKind, operation: Operation, resource: &str) -> CloudError {
-    CloudError::new(kind, operation_word(operation), resource, "a fault of the plan")
+    CloudError::new(kind, operation.word(), resource, "a fault of the plan")
         .with_code("InjectedFault")
 }
 
@@ -268,7 +274,7 @@ fn merge(
             _ => passed_on.next().unwrap_or_else(|| {
                 Err(CloudError::new(
                     CloudErrorKind::Transient,
-                    operation_word(operation),
+                    operation.word(),
                     resource,
                     "the wrapped queue gave too few results",
                 ))

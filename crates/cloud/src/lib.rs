@@ -9,6 +9,7 @@
 //! | embedded | [`LocalQueue`] | [`FolderStore`] | the demo, one machine without an account |
 //! | memory | [`MemoryQueue`] | [`MemoryStore`] | simulation on tokio's clock |
 //! | faulty | [`FaultyQueue`] | [`FaultyStore`] | wraps any other kind and breaks it on purpose |
+//! | metered | [`MeteredQueue`] | [`MeteredStore`] | wraps any other kind and counts its requests |
 //!
 //! Only this crate names `aws-sdk-*` and `rusqlite`; what leaves it are plain values and
 //! [`CloudError`], which says what failed, on what, and whether trying again can help.
@@ -20,6 +21,7 @@ mod faulty;
 mod folder;
 mod local_queue;
 mod memory;
+mod metered;
 pub mod provision;
 mod queue;
 mod store;
@@ -31,6 +33,7 @@ pub use faulty::{Fault, FaultPlan, FaultRate, FaultyQueue, FaultyStore, Operatio
 pub use folder::FolderStore;
 pub use local_queue::{DeadLetters, LocalQueue, LocalQueues};
 pub use memory::{MemoryQueue, MemoryStore};
+pub use metered::{Meter, MeteredQueue, MeteredStore};
 pub use queue::{
     ATTRIBUTES_MAX, Message, Outgoing, Queue, Receipt, VISIBILITY_SECONDS_MAX, character_allowed,
 };

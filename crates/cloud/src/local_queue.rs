@@ -6,22 +6,25 @@
 //! survives `kill -9` and a power cut (WAL with full synchronisation); a message whose worker died
 //! comes back when its visibility ends.
 //!
-//! Time comes from a [`Clock`]. A waiting receive is woken by a send in the same process, and looks
-//! again every 200 ms for what other processes did. A deduplication id counts whatever the
-//! queue's name; groups do not hold each other back.
+//! Requests that wait at the same time share one transaction (`commits.rs`). Time comes from a
+//! [`Clock`]. A waiting receive is woken by a send in the same process, and looks again every
+//! 200 ms for what other processes did. A deduplication id counts whatever the queue's name; groups
+//! do not hold each other back.
 
+mod commits;
 mod tables;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Transaction, params};
 use tokio::sync::Notify;
 
+use self::commits::Commits;
 use self::tables::{
-    Extended, SCHEMA_VERSION, Take, connect, delete_one, extend_one, prepare, send_one,
+    Extended, SCHEMA_VERSION, Take, connect, delete_one, extend_one, prepare, send_all,
     sqlite_error,
 };
 use crate::clock::{Clock, milliseconds};
@@ -44,7 +47,7 @@ pub struct LocalQueues {
 struct Shared {
     path: PathBuf,
     clock: Clock,
-    connection: Mutex<Connection>,
+    commits: Arc<Commits>,
     arrived: Notify,
 }
 
@@ -87,8 +90,12 @@ impl LocalQueues {
                 ),
             ));
         }
-        let shared =
-            Shared { path, clock, connection: Mutex::new(connection), arrived: Notify::new() };
+        let commits = Commits::new(connection).map_err(|failure| {
+            let path = path.display().to_string();
+            CloudError::new(CloudErrorKind::Transient, "open", path, failure.to_string())
+        })?;
+        let commits = Arc::new(commits);
+        let shared = Shared { path, clock, commits, arrived: Notify::new() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -120,54 +127,38 @@ impl LocalQueue {
         .await
     }
 
-    /// Runs one transaction where it may block. It writes, so it takes the file's lock at once and
-    /// can never fail half-way on someone else's.
+    /// Runs work in the next transaction, on the thread that may block.
     async fn blocking<T: Send + 'static>(
         &self,
         operation: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, CloudError> {
-        let shared = Arc::clone(&self.shared);
-        let done = tokio::task::spawn_blocking(move || {
-            let mut connection = shared.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
-        })
-        .await;
-        match done {
-            Ok(result) => result.map_err(|failure| sqlite_error(operation, &self.name, &failure)),
-            Err(failure) => Err(CloudError::new(
-                CloudErrorKind::Transient,
-                operation,
-                &self.name,
-                format!("the database thread stopped: {failure}"),
-            )),
+        match self.shared.commits.run(work).await {
+            Some(result) => result.map_err(|failure| sqlite_error(operation, &self.name, &failure)),
+            None => Err(self.stopped(operation)),
         }
     }
 
     /// When the next message can be received, if any is there. Takes no write lock.
     async fn next_visible_ms(&self) -> Result<Option<i64>, CloudError> {
-        let shared = Arc::clone(&self.shared);
+        let commits = Arc::clone(&self.shared.commits);
         let queue = self.queue.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let connection = shared.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            connection
+            commits
+                .connection()
                 .prepare_cached("SELECT MIN(visible_at_ms) FROM message WHERE queue = ?1")?
                 .query_row([queue], |row| row.get(0))
         })
         .await;
         match done {
             Ok(result) => result.map_err(|failure| sqlite_error("receive", &self.name, &failure)),
-            Err(failure) => Err(CloudError::new(
-                CloudErrorKind::Transient,
-                "receive",
-                &self.name,
-                format!("the database thread stopped: {failure}"),
-            )),
+            Err(_) => Err(self.stopped("receive")),
         }
+    }
+
+    fn stopped(&self, operation: &'static str) -> CloudError {
+        let text = "the work on the database stopped half-way";
+        CloudError::new(CloudErrorKind::Transient, operation, &self.name, text)
     }
 
     async fn take(
@@ -207,6 +198,11 @@ impl Queue for LocalQueue {
         check_visibility("receive", &self.name, visibility)?;
         let clock = &self.shared.clock;
         let deadline_ms = clock.now_ms().saturating_add(milliseconds(wait.min(WAIT_MAX)));
+        // At first without looking, because a busy queue has something to give.
+        let messages = self.take(messages_max, visibility).await?;
+        if !messages.is_empty() {
+            return Ok(messages);
+        }
         loop {
             // Registered before looking, so that a message sent in between wakes us.
             let arrived = self.shared.arrived.notified();
@@ -302,10 +298,8 @@ impl Queue for LocalQueue {
         let queue = self.queue.clone();
         let now_ms = self.shared.clock.now_ms();
         // One transaction: all of them are in the file, or none.
-        self.blocking("send", move |transaction| {
-            accepted.iter().try_for_each(|message| send_one(transaction, &queue, message, now_ms))
-        })
-        .await?;
+        self.blocking("send", move |transaction| send_all(transaction, &queue, &accepted, now_ms))
+            .await?;
         self.shared.arrived.notify_waiters();
         Ok(results)
     }
@@ -319,6 +313,8 @@ fn parse_receipt(receipt: &Receipt) -> Option<(i64, i64)> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
 
     #[test]

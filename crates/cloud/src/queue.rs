@@ -193,8 +193,22 @@ pub(crate) fn check_outgoing(queue: &str, message: &Outgoing) -> Result<(), Clou
     Ok(())
 }
 
+/// How many of the next messages fit into one request. Each fits alone, as was checked.
+pub(crate) fn batch_length<'m>(next: impl IntoIterator<Item = &'m Outgoing>) -> usize {
+    let mut bytes = 0;
+    let mut length = 0;
+    for message in next.into_iter().take(BATCH_ENTRIES_MAX) {
+        bytes += outgoing_bytes(message);
+        if length > 0 && bytes > BATCH_BYTES_MAX {
+            break;
+        }
+        length += 1;
+    }
+    length
+}
+
 /// The size SQS counts: body, and name, type and value of each attribute.
-pub(crate) fn outgoing_bytes(message: &Outgoing) -> usize {
+fn outgoing_bytes(message: &Outgoing) -> usize {
     let attributes: usize = message
         .attributes
         .iter()
@@ -285,6 +299,16 @@ mod tests {
             "send q: InvalidMessageContents: the body has U+FFFF at byte 10; escape it before \
              sending (invalid)"
         );
+    }
+
+    #[test]
+    fn requests_hold_ten_messages_or_what_fits() {
+        let sized = |bytes: usize| Outgoing { body: "x".repeat(bytes), ..Outgoing::default() };
+        let small = vec![sized(10); 25];
+        assert_eq!(batch_length(&small), 10);
+        assert_eq!(batch_length(&small[20..]), 5);
+        assert_eq!(batch_length(&vec![sized(100_000); 5]), 2);
+        assert_eq!(batch_length(&vec![sized(BATCH_BYTES_MAX); 2]), 1);
     }
 
     #[test]

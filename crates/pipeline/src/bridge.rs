@@ -2,8 +2,8 @@
 //!
 //! Named threads, each owning its scratch, take jobs from one bounded channel. A job carries its byte permit, so memory
 //! is given back when the work is done and not when someone remembers. Findings come back in batches while the object
-//! is still examined, through a channel so short that a worker waits for whoever sends them: what is held of findings
-//! is bounded too, however many an object has. A panic in one object becomes an error of that object, and the worker
+//! is still examined, through a channel so short that a worker waits for whoever sends them, and each batch holds its
+//! bytes of a budget until it is sent: what is held of findings is bounded too, however many an object has. A panic in one object becomes an error of that object, and the worker
 //! goes on with fresh scratch. Dropping the bridge is the shutdown: what is under way is told to stop at its next
 //! record, and the threads end.
 //!
@@ -13,7 +13,6 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -24,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use trailloop_cloudtrail::{Failure, Report};
 use trailloop_finding::{Finding, Place};
 
+use crate::budget::{Budget, Held};
 use crate::examine::{Engine, Examined, Worker};
 
 /// An object to examine.
@@ -63,10 +63,21 @@ const BATCH_BYTES_MAX: usize = 512 << 10;
 /// Batches that may wait for whoever sends them.
 const BATCHES_WAITING_MAX: usize = 1;
 
+/// The bytes of findings that may wait to be sent, of all objects together.
+const FINDINGS_BYTES_MAX: usize = 32 << 20;
+
+/// Findings, and what they hold of the budget.
+pub struct Batch {
+    /// The findings.
+    pub findings: Vec<Finding>,
+    /// Nothing where nobody waits for room: a thread can't wait for what it does itself.
+    pub(crate) held: Option<Held>,
+}
+
 /// What comes back of a job: batches of findings, then its end.
 pub enum Progress {
     /// Findings, in order.
-    Findings(Vec<Finding>),
+    Findings(Batch),
     /// The object is examined, or could not be.
     Done(Result<Examined, BridgeError>),
 }
@@ -96,7 +107,7 @@ type Ask = (Job, mpsc::Sender<Progress>);
 pub struct Bridge(Kind);
 
 enum Kind {
-    Threads { asks: Option<Sender<Ask>>, handles: Vec<JoinHandle<()>>, stop: Arc<AtomicBool> },
+    Threads { asks: Option<Sender<Ask>>, handles: Vec<JoinHandle<()>>, budget: Arc<Budget> },
     Inline { engine: Arc<Engine>, worker: Mutex<Box<Worker>> },
 }
 
@@ -108,14 +119,14 @@ impl Bridge {
     /// If the system has no thread to give.
     pub fn threads(engine: &Arc<Engine>, workers: usize, jobs_max: usize) -> std::io::Result<Self> {
         let (asks, queue) = bounded::<Ask>(jobs_max);
-        let stop = Arc::new(AtomicBool::new(false));
+        let budget = Budget::new(FINDINGS_BYTES_MAX);
         let start = |nth: usize| {
-            let (engine, queue, stop) = (Arc::clone(engine), queue.clone(), Arc::clone(&stop));
+            let (engine, queue, budget) = (Arc::clone(engine), queue.clone(), Arc::clone(&budget));
             let name = format!("examine-{nth}");
-            std::thread::Builder::new().name(name).spawn(move || work(&engine, &queue, &stop))
+            std::thread::Builder::new().name(name).spawn(move || work(&engine, &queue, &budget))
         };
         let handles = (0..workers.max(1)).map(start).collect::<Result<_, _>>()?;
-        Ok(Self(Kind::Threads { asks: Some(asks), handles, stop }))
+        Ok(Self(Kind::Threads { asks: Some(asks), handles, budget }))
     }
 
     /// Examines on the caller's thread.
@@ -135,8 +146,8 @@ impl Bridge {
                 // A panic is caught before it can poison the lock.
                 let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut there = VecDeque::new();
-                let done = run(&mut worker, engine, &job, |findings| {
-                    there.push_back(Progress::Findings(findings));
+                let done = run(&mut worker, engine, &job, |findings, _| {
+                    there.push_back(Progress::Findings(Batch { findings, held: None }));
                     ControlFlow::Continue(())
                 });
                 there.push_back(Progress::Done(done));
@@ -157,8 +168,8 @@ impl Bridge {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        if let Kind::Threads { asks, handles, stop } = &mut self.0 {
-            stop.store(true, Ordering::Relaxed);
+        if let Kind::Threads { asks, handles, budget } = &mut self.0 {
+            budget.stop();
             // Without a sender the workers' loops end; only then can they be waited for.
             drop(asks.take());
             for handle in handles.drain(..) {
@@ -169,19 +180,19 @@ impl Drop for Bridge {
     }
 }
 
-fn work(engine: &Engine, queue: &Receiver<Ask>, stop: &AtomicBool) {
+fn work(engine: &Engine, queue: &Receiver<Ask>, budget: &Arc<Budget>) {
     let mut worker = Worker::default();
     for (job, progress) in queue {
         // Nobody waits for it any more: the lease was lost or the service is going down.
-        if progress.is_closed() || stop.load(Ordering::Relaxed) {
+        if progress.is_closed() || budget.is_stopped() {
             continue;
         }
-        let done = run(&mut worker, engine, &job, |findings| {
-            let sent = progress.blocking_send(Progress::Findings(findings));
-            if sent.is_err() || stop.load(Ordering::Relaxed) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
+        let done = run(&mut worker, engine, &job, |findings, bytes| {
+            let Some(held) = budget.take(bytes) else { return ControlFlow::Break(()) };
+            let batch = Batch { findings, held: Some(held) };
+            match progress.blocking_send(Progress::Findings(batch)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
             }
         });
         drop(job);
@@ -190,12 +201,12 @@ fn work(engine: &Engine, queue: &Receiver<Ask>, stop: &AtomicBool) {
     }
 }
 
-/// Runs a job and hands its findings on in batches.
+/// Runs a job and hands its findings on in batches, with their bytes.
 fn run(
     worker: &mut Worker,
     engine: &Engine,
     job: &Job,
-    mut hand_on: impl FnMut(Vec<Finding>) -> ControlFlow<()>,
+    mut hand_on: impl FnMut(Vec<Finding>, usize) -> ControlFlow<()>,
 ) -> Result<Examined, BridgeError> {
     let place = Place { source: &job.source, version: job.version.as_deref() };
     guarded(worker, |worker| {
@@ -206,12 +217,11 @@ fn run(
             if batch.len() < BATCH_FINDINGS_MAX && bytes < BATCH_BYTES_MAX {
                 return ControlFlow::Continue(());
             }
-            bytes = 0;
-            hand_on(std::mem::take(&mut batch))
+            hand_on(std::mem::take(&mut batch), std::mem::take(&mut bytes))
         });
         if !batch.is_empty() {
             // Whoever wants no more has left; the end is handed on all the same.
-            let _flow = hand_on(batch);
+            let _flow = hand_on(batch, bytes);
         }
         examined
     })

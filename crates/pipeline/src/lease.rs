@@ -1,21 +1,26 @@
 //! Leases: while a message is worked on, its visibility is extended; when it is not, it comes back by itself.
 //!
-//! One task extends all leases in batches, at a third of the visibility, until each is released. So the visibility
-//! can be short, and a worker that dies gives its messages back within a minute, however long objects take. SQS
-//! ends a lease 12 hours after the receive whatever we say. A lease that is refused, that old, or not extended for a
-//! whole visibility is *lost*, and whoever works under it is told to stop, because someone else may hold the message.
+//! One task extends all leases that are not quite new, at a third of the visibility, until each is released: a lease is at
+//! most half a visibility old when it is first extended, and there is time to try again. So the visibility can be short,
+//! and a worker that dies gives its messages back within a minute, however long objects take. SQS ends a lease 12 hours
+//! after the receive whatever we say. A lease that is refused, that old, or not extended for a whole visibility is
+//! *lost*, and whoever works under it is told to stop, because someone else may hold the message.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use trailloop_cloud::{CloudError, CloudErrorKind, Message, Queue, Receipt};
 
 /// The age at which SQS ends a lease is 12 hours; we stop a little earlier.
 const LEASE_SECONDS_MAX: u64 = 43_200 - 60;
+
+/// SQS takes at most ten leases in one request.
+const REQUEST_LEASES_MAX: usize = 10;
 
 /// How long giving messages back may take: it is a courtesy, and the process is about to end.
 const GIVE_BACK_MAX: Duration = Duration::from_secs(3);
@@ -35,7 +40,7 @@ struct Held {
     lost: CancellationToken,
 }
 
-/// One message's lease. Dropping it lets go: the message comes back when its visibility ends.
+/// One message's lease. Dropping it ends the heartbeat: the message comes back when its visibility ends.
 pub(crate) struct Lease {
     leases: Arc<Leases>,
     id: u64,
@@ -70,33 +75,46 @@ impl Leases {
         }
     }
 
-    async fn extend_all(&self) {
+    /// Extends what is due, ten leases in a request and all requests at once, so that one that hangs keeps no other
+    /// lease from being extended.
+    async fn extend_all(self: &Arc<Self>) {
         let due = self.due();
-        if due.is_empty() {
-            return;
+        let mut requests = JoinSet::new();
+        for some in due.chunks(REQUEST_LEASES_MAX) {
+            requests.spawn(Arc::clone(self).extend(some.to_vec()));
         }
-        let receipts: Vec<Receipt> = due.iter().map(|(_, receipt)| receipt.clone()).collect();
+        while let Some(ended) = requests.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(error = %error, "extending leases failed; trying again at the next beat");
+            }
+        }
+    }
+
+    async fn extend(self: Arc<Self>, due: Vec<(u64, Receipt)>) {
+        let (ids, receipts): (Vec<u64>, Vec<Receipt>) = due.into_iter().unzip();
+        let leases = ids.len();
         // A request that hangs must not keep the next beat from trying again.
         let extending = timeout(self.visibility / 3, self.queue.extend(&receipts, self.visibility));
         match extending.await {
             Ok(Ok(results)) => {
-                for ((id, _), result) in due.iter().zip(results) {
-                    self.note(*id, result);
+                for (id, result) in ids.into_iter().zip(results) {
+                    self.note(id, result);
                 }
             }
             Ok(Err(error)) => {
-                tracing::warn!(error = %error, leases = due.len(), "failed to extend leases; trying again at the next beat");
+                tracing::warn!(error = %error, leases, "failed to extend leases; trying again at the next beat");
             }
             Err(_) => {
                 tracing::warn!(
-                    leases = due.len(),
+                    leases,
                     "extending leases took too long; trying again at the next beat"
                 );
             }
         }
     }
 
-    /// The leases to extend. Those that must have ended are lost.
+    /// The leases to extend: not those that have just begun, because most end before the next beat. Those that must have
+    /// ended are lost.
     fn due(&self) -> Vec<(u64, Receipt)> {
         let held = self.held();
         let ended = |held: &Held| {
@@ -104,8 +122,9 @@ impl Leases {
                 || held.since.elapsed().as_secs() >= LEASE_SECONDS_MAX
         };
         held.values().filter(|held| ended(held)).for_each(|held| held.lost.cancel());
-        let alive = held.iter().filter(|(_, held)| !ended(held));
-        alive.map(|(id, held)| (*id, held.receipt.clone())).collect()
+        let is_due = |held: &Held| !ended(held) && held.extended.elapsed() >= self.visibility / 6;
+        let due = held.iter().filter(|(_, held)| is_due(held));
+        due.map(|(id, held)| (*id, held.receipt.clone())).collect()
     }
 
     fn note(&self, id: u64, result: Result<(), CloudError>) {
@@ -120,6 +139,11 @@ impl Leases {
         }
     }
 
+    /// How many leases are held now.
+    pub(crate) fn count(&self) -> usize {
+        self.held().len()
+    }
+
     /// The leases held now.
     pub(crate) fn receipts(&self) -> Vec<Receipt> {
         self.held().values().map(|held| held.receipt.clone()).collect()
@@ -131,25 +155,21 @@ impl Leases {
 }
 
 impl Lease {
-    /// The name of the lease at the queue.
-    pub(crate) fn receipt(&self) -> &Receipt {
-        &self.receipt
-    }
-
-    /// Ends the heartbeat: what comes now decides the message, one way or the other.
-    pub(crate) fn settle(&self) {
-        self.leases.held().remove(&self.id);
+    /// Ends the heartbeat, because what comes now decides the message, one way or the other; gives the lease's name at
+    /// the queue.
+    pub(crate) fn settle(self) -> Receipt {
+        self.receipt.clone()
     }
 
     /// Ends when the lease is lost.
-    pub(crate) async fn lost(&self) {
-        self.lost.cancelled().await;
+    pub(crate) fn lost(&self) -> WaitForCancellationFutureOwned {
+        self.lost.clone().cancelled_owned()
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.settle();
+        self.leases.held().remove(&self.id);
     }
 }
 

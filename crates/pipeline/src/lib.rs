@@ -2,8 +2,9 @@
 //!
 //! This is the file to read first. `Pipeline::process` is the spine: one function, top to bottom, from a message to
 //! its acknowledgement. Everything else hangs off it: [`examine`] is the CPU work of one object, [`bridge`] takes it
-//! to worker threads, `lease` keeps a message ours while we work, `service` polls and drains, and [`replay`] runs the
-//! same examination over archived objects.
+//! to worker threads, `send` is how findings leave, `batch` gathers what single messages ask of a queue into requests of
+//! ten, `lease` keeps a message ours while we work, `poll` asks for messages, `service` runs all of it and drains, and
+//! [`replay`] runs the same examination over archived objects.
 //!
 //! The promise: a message is deleted only after every finding of every object it names has been accepted by the
 //! action queue. If anything fails before, we let go: the lease lapses, the queue delivers again, and finding ids make
@@ -11,31 +12,35 @@
 //! counts as done only when that queue has accepted it.
 
 pub mod ahead;
+mod batch;
 pub mod bridge;
+mod budget;
 mod counters;
 pub mod examine;
 mod lease;
 pub mod live;
 mod park;
+mod poll;
 pub mod replay;
+mod send;
 mod service;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trailloop_cloud::{
-    Clock, CloudError, CloudErrorKind, Message, ObjectRef, Outgoing, Queue, Store,
+    Clock, CloudError, CloudErrorKind, Message, Object, ObjectRef, Queue, Receipt, Store,
 };
 use trailloop_cloudtrail::LogKey;
 use trailloop_cloudtrail::notification::{self, Named, Notification};
-use trailloop_finding::Finding;
 
+use crate::batch::{Batcher, Entries};
 use crate::bridge::{Bridge, BridgeError, Job, Progress};
 use crate::counters::add;
 pub use crate::counters::{Counters, Totals};
 use crate::lease::Lease;
 use crate::park::Doubt;
+use crate::send::{Parcel, Sent, Times, times};
 pub use crate::service::{Drained, Service, ServiceLimits};
 
 /// Everything a message passes through.
@@ -74,9 +79,38 @@ impl Accepted {
     }
 }
 
+/// A message of which all is done. It can be made of nothing but what was accepted, and nothing else can be deleted.
+struct Settled {
+    lease: Lease,
+}
+
+impl Settled {
+    fn new(lease: Lease, accepted: &[Accepted]) -> Self {
+        debug_assert!(!accepted.is_empty(), "whatever was asked for has been accepted by someone");
+        Self { lease }
+    }
+}
+
+impl Entries for Settled {
+    fn entries(&self) -> usize {
+        1
+    }
+}
+
+/// Where what messages ask of the queues is gathered into requests.
+struct Batchers {
+    findings: Batcher<Parcel, Sent>,
+    settled: Batcher<Settled, Result<(), CloudError>>,
+}
+
 impl Pipeline {
     /// The spine: all that happens to one message while its lease is held.
-    pub(crate) async fn process(&self, message: &Message, lease: &Lease) -> Result<(), Trouble> {
+    async fn process(
+        &self,
+        message: &Message,
+        lease: Lease,
+        batchers: &Batchers,
+    ) -> Result<(), Trouble> {
         let times = times(message, self.clock.now_ms());
         let mut doubts = Vec::new();
         let mut accepted = Vec::new();
@@ -107,17 +141,20 @@ impl Pipeline {
                 accepted.push(Accepted::nothing_asked());
                 continue;
             }
-            let seat = self.seats.take(object.bytes).await;
-            let Some(job) = self.download(message, object, seat, &mut doubts).await? else {
+            let Some(job) = self.download(message, object, &mut doubts).await? else {
                 continue;
             };
-            accepted.push(self.examine(object, job, &times, &mut doubts).await?);
+            accepted.push(self.examine(object, job, &times, batchers, &mut doubts).await?);
         }
         // Here windows will commit their state, once there are any.
         if !doubts.is_empty() {
             accepted.push(self.park(message, &doubts).await?);
         }
-        self.acknowledge(message, lease, accepted).await
+        // Handed to `acknowledge`, with others.
+        let deleted = batchers.settled.ask(Settled::new(lease, &accepted)).await;
+        deleted.ok_or(Trouble::GoingDown)?.map_err(Trouble::Delete)?;
+        tracing::debug!(message_id = %message.id, "acknowledged");
+        Ok(())
     }
 
     /// Gets an object, into a job that holds its seat. An object that can never be read is a doubt about the
@@ -126,7 +163,6 @@ impl Pipeline {
         &self,
         message: &Message,
         named: &Named,
-        seat: OwnedSemaphorePermit,
         doubts: &mut Vec<Doubt>,
     ) -> Result<Option<Job>, Trouble> {
         let reference = ObjectRef {
@@ -135,9 +171,8 @@ impl Pipeline {
             version: named.version.clone(),
             etag: named.etag.clone(),
         };
-        let bytes_max = self.seats.bytes_of(&seat);
-        let error = match self.store.get(&reference, bytes_max).await {
-            Ok(object) => {
+        let error = match self.get(&reference, named.bytes).await {
+            Ok((object, seat)) => {
                 let source = format!("{}/{}", named.bucket, named.key);
                 let (object, version) = (object.bytes, object.version);
                 return Ok(Some(Job { object, source, version, seat }));
@@ -163,6 +198,27 @@ impl Pipeline {
         }
     }
 
+    /// Gets an object when there is a seat for it. One whose size nobody told is probably small; only if it turns out
+    /// not to be is it asked for again, with the largest seat that it may need.
+    async fn get(
+        &self,
+        reference: &ObjectRef,
+        bytes: Option<u64>,
+    ) -> Result<(Object, OwnedSemaphorePermit), CloudError> {
+        let mut seat = self.seats.take(bytes.unwrap_or(PROBABLE_BYTES)).await;
+        let mut got = self.store.get(reference, self.seats.bytes_of(&seat)).await;
+        let is_large = |error: &CloudError| error.kind() == CloudErrorKind::TooLarge;
+        if bytes.is_none() && got.as_ref().is_err_and(is_large) {
+            drop(seat);
+            seat = self.seats.take(UNKNOWN_BYTES).await;
+            got = self.store.get(reference, self.seats.bytes_of(&seat)).await;
+        }
+        got.map(|object| {
+            self.seats.fit(&mut seat, object.bytes.len() as u64);
+            (object, seat)
+        })
+    }
+
     /// Has an object examined on a worker, sends its findings as they come, and counts what came of it. Done when each
     /// of them is accepted.
     async fn examine(
@@ -170,6 +226,7 @@ impl Pipeline {
         named: &Named,
         job: Job,
         times: &Times,
+        batchers: &Batchers,
         doubts: &mut Vec<Doubt>,
     ) -> Result<Accepted, Trouble> {
         let counters = &self.counters;
@@ -178,8 +235,9 @@ impl Pipeline {
         let mut accepted = Accepted::nothing_asked();
         let examined = loop {
             match examination.next().await {
-                Progress::Findings(findings) => {
-                    accepted = self.send(named, &findings, times, doubts).await?;
+                Progress::Findings(batch) => {
+                    let parcel = Parcel::new(batch, times);
+                    accepted = self.send(named, parcel, batchers, doubts).await?;
                 }
                 Progress::Done(Ok(examined)) => break examined,
                 Progress::Done(Err(error @ BridgeError::Panicked { .. })) => {
@@ -208,51 +266,18 @@ impl Pipeline {
         age_ms > DENIED_DAYS_MAX * 24 * 3600 * 1000
     }
 
-    /// Sends findings to the action queue; done when each of them is accepted. One that the queue will never take is a
-    /// doubt about the message: it must not keep the others from arriving.
-    async fn send(
-        &self,
-        named: &Named,
-        findings: &[Finding],
-        times: &Times,
-        doubts: &mut Vec<Doubt>,
-    ) -> Result<Accepted, Trouble> {
-        let outgoing: Vec<Outgoing> =
-            findings.iter().map(|finding| outgoing(finding, times)).collect();
-        for result in self.actions.send(&outgoing).await.map_err(Trouble::Send)? {
-            match result {
-                Ok(()) => add(&self.counters.findings, 1),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        CloudErrorKind::Invalid | CloudErrorKind::TooLarge
-                    ) =>
-                {
-                    doubts.push(Doubt::Finding { object: named.clone(), error });
-                }
-                Err(error) => return Err(Trouble::Send(error)),
-            }
-        }
-        Ok(Accepted(()))
-    }
-
-    /// The only place that deletes a message from the source, and the last thing done to it.
-    async fn acknowledge(
-        &self,
-        message: &Message,
-        lease: &Lease,
-        accepted: Vec<Accepted>,
-    ) -> Result<(), Trouble> {
-        debug_assert!(!accepted.is_empty(), "whatever was asked for has been accepted by someone");
+    /// The only place that deletes messages of the source, and the last thing done to them; one answer for each.
+    async fn acknowledge(&self, settled: Vec<Settled>) -> Vec<Result<(), CloudError>> {
         // A heartbeat that meets a message being deleted would take the lease for lost.
-        lease.settle();
-        let results = self.notifications.delete(std::slice::from_ref(lease.receipt())).await;
-        for result in results.map_err(Trouble::Delete)? {
-            result.map_err(Trouble::Delete)?;
-        }
-        tracing::debug!(message_id = %message.id, "acknowledged");
-        add(&self.counters.messages_acknowledged, 1);
-        Ok(())
+        let receipts: Vec<Receipt> =
+            settled.into_iter().map(|settled| settled.lease.settle()).collect();
+        let deleted = match self.notifications.delete(&receipts).await {
+            Ok(deleted) => deleted,
+            Err(error) => receipts.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let done = deleted.iter().filter(|deleted| deleted.is_ok()).count();
+        add(&self.counters.messages_acknowledged, done as u64);
+        deleted
     }
 }
 
@@ -275,34 +300,8 @@ enum Trouble {
     NowhereToPark,
     #[error("the lease was lost; another worker may hold the message")]
     LeaseLost,
-}
-
-/// Wall-clock times of a message, as attributes: a finding itself holds none.
-type Times = BTreeMap<String, String>;
-
-/// When S3 told of the objects, and when we heard.
-fn times(message: &Message, received_ms: i64) -> Times {
-    let notified = message.sent_at_ms.map(|sent_ms| ("trailloop-notified-ms", sent_ms));
-    let received = ("trailloop-received-ms", received_ms);
-    let times = notified.into_iter().chain([received]);
-    times.map(|(name, ms)| (name.to_owned(), ms.to_string())).collect()
-}
-
-/// A finding as a message: in order per account, and the same id for the same event.
-fn outgoing(finding: &Finding, times: &Times) -> Outgoing {
-    Outgoing {
-        body: finding.json.clone(),
-        group: Some(group(finding).to_owned()),
-        deduplication: Some(finding.uid.clone()),
-        attributes: times.clone(),
-    }
-}
-
-/// The account, if it is one: a FIFO queue refuses a group of odd characters, and records are not to be trusted.
-fn group(finding: &Finding) -> &str {
-    let is_account =
-        |text: &&str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    finding.account.as_deref().filter(is_account).unwrap_or("none")
+    #[error("the service is going down")]
+    GoingDown,
 }
 
 /// The bytes of objects that may be in memory at once, as seats to take before a download.
@@ -315,8 +314,11 @@ pub struct Seats {
 /// A seat's unit: a semaphore counts to 2^32, and bytes go beyond.
 const UNIT_BYTES: u64 = 1024;
 
-/// What an object takes whose size nobody told: CloudTrail's largest file has 50 MB.
+/// What an object may take whose size nobody told: CloudTrail's largest file has 50 MB.
 const UNKNOWN_BYTES: u64 = 64 << 20;
+
+/// What such an object takes at first.
+const PROBABLE_BYTES: u64 = 1 << 20;
 
 impl Seats {
     /// Seats for `bytes_in_flight_max` bytes, of which one object may take `object_bytes_max`.
@@ -330,12 +332,22 @@ impl Seats {
     }
 
     /// Waits until there is room for an object of this size.
-    async fn take(&self, bytes: Option<u64>) -> OwnedSemaphorePermit {
-        let bytes = bytes.unwrap_or(UNKNOWN_BYTES).min(self.object_bytes_max);
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(self.units).max(1);
-        let permit = Arc::clone(&self.budget).acquire_many_owned(units.min(self.units)).await;
+    async fn take(&self, bytes: u64) -> OwnedSemaphorePermit {
+        let units = self.units_of(bytes.min(self.object_bytes_max));
+        let permit = Arc::clone(&self.budget).acquire_many_owned(units).await;
         // The budget is never closed while the pipeline lives.
         permit.expect("the budget is open as long as the pipeline is")
+    }
+
+    fn units_of(&self, bytes: u64) -> u32 {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(self.units).max(1);
+        units.min(self.units)
+    }
+
+    /// Gives back what is more than an object of this size needs.
+    fn fit(&self, seat: &mut OwnedSemaphorePermit, bytes: u64) {
+        let needed = self.units_of(bytes) as usize;
+        drop(seat.split(seat.num_permits().saturating_sub(needed)));
     }
 
     /// The longest body this seat has room for.

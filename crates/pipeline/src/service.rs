@@ -1,37 +1,35 @@
-//! Polling, and the drain at the end.
+//! The service: pollers, a heartbeat, and two tasks that gather; and the drain at the end.
 //!
-//! Several pollers ask the queue for as many messages as there is room for. A begun receive is never dropped, because
-//! that would strand its messages until their visibility ends; only what lies between receives looks at the stop signal
-//! (and a receive that hangs beyond its wait is dropped when all is going down). On stop: no more receives; what a last
-//! receive brings is given back at once; what began may finish until the drain's deadline; the rest is given back, and
-//! its work is dropped at an await, where nothing is half done that a repeat would not mend.
+//! On stop: no more receives; what a last receive brings is given back at once (one that hangs beyond its wait is
+//! dropped); what began may finish until the drain's deadline; the rest is given back, and its work is dropped at an
+//! await, where nothing is half done that a repeat would not mend. Messages that wait to be deleted are among what
+//! began: when no other work is left, nothing more may come, and they are deleted at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{Message, Receipt};
+use trailloop_cloud::{CloudError, Message};
 
+use crate::batch::{Gatherer, Waiting, batcher};
 use crate::counters::add;
-use crate::lease::{Leases, give_back};
-use crate::{Pipeline, Trouble};
+use crate::lease::{Lease, Leases, give_back};
+use crate::poll::{RECEIVE_GRACE, Turns};
+use crate::{Batchers, Pipeline, Settled, Trouble};
 
-/// SQS gives at most ten messages a receive.
-const RECEIVE_MESSAGES_MAX: usize = 10;
+/// How long a message that is done waits for others to be deleted with. Nothing waits for it, but its place is taken.
+const DELETE_WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// How much longer than its wait a last receive may take.
-const LAST_RECEIVE_GRACE: Duration = Duration::from_secs(2);
-
-/// The longest pause after failed receives.
-const PAUSE_SECONDS_MAX: u64 = 30;
+/// Messages of which all is done.
+type Done = Gatherer<Settled, Result<(), CloudError>>;
 
 /// How much the service does at once, and how long it takes to stop.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceLimits {
-    /// Receives under way at once.
+    /// Receives under way at once, at most.
     pub pollers: usize,
     /// Messages worked on at once.
     pub messages_in_flight_max: usize,
@@ -52,32 +50,41 @@ pub struct Drained {
     pub failed: bool,
 }
 
-/// The running service.
+/// A service that is not started yet.
 pub struct Service {
     pipeline: Arc<Pipeline>,
-    leases: Arc<Leases>,
     limits: ServiceLimits,
-    room: Arc<Semaphore>,
 }
 
 impl Service {
-    /// A service that is not started yet.
+    /// The service around a pipeline.
     #[must_use]
     pub fn new(pipeline: Arc<Pipeline>, limits: ServiceLimits) -> Self {
-        let leases = Leases::new(Arc::clone(&pipeline.notifications), limits.visibility);
-        let room = Arc::new(Semaphore::new(limits.messages_in_flight_max.max(1)));
-        Self { pipeline, leases, limits, room }
+        Self { pipeline, limits }
     }
 
     /// Runs until `stop`, then drains.
     pub async fn run(self, stop: CancellationToken) -> Drained {
-        let service = Arc::new(self);
-        // The heart beats until all work is settled; it ends before anything is given back.
-        let mut heart = JoinSet::new();
-        heart.spawn(Arc::clone(&service.leases).keep());
+        let limits = self.limits;
+        let (findings, parcels) = batcher(limits.messages_in_flight_max);
+        let (settled, done) = batcher(limits.messages_in_flight_max);
+        let leases = Leases::new(Arc::clone(&self.pipeline.notifications), limits.visibility);
+        let running = Arc::new(Running {
+            leases,
+            limits,
+            room: Arc::new(Semaphore::new(limits.messages_in_flight_max.max(1))),
+            turns: Turns::new(limits.pollers),
+            batchers: Batchers { findings, settled },
+            pipeline: self.pipeline,
+        });
+        // The heart beats and answers are given until all work is settled; both end before anything is given back.
+        let mut keepers = JoinSet::new();
+        keepers.spawn(Arc::clone(&running.leases).keep());
+        keepers.spawn(Arc::clone(&running.pipeline).send_all(parcels));
+        keepers.spawn(delete_all(Arc::clone(&running.pipeline), Arc::clone(&running.leases), done));
         let mut pollers = JoinSet::new();
-        for _ in 0..service.limits.pollers.max(1) {
-            pollers.spawn(Arc::clone(&service).poll(stop.clone()));
+        for _ in 0..limits.pollers.max(1) {
+            pollers.spawn(Arc::clone(&running).poll(stop.clone()));
         }
 
         let mut failed = false;
@@ -85,86 +92,53 @@ impl Service {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            ended = heart.join_next() => {
+            ended = keepers.join_next() => {
                 failed = true;
-                tracing::error!(?ended, "the heartbeat failed; going down");
+                tracing::error!(?ended, "the heartbeat, sending or deleting failed; going down");
             }
             // A poller ends by itself only by failing.
             polled = pollers.join_next() => failed |= !keep(polled, &mut work),
         }
         stop.cancel();
-        let last_receive = Instant::now() + service.limits.receive_wait + LAST_RECEIVE_GRACE;
+        let last_receive = Instant::now() + limits.receive_wait + RECEIVE_GRACE;
         while let Ok(polled @ Some(_)) = timeout_at(last_receive, pollers.join_next()).await {
             failed |= !keep(polled, &mut work);
         }
-        let deadline = Instant::now() + service.limits.drain;
+        let deadline = Instant::now() + limits.drain;
         while let Ok(Some(_)) = timeout_at(deadline, work.join_next()).await {}
-        let unfinished = service.leases.receipts();
+        let unfinished = running.leases.receipts();
         work.shutdown().await;
         pollers.shutdown().await;
-        heart.shutdown().await;
-        give_back(&*service.pipeline.notifications, &unfinished).await;
+        keepers.shutdown().await;
+        give_back(&*running.pipeline.notifications, &unfinished).await;
         Drained { given_back: unfinished.len(), failed }
     }
+}
 
-    /// Receives and starts work until `stop`; returns the work that is still under way.
-    async fn poll(self: Arc<Self>, stop: CancellationToken) -> JoinSet<()> {
-        let mut work = JoinSet::new();
-        let mut failures = 0;
-        while let Some(mut room) = self.make_room(&stop).await {
-            while let Some(ended) = work.try_join_next() {
-                note(ended);
-            }
-            let (wait, visibility) = (self.limits.receive_wait, self.limits.visibility);
-            let received = self.pipeline.notifications.receive(room.len(), wait, visibility).await;
-            let messages = match received {
-                Ok(messages) => messages,
-                Err(error) => {
-                    failures += 1;
-                    tracing::error!(error = %error, failures, "failed to receive messages; trying again");
-                    drop(room);
-                    pause(failures, &stop).await;
-                    continue;
-                }
-            };
-            failures = 0;
-            if stop.is_cancelled() {
-                let receipts: Vec<Receipt> =
-                    messages.into_iter().map(|message| message.receipt).collect();
-                give_back(&*self.pipeline.notifications, &receipts).await;
-                break;
-            }
-            for message in messages {
-                add(&self.pipeline.counters.messages_received, 1);
-                let Some(place) = room.pop() else { break };
-                work.spawn(Arc::clone(&self).handle(message, place));
-            }
-        }
-        work
-    }
+/// What the tasks of a running service share.
+pub(crate) struct Running {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) leases: Arc<Leases>,
+    pub(crate) limits: ServiceLimits,
+    /// Places for messages that are worked on.
+    pub(crate) room: Arc<Semaphore>,
+    pub(crate) turns: Turns,
+    batchers: Batchers,
+}
 
-    /// Waits for room for one message and takes what more there is; `None` on stop.
-    async fn make_room(&self, stop: &CancellationToken) -> Option<Vec<OwnedSemaphorePermit>> {
-        let first = tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            first = Arc::clone(&self.room).acquire_owned() => first.ok()?,
-        };
-        let mut room = vec![first];
-        while room.len() < RECEIVE_MESSAGES_MAX {
-            let Ok(more) = Arc::clone(&self.room).try_acquire_owned() else { break };
-            room.push(more);
-        }
-        Some(room)
-    }
-
+impl Running {
     /// One message, from its lease to its end.
-    async fn handle(self: Arc<Self>, message: Message, _place: OwnedSemaphorePermit) {
-        let lease = self.leases.hold(&message);
+    pub(crate) async fn handle(
+        self: Arc<Self>,
+        message: Message,
+        lease: Lease,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let lost = lease.lost();
         let result = tokio::select! {
             biased;
-            () = lease.lost() => Err(Trouble::LeaseLost),
-            result = self.pipeline.process(&message, &lease) => result,
+            () = lost => Err(Trouble::LeaseLost),
+            result = self.pipeline.process(&message, lease, &self.batchers) => result,
         };
         if let Err(trouble) = result {
             add(&self.pipeline.counters.messages_released, 1);
@@ -177,6 +151,20 @@ impl Service {
             );
         }
     }
+}
+
+/// Gathers messages that are done and has them deleted, until the service ends. A batch waits only while other messages
+/// are worked on: when all that are held are done, no more will come before the next receive.
+async fn delete_all(pipeline: Arc<Pipeline>, leases: Arc<Leases>, done: Done) {
+    let due = |waiting: Waiting| {
+        let may_come = leases.count() > waiting.asks;
+        waiting.since + if may_come { DELETE_WAIT_MAX } else { Duration::ZERO }
+    };
+    let acknowledge = |settled| {
+        let pipeline = Arc::clone(&pipeline);
+        async move { pipeline.acknowledge(settled).await }
+    };
+    done.keep(due, acknowledge).await;
 }
 
 /// Keeps what a poller left under way, and says whether the poller ended well.
@@ -201,18 +189,8 @@ async fn finish(mut work: JoinSet<()>) {
 }
 
 /// A message whose work panicked comes again; that it did is an error of ours.
-fn note(ended: Result<(), JoinError>) {
+pub(crate) fn note(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         tracing::error!(error = %error, "working on a message failed; it comes again");
-    }
-}
-
-/// A pause that grows with the failures in a row.
-async fn pause(failures: u32, stop: &CancellationToken) {
-    let seconds = 1_u64.checked_shl(failures.min(8)).unwrap_or(PAUSE_SECONDS_MAX);
-    tokio::select! {
-        biased;
-        () = stop.cancelled() => {}
-        () = sleep(Duration::from_secs(seconds.min(PAUSE_SECONDS_MAX))) => {}
     }
 }

@@ -85,7 +85,7 @@ impl Simulation {
         let plan = FaultPlan::seeded(seed, Faults::draw(&mut random).rates());
         let limits = ServiceLimits {
             pollers: random.usize(1..4),
-            messages_in_flight_max: random.usize(1..12),
+            messages_in_flight_max: random.usize(1..40),
             receive_wait: Duration::from_secs(random.u64(1..20)),
             visibility: Duration::from_secs(random.u64(6..60)),
             drain: Duration::from_secs(random.u64(1..30)),

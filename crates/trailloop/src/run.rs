@@ -7,11 +7,11 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{Aws, AwsOptions, Clock, Queue, connect};
+use trailloop_cloud::{Aws, AwsOptions, Clock, Meter, MeteredQueue, MeteredStore, Queue, connect};
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
-use trailloop_pipeline::{Counters, Pipeline, Seats, Service, Totals};
+use trailloop_pipeline::{Counters, Pipeline, Seats, Service};
 
 use crate::cli::{Global, RunArgs};
 use crate::config::{self, Config};
@@ -101,7 +101,8 @@ async fn serve(
         limits: config.limits,
         filter: RecordFilter::default(),
     });
-    let pipeline = Arc::new(build(config, aws, &engine)?);
+    let meter = Meter::default();
+    let pipeline = Arc::new(build(config, aws, &engine, &meter)?);
     let stopping = config.service.receive_wait + config.service.drain;
     if stopping > STOPPING_MAX {
         let seconds = stopping.as_secs();
@@ -144,18 +145,27 @@ async fn serve(
         }
     };
     reloading.shutdown().await;
-    log_totals(pipeline.counters.totals());
+    log_counts("totals", pipeline.counters.totals().named());
+    log_counts("requests", meter.named());
     tracing::info!(given_back = drained.given_back, "stopped");
     Ok(if drained.failed || failed { Exit::Failed } else { Exit::Done })
 }
 
-fn build(config: &Config, aws: &Aws, engine: &Arc<Engine>) -> anyhow::Result<Pipeline> {
-    let queue = |url: &str| -> Arc<dyn Queue> { Arc::new(aws.queue(url)) };
+fn build(
+    config: &Config,
+    aws: &Aws,
+    engine: &Arc<Engine>,
+    meter: &Meter,
+) -> anyhow::Result<Pipeline> {
+    let queue = |url: &str| -> Arc<dyn Queue> {
+        Arc::new(MeteredQueue::new(Arc::new(aws.queue(url)), meter.clone()))
+    };
+    let store = MeteredStore::new(Arc::new(aws.store()), meter.clone());
     let jobs_max = config.service.messages_in_flight_max;
     let bridge = Bridge::threads(engine, config.workers, jobs_max).context("start the workers")?;
     Ok(Pipeline {
         notifications: queue(&config.notifications),
-        store: Arc::new(aws.store()),
+        store: Arc::new(store),
         actions: queue(&config.actions),
         dead_letters: config.dead_letters.as_deref().map(queue),
         bridge,
@@ -176,8 +186,8 @@ async fn stop_signal() -> anyhow::Result<&'static str> {
     })
 }
 
-fn log_totals(totals: Totals) {
+fn log_counts(of: &str, named: Vec<(&str, u64)>) {
     let text: Vec<String> =
-        totals.named().into_iter().map(|(name, count)| format!("{name}={count}")).collect();
-    tracing::info!("totals: {}", text.join(" "));
+        named.into_iter().map(|(name, count)| format!("{name}={count}")).collect();
+    tracing::info!("{of}: {}", text.join(" "));
 }

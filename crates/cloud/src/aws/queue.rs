@@ -14,8 +14,8 @@ use aws_sdk_sqs::types::{
 use super::failure::{from_entry, from_sdk};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::queue::{
-    BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Message, Outgoing, Queue, Receipt, WAIT_MAX,
-    check_messages_max, check_outgoing, check_visibility, outgoing_bytes,
+    BATCH_ENTRIES_MAX, Message, Outgoing, Queue, Receipt, WAIT_MAX, batch_length,
+    check_messages_max, check_outgoing, check_visibility,
 };
 
 /// A queue of SQS. A URL that ends in `.fifo` is a FIFO queue.
@@ -236,7 +236,7 @@ impl Queue for AwsQueue {
         let mut first = true;
         let mut rest = good.as_slice();
         while !rest.is_empty() {
-            let (batch, after) = rest.split_at(batch_length(messages, rest));
+            let (batch, after) = rest.split_at(batch_length(rest.iter().map(|at| &messages[*at])));
             let outgoing: Vec<&Outgoing> = batch.iter().map(|at| &messages[*at]).collect();
             match self.send_batch(&outgoing).await {
                 Ok(sent) => {
@@ -270,20 +270,6 @@ fn give_up(
     }
     results.resize(entries, Err(failure));
     Ok(results)
-}
-
-/// How many of the next messages fit into one request. Each fits alone, as was checked.
-fn batch_length(messages: &[Outgoing], next: &[usize]) -> usize {
-    let mut bytes = 0;
-    let mut length = 0;
-    for at in next.iter().take(BATCH_ENTRIES_MAX) {
-        bytes += outgoing_bytes(&messages[*at]);
-        if length > 0 && bytes > BATCH_BYTES_MAX {
-            break;
-        }
-        length += 1;
-    }
-    length
 }
 
 /// A message without receipt or body cannot be worked on or let go of; SQS sends none such.
@@ -320,19 +306,6 @@ fn whole_seconds(duration: Duration) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn requests_hold_ten_messages_or_what_fits() {
-        let sized = |bytes: usize| Outgoing { body: "x".repeat(bytes), ..Outgoing::default() };
-        let small = vec![sized(10); 25];
-        let all: Vec<usize> = (0..25).collect();
-        assert_eq!(batch_length(&small, &all), 10);
-        assert_eq!(batch_length(&small, &all[20..]), 5);
-        let large = vec![sized(100_000); 5];
-        assert_eq!(batch_length(&large, &all[..5]), 2);
-        let largest = vec![sized(BATCH_BYTES_MAX); 2];
-        assert_eq!(batch_length(&largest, &all[..2]), 1);
-    }
 
     #[test]
     fn seconds_are_rounded_up() {

@@ -20,6 +20,9 @@ const DEDUPLICATION_MS: i64 = 300_000;
 /// How long a request waits for another process to finish its own.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// More than there are statements here, so that each is prepared once.
+const STATEMENTS_MAX: usize = 64;
+
 /// The version of the tables below, kept in the file.
 pub(super) const SCHEMA_VERSION: i64 = 1;
 
@@ -54,12 +57,16 @@ const SCHEMA: &str = "
     PRAGMA user_version = 1;
 ";
 
+const DEDUPLICATION_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS deduplication_accepted ON deduplication (queue, accepted_at_ms)";
+
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(connection)
 }
 
@@ -73,6 +80,10 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
         transaction.execute_batch(SCHEMA)?;
     }
     let version = version(&transaction)?;
+    if version == SCHEMA_VERSION {
+        // Some files of this version were made without it.
+        transaction.execute_batch(DEDUPLICATION_INDEX)?;
+    }
     transaction.commit()?;
     Ok(version)
 }
@@ -102,43 +113,64 @@ pub(super) struct Take {
 }
 
 impl Take {
-    /// Leases what is visible, oldest first; says whether any message went to the dead letters.
+    /// Leases what is visible, what has been so for longest first; says whether any message went to the dead letters.
     pub(super) fn run(
         &self,
         transaction: &Transaction<'_>,
     ) -> rusqlite::Result<(Vec<Message>, bool)> {
-        let buried = match &self.dead_letters {
-            None => 0,
-            Some(dead_letters) => transaction
-                .prepare_cached(
-                    "UPDATE message SET queue = ?1, receive_count = 0, delivery = 0
-                     WHERE queue = ?2 AND visible_at_ms <= ?3 AND receive_count >= ?4",
-                )?
-                .execute(params![
-                    dead_letters.queue,
-                    self.queue,
-                    self.now_ms,
-                    dead_letters.receives_max
-                ])?,
+        let mut buried = false;
+        let numbers = loop {
+            let visible = self.visible(transaction)?;
+            let dead: Vec<i64> =
+                visible.iter().filter(|(_, dead)| *dead).map(|(n, _)| *n).collect();
+            if dead.is_empty() {
+                break visible.into_iter().map(|(number, _)| number);
+            }
+            buried = true;
+            dead.into_iter().try_for_each(|number| self.bury(transaction, number))?;
         };
-        let numbers: Vec<i64> = transaction
-            .prepare_cached(
-                "SELECT number FROM message WHERE queue = ?1 AND visible_at_ms <= ?2
-                 ORDER BY number LIMIT ?3",
-            )?
-            .query_map(params![self.queue, self.now_ms, self.messages_max], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
+        let first: i64 = transaction
+            .prepare_cached("UPDATE deliveries SET last = last + ?1 RETURNING last - ?1 + 1")?
+            .query_row([numbers.len() as i64], |row| row.get(0))?;
         let messages = numbers
-            .into_iter()
-            .map(|number| self.lease(transaction, number))
+            .zip(first..)
+            .map(|(number, delivery)| self.lease(transaction, number, delivery))
             .collect::<rusqlite::Result<_>>()?;
-        Ok((messages, buried > 0))
+        Ok((messages, buried))
     }
 
-    fn lease(&self, transaction: &Transaction<'_>, number: i64) -> rusqlite::Result<Message> {
-        let delivery: i64 = transaction
-            .prepare_cached("UPDATE deliveries SET last = last + 1 RETURNING last")?
-            .query_row([], |row| row.get(0))?;
+    /// The next messages, and whether each was delivered too often.
+    fn visible(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Vec<(i64, bool)>> {
+        let receives_max = self.dead_letters.as_ref().map_or(u32::MAX, |dead| dead.receives_max);
+        // In the order of the index, so that it costs the same however many wait.
+        transaction
+            .prepare_cached(
+                "SELECT number, receive_count >= ?4 FROM message
+                 WHERE queue = ?1 AND visible_at_ms <= ?2
+                 ORDER BY visible_at_ms, number LIMIT ?3",
+            )?
+            .query_map(params![self.queue, self.now_ms, self.messages_max, receives_max], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect()
+    }
+
+    fn bury(&self, transaction: &Transaction<'_>, number: i64) -> rusqlite::Result<()> {
+        let Some(dead_letters) = &self.dead_letters else { return Ok(()) };
+        transaction
+            .prepare_cached(
+                "UPDATE message SET queue = ?1, receive_count = 0, delivery = 0 WHERE number = ?2",
+            )?
+            .execute(params![dead_letters.queue, number])?;
+        Ok(())
+    }
+
+    fn lease(
+        &self,
+        transaction: &Transaction<'_>,
+        number: i64,
+        delivery: i64,
+    ) -> rusqlite::Result<Message> {
         let attributes: BTreeMap<String, String> = transaction
             .prepare_cached("SELECT name, value FROM attribute WHERE number = ?1")?
             .query_map([number], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -223,16 +255,28 @@ pub(super) fn delete_one(
     Ok(!present)
 }
 
-pub(super) fn send_one(
+/// Sends all, or fails as a whole.
+pub(super) fn send_all(
+    transaction: &Transaction<'_>,
+    queue: &str,
+    messages: &[Outgoing],
+    now_ms: i64,
+) -> rusqlite::Result<()> {
+    if messages.iter().any(|message| message.deduplication.is_some()) {
+        transaction
+            .prepare_cached("DELETE FROM deduplication WHERE queue = ?1 AND accepted_at_ms <= ?2")?
+            .execute(params![queue, now_ms - DEDUPLICATION_MS])?;
+    }
+    messages.iter().try_for_each(|message| send_one(transaction, queue, message, now_ms))
+}
+
+fn send_one(
     transaction: &Transaction<'_>,
     queue: &str,
     message: &Outgoing,
     now_ms: i64,
 ) -> rusqlite::Result<()> {
     if let Some(deduplication) = &message.deduplication {
-        transaction
-            .prepare_cached("DELETE FROM deduplication WHERE queue = ?1 AND accepted_at_ms <= ?2")?
-            .execute(params![queue, now_ms - DEDUPLICATION_MS])?;
         let accepted = transaction
             .prepare_cached("INSERT OR IGNORE INTO deduplication VALUES (?1, ?2, ?3)")?
             .execute(params![queue, deduplication, now_ms])?;

@@ -26,8 +26,8 @@ async fn no_batch_is_long_and_a_caller_that_leaves_frees_the_worker() {
     let examined = loop {
         match examination.next().await {
             Progress::Findings(batch) => {
-                assert!((1..=50).contains(&batch.len()));
-                findings += batch.len();
+                assert!((1..=50).contains(&batch.findings.len()));
+                findings += batch.findings.len();
                 batches += 1;
             }
             Progress::Done(done) => break done.unwrap(),

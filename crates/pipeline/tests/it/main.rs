@@ -6,5 +6,6 @@ mod allocation;
 mod batches;
 mod live;
 mod ordered;
+mod requests;
 mod spine;
 mod world;

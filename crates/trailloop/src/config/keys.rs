@@ -147,18 +147,18 @@ pub(crate) const KEYS: &[Key] = &[
     },
     Key {
         name: "limits.pollers",
-        kind: number(1, 256, 4, "receives"),
-        doc: "Receives under way at once. Each brings at most ten messages.",
+        kind: number(1, 256, 8, "receives"),
+        doc: "Receives under way at once when many messages wait; when few do, one is. Each brings at most ten messages.",
     },
     Key {
         name: "limits.messages_in_flight_max",
-        kind: number(1, 10_000, 64, "messages"),
-        doc: "Messages worked on at once.",
+        kind: number(1, 10_000, 128, "messages"),
+        doc: "Messages worked on at once. Most of that time is spent waiting for S3 and SQS.",
     },
     Key {
         name: "limits.bytes_in_flight_max",
         kind: number(MIB, 1 << 40, 256 * MIB, "bytes"),
-        doc: "Bytes of objects, as stored, in memory at once. Memory is this plus `workers` × 6 × the larger of `block_bytes_max` and `record_bytes_max`, plus two batches of findings for each worker.",
+        doc: "Bytes of objects, as stored, in memory at once. Memory is this plus `workers` × 6 × the larger of `block_bytes_max` and `record_bytes_max`, plus 32 MiB of findings on their way.",
     },
     Key {
         name: "limits.object_bytes_max",
