@@ -262,6 +262,9 @@ fn files_can_be_held_in_the_head() {
 fn one_function_deletes_messages_of_the_source() {
     let spine = fs::read_to_string(root().join("crates/pipeline/src/lib.rs")).unwrap();
     assert_eq!(spine.matches(".delete(").count(), 1);
+    // It deletes several at once, and each of them has come to the end of the spine.
+    assert_eq!(spine.matches("Settled::new(").count(), 1);
+    assert_eq!(places("Settled::new("), ["crates/pipeline/src/lib.rs"]);
     let others: Vec<String> = places(".delete(")
         .into_iter()
         .filter(|path| path.starts_with("crates/pipeline/") && path != "crates/pipeline/src/lib.rs")
