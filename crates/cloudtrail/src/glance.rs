@@ -103,7 +103,7 @@ impl<'t> Glance<'t> {
             let is_it = |known: &&str| {
                 after.strip_prefix(known.as_bytes()).is_some_and(|rest| rest.starts_with(b"\":"))
             };
-            is_record |= RECORD_KEYS.iter().any(|known| is_it(&known));
+            is_record |= RECORD_KEYS.iter().any(is_it);
             ControlFlow::Continue(())
         });
         self.is_plain && self.raw().ends_with(b"}") && flow.is_continue() && is_record

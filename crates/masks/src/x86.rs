@@ -153,7 +153,7 @@ fn backslashes_avx512(block: &[u8; WORD_BYTES]) -> u64 {
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-#[allow(unsafe_code, reason = "loading a vector through a pointer")]
+#[expect(unsafe_code, reason = "loading a vector through a pointer")]
 fn load_avx512(block: &[u8; WORD_BYTES]) -> __m512i {
     // SAFETY: the block has the 64 bytes that are read, and this load needs no alignment.
     unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }
@@ -197,7 +197,7 @@ fn mask_avx2(halves: [__m256i; 2]) -> u64 {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-#[allow(unsafe_code, reason = "loading a vector through a pointer")]
+#[expect(unsafe_code, reason = "loading a vector through a pointer")]
 fn load_avx2(block: &[u8; WORD_BYTES]) -> [__m256i; 2] {
     let (halves, _) = block.as_chunks::<32>();
     // SAFETY: each half has the 32 bytes that are read, and this load needs no alignment.
@@ -221,7 +221,7 @@ mod tests {
     use crate::fill_plainly;
 
     /// Every extension that this processor has gives what the plain way gives.
-    #[allow(unsafe_code, reason = "each function is called after asking for its extension")]
+    #[expect(unsafe_code, reason = "each function is called after asking for its extension")]
     fn check(text: &[u8], room: usize) {
         let filled = |fill: &dyn Fn(&[u8], &mut [Word]) -> usize| {
             let mut words = vec![Word::default(); room];

@@ -46,6 +46,13 @@ pub(crate) struct GateScratch {
     folded: String,
 }
 
+/// The texts of the source and the name, if there is one of each.
+#[derive(Clone, Copy, Debug, Default)]
+struct Call<'t> {
+    source: Option<&'t [u8]>,
+    name: Option<&'t [u8]>,
+}
+
 /// Going on means that no rule was found yet, breaking that one may match.
 type Flow = ControlFlow<()>;
 
@@ -87,7 +94,7 @@ impl Gate {
         let ControlFlow::Continue(call) = self.look(glance, &mut scratch.had, may_hold) else {
             return true;
         };
-        let (Some(source), Some(name)) = call else { return true };
+        let Call { source: Some(source), name: Some(name) } = call else { return true };
         index.may_hold_call(source, name, index_scratch, |second| second.is_met(glance, scratch))
             || index.may_hold_leaf(glance.raw())
     }
@@ -98,12 +105,12 @@ impl Gate {
         glance: &Glance<'t>,
         had: &mut Vec<u64>,
         may_hold: MayHold<'_>,
-    ) -> ControlFlow<(), (Option<&'t [u8]>, Option<&'t [u8]>)> {
+    ) -> ControlFlow<(), Call<'t>> {
         had.clear();
         had.resize(self.nodes.len().div_ceil(64), 0);
-        let mut look = Look { gate: self, had, may_hold, source: None, name: None };
+        let mut look = Look { gate: self, had, may_hold, call: Call::default() };
         look.at_object(ROOT, glance.inside())?;
-        ControlFlow::Continue((look.source, look.name))
+        ControlFlow::Continue(look.call)
     }
 }
 
@@ -112,8 +119,7 @@ struct Look<'l, 't> {
     gate: &'l Gate,
     had: &'l mut [u64],
     may_hold: MayHold<'l>,
-    source: Option<&'t [u8]>,
-    name: Option<&'t [u8]>,
+    call: Call<'t>,
 }
 
 impl<'t> Look<'_, 't> {
@@ -149,8 +155,8 @@ impl<'t> Look<'_, 't> {
 
     fn at_text(&mut self, id: NodeId, witness: Option<usize>, text: &'t [u8]) -> Flow {
         match id {
-            SOURCE => self.source = Some(text),
-            NAME => self.name = Some(text),
+            SOURCE => self.call.source = Some(text),
+            NAME => self.call.name = Some(text),
             _ => {}
         }
         match witness {
@@ -168,13 +174,16 @@ pub(crate) struct Second {
     witnesses: Witnesses,
 }
 
+/// What demands are known by.
+type DemandsKey = Vec<(String, Vec<Key>)>;
+
 /// Demands in the order of their rules.
 type Demands = Vec<(Field, Vec<Key>)>;
 
 /// Second demands, each kept once: one rule may stand under many calls.
 #[derive(Debug, Default)]
 pub(crate) struct Seconds {
-    known: BTreeMap<Vec<(String, Vec<Key>)>, Option<Arc<Second>>>,
+    known: BTreeMap<DemandsKey, Option<Arc<Second>>>,
     key_bytes: usize,
 }
 
@@ -216,7 +225,7 @@ impl Seconds {
             witness::choose(tree, predicates).filter(|(field, _)| *field != Field::AnyLeaf)
         };
         let demands = trees.iter().map(demand).collect::<Option<Demands>>()?;
-        let key: Vec<_> =
+        let key: DemandsKey =
             demands.iter().map(|(field, keys)| (field.to_string(), keys.clone())).collect();
         if let Some(known) = self.known.get(&key) {
             return known.clone();

@@ -280,6 +280,14 @@ fn one_file_reads_the_environment() {
 }
 
 #[test]
+fn one_file_holds_all_unsafe_code() {
+    assert_eq!(places("unsafe {"), ["crates/masks/src/x86.rs"]);
+    for needle in ["unsafe fn", "unsafe impl", "allow(unsafe_code"] {
+        assert_eq!(places(needle), Vec::<String>::new(), "{needle}");
+    }
+}
+
+#[test]
 fn pure_crates_read_no_clock_and_no_file() {
     for needle in [
         "SystemTime",
