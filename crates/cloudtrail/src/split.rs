@@ -240,7 +240,9 @@ impl Splitter {
             let may_come = asking.structure.reaches(text.len()) && left <= self.record_bytes_max;
             return if may_come { Leap::Wait } else { Leap::Walk };
         };
-        if extent.depth_most > asking.depth_max || extent.end - self.at > self.record_bytes_max {
+        let is_deep = extent.depth_most > asking.depth_max
+            && asking.structure.depth_most(text, self.at) > asking.depth_max;
+        if is_deep || extent.end - self.at > self.record_bytes_max {
             return Leap::Walk;
         }
         let glance = Glance::new(text, asking.structure, self.at, extent);

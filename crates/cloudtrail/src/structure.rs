@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::slice::Iter;
 
-use trailloop_masks::{WORD_BYTES, Word, fill, opens};
+use trailloop_masks::{WORD_BYTES, Word, deep, fill, opens};
 
 /// The bytes of text looked at together.
 pub(crate) const STRETCH_BYTES: usize = 32 << 10;
@@ -25,7 +25,7 @@ pub(crate) struct Structure {
 pub(crate) struct Extent {
     /// The offset just after its last bracket.
     pub(crate) end: usize,
-    /// It nests no deeper than this.
+    /// It nests no deeper than this, which may be far too much.
     pub(crate) depth_most: u32,
     /// It holds no backslash, and nothing beyond ASCII; nor does the text around it that shares a word with it.
     pub(crate) is_plain: bool,
@@ -73,28 +73,29 @@ impl Structure {
     fn extent_here(&self, text: &[u8], open: usize) -> Option<Extent> {
         let mut levels = self.levels(text, open);
         let word = levels.pass()?;
-        // What stands before the bracket in its word counts as well, which makes neither bound wrong.
-        let mut depth_most = word.open_count();
-        let mut is_odd = word.is_odd();
+        // Nothing nests deeper than there are brackets that open. What stands before the first in its word counts as well.
+        let (mut depth_most, mut is_odd) = (word.open_count(), word.is_odd());
         while levels.end.is_none() {
             // Most words can't hold the end: a record has a few brackets, and they are far from its own.
-            let deep = levels.words.as_slice().iter().take_while(|word| {
-                let (opened, closed) = (word.open_count(), word.close_count());
-                let is_deep = levels.depth > closed;
-                if is_deep {
-                    is_odd |= word.is_odd();
-                    depth_most = depth_most.max(levels.depth + opened);
-                    levels.depth = levels.depth + opened - closed;
-                }
-                is_deep
-            });
-            let count = deep.count();
-            levels.skip(count);
+            let (count, depth, opened, odd) = deep(levels.words.as_slice(), levels.depth);
+            levels.skip(count, depth);
             let word = levels.pass()?;
-            depth_most = depth_most.max(levels.depth_before + word.open_count());
-            is_odd |= word.is_odd();
+            depth_most += opened + word.open_count();
+            is_odd |= odd | word.is_odd();
         }
         levels.end.map(|end| Extent { end, depth_most, is_plain: !is_odd })
+    }
+
+    /// How deep the value at an offset nests at most, word by word: closer than the count of all its brackets.
+    pub(crate) fn depth_most(&self, text: &[u8], open: usize) -> u32 {
+        let mut levels = self.levels(text, open);
+        let mut depth_most = 0;
+        while levels.end.is_none()
+            && let Some(word) = levels.pass()
+        {
+            depth_most = depth_most.max(levels.depth_before + word.open_count());
+        }
+        depth_most
     }
 
     /// A walk over the words from the bracket at an offset on.
@@ -173,8 +174,9 @@ struct Levels<'s> {
 }
 
 impl<'s> Levels<'s> {
-    /// Leaves out words of which all is known.
-    fn skip(&mut self, words: usize) {
+    /// Leaves out words after which so many brackets are open.
+    fn skip(&mut self, words: usize, depth: u32) {
+        self.depth = depth;
         self.words = self.words.as_slice().get(words..).unwrap_or_default().iter();
         self.at += words * WORD_BYTES;
     }

@@ -65,6 +65,24 @@ impl Word {
     }
 }
 
+/// Goes over words as long as they can't hold the bracket that closes the first of `depth` open ones. Gives how many they
+/// are, the depth after them, how many brackets open in them, and whether a byte is odd.
+#[inline]
+#[must_use]
+pub fn deep(words: &[Word], depth: u32) -> (usize, u32, u32, bool) {
+    let (mut depth, mut opened, mut all) = (depth, 0, 0);
+    for (nth, word) in words.iter().enumerate() {
+        let (opens, closes) = (word.open_count(), word.close_count());
+        if depth <= closes {
+            return (nth, depth, opened, all >> ODD_SHIFT != 0);
+        }
+        all |= word.summary;
+        opened += opens;
+        depth = depth + opens - closes;
+    }
+    (words.len(), depth, opened, all >> ODD_SHIFT != 0)
+}
+
 /// Whether a bracket opens.
 #[inline]
 #[must_use]

@@ -28,12 +28,11 @@ macro_rules! walk {
         let (mut inside, mut escapes, mut colon) = (0_u64, 0_u64, 0_u64);
         let mut step = |block: &[u8; WORD_BYTES], word: &mut Word| {
             let kinds = $kinds(block);
-            let (mut backslashes, mut escaped) = (0, 0);
+            let (mut backslashes, mut quotes) = (0, kinds.quotes);
             if kinds.odd | escapes != 0 {
                 backslashes = $backslashes(block);
-                escaped = escaped_by(backslashes, &mut escapes);
+                quotes &= !escaped_by(backslashes, &mut escapes);
             }
-            let quotes = kinds.quotes & !escaped;
             let strings = strings(quotes) ^ inside;
             inside = (strings.cast_signed() >> 63).cast_unsigned();
             let after_colon = kinds.colons << 1 | colon;
@@ -68,7 +67,10 @@ macro_rules! walk {
 ///
 /// A run of backslashes escapes what follows it if its length is odd. Adding a bit at each run that starts at an odd
 /// place to the runs carries through them, so that the parity of where a run ends can be told for all runs at once.
-#[inline]
+///
+/// Few blocks hold a backslash, and the registers that this takes are wanted for all others.
+#[cold]
+#[inline(never)]
 fn escaped_by(backslashes: u64, escapes: &mut u64) -> u64 {
     let runs = backslashes & !*escapes;
     let follows = runs << 1 | *escapes;
