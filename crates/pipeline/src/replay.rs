@@ -53,7 +53,7 @@ const FINDINGS_BYTES_MAX: usize = 256 << 20;
 /// How many results may wait for a slower one before them, for each worker.
 const AHEAD_PER_WORKER: usize = 8;
 
-/// Fetches and examines `sources` on `jobs` threads, and hands each result to `sink` in the order of `sources`, until
+/// Fetches and examines `sources` on `jobs` threads, but no more than there are cores, and hands each result to `sink` in the order of `sources`, until
 /// it says that it has enough.
 ///
 /// `fetch` is given the number of a source beside it, and an empty buffer; it is called on the workers, so it may block.
@@ -65,7 +65,9 @@ pub fn replay<S: Sync>(
     fetch: impl Fn(usize, &S, &mut Vec<u8>) -> Result<Fetched, String> + Sync,
     mut sink: impl FnMut(usize, Replayed) -> bool,
 ) {
-    let jobs = jobs.clamp(1, sources.len().max(1));
+    // Whoever has no core to work on only pushes the others' text out of the caches.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = jobs.min(cores).clamp(1, sources.len().max(1));
     let ahead = jobs * AHEAD_PER_WORKER;
     let (give, tokens) = bounded::<()>(ahead);
     for _ in 0..ahead {

@@ -130,7 +130,7 @@ pub(crate) struct ReplayArgs {
     /// Only events of this region (awsRegion). May be given several times.
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Vec<String>,
-    /// Worker threads [default: one for each core].
+    /// Worker threads, at most one for each core [default: one for each core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
     /// Keep the place in this file, and go on from it when it exists.
@@ -272,7 +272,7 @@ pub(crate) struct DiffArgs {
     /// How to print the difference.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: TableFormat,
-    /// Worker threads [default: one for each core].
+    /// Worker threads, at most one for each core [default: one for each core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
     #[command(flatten)]
