@@ -321,6 +321,10 @@ impl Writer<'_> {
     /// A list that stands under a call, with what its rules demand beside it.
     fn write_call(&mut self, rules: &[u32], known: Known<'_>) -> Range<usize> {
         let range = self.write(rules, known);
+        // An empty list begins where the next one does, which has demands of its own or none.
+        if range.is_empty() {
+            return range;
+        }
         let special = |rule: &u32| self.trees[*rule as usize].specialised(known, self.predicates);
         let mut trees: Vec<Tree> = rules.iter().map(special).collect();
         trees.retain(|tree| *tree != Tree::Constant(false));

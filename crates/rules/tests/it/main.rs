@@ -12,6 +12,7 @@ mod derived;
 mod enriched;
 mod examples;
 mod filters;
+mod gate;
 mod lint;
 mod lists;
 mod naive;
