@@ -97,7 +97,7 @@ fn signed(byte: u8) -> i8 {
 }
 
 /// Fills by the widest extension there is; `None` if there is none.
-#[allow(
+#[expect(
     unsafe_code,
     reason = "calling code for an extension, just after asking whether the processor has it"
 )]
