@@ -5,9 +5,10 @@
 //! a parser: counting bits replaces looking at bytes.
 //!
 //! The same few lines (a macro) are compiled for AVX-512 and for AVX2, and one function chooses. Here is the only `unsafe`
-//! code of the whole workspace, of two kinds. Calling a function that was compiled for an extension is sound if the
+//! code of the whole workspace, of three kinds. Calling a function that was compiled for an extension is sound if the
 //! processor has it, and [`fill`] asks the processor just before. Loading a vector through a pointer is sound if so many
-//! bytes are there, and the type of what is loaded from says so: an array of that length. All else indexes slices.
+//! bytes are there, and the type of what is loaded from says so: an array of that length. A prefetch is sound of any address, because it
+//! reads nothing that can be told. All else indexes slices.
 //! [`fill_plainly`] is the safe twin, byte by byte, with which tests and a fuzz target compare every other.
 
 mod plain;
