@@ -4,9 +4,10 @@
 //! nesting, nothing more: whether a record is valid JSON is for the parser to say. Records of an array, which is how
 //! CloudTrail writes them, it takes in one leap each, by the masks of [`Structure`], and asks at once whether they are
 //! worth parsing, while their text is at hand; everything else, and a record longer than a stretch, it walks byte by
-//! byte. Both ways give the same bounds. It takes every form in which records come: `{"Records": [...]}` with the key at any place, a bare array, a single record, and any sequence of
-//! these (NDJSON, concatenated files). Where the text is not JSON it skips to the next line that starts with an
-//! opening brace or bracket and counts one failure, so a broken line of NDJSON costs itself.
+//! byte. Both ways give the same bounds. It takes every form in which records come: `{"Records": [...]}` with the key at
+//! any place, a bare array, a single record, and any sequence of these (NDJSON, concatenated files). Where the text is not
+//! JSON it skips to the next line that starts with an opening brace or bracket and counts one failure, so a broken line of
+//! NDJSON costs itself.
 //!
 //! Only `Records` as a key of an outermost object counts. The same key inside a record is the record's own
 //! business: part of every record is written by whoever made the call.
@@ -193,7 +194,7 @@ impl Splitter {
             (Place::Key | Place::MemberEnd, b'}') => {
                 self.at += 1;
                 if !self.envelope {
-                    self.close(self.object_depth, depth_max, Verdict::Parse, spans);
+                    self.close(self.object_depth, depth_max, spans);
                 }
                 self.place = Place::Top;
             }
@@ -262,7 +263,7 @@ impl Splitter {
             self.object_depth = self.object_depth.max(self.scan.depth_most + 1);
             self.place = Place::MemberEnd;
         } else {
-            self.close(self.scan.depth_most, depth_max, Verdict::Parse, spans);
+            self.close(self.scan.depth_most, depth_max, spans);
             self.place = Place::ElementEnd;
         }
         true
@@ -275,7 +276,7 @@ impl Splitter {
         true
     }
 
-    fn close(&mut self, depth: u32, depth_max: u32, verdict: Verdict, spans: &mut Vec<Span>) {
+    fn close(&mut self, depth: u32, depth_max: u32, spans: &mut Vec<Span>) {
         let failure = if self.oversize || self.at - self.keep > self.record_bytes_max {
             Some(Failure::RecordTooLong { bytes_max: self.record_bytes_max as u64 })
         } else if depth > depth_max {
@@ -283,6 +284,7 @@ impl Splitter {
         } else {
             None
         };
+        let verdict = Verdict::Parse;
         spans.push(Span { start: self.keep, end: self.at, failure, verdict });
         self.keep = self.at;
         self.oversize = false;
