@@ -13,20 +13,34 @@ fn examine(worker: &mut Worker, engine: &Engine, object: &[u8]) -> Examined {
     worker.examine(engine, object, place, |_| ControlFlow::Continue(()))
 }
 
-#[test]
-fn a_second_object_of_the_same_shape_allocates_nothing() {
+/// Examines the same object twice, and counts what the second time allocates.
+fn second_time(id: &str) -> (Examined, u64) {
     let engine = engine();
-    let records: Vec<_> = (0..500).map(|nth| record(&nth.to_string(), "DescribeTrails")).collect();
+    let records: Vec<_> =
+        (0..500).map(|nth| record(&format!("{id}{nth}"), "DescribeTrails")).collect();
     let object = gzip(json!({ "Records": records }).to_string().as_bytes());
     let mut worker = Worker::default();
-    let first = examine(&mut worker, &engine, &object);
-    assert_eq!(first.records_evaluated, 500);
-    let mut evaluated = 0;
+    examine(&mut worker, &engine, &object);
+    let mut examined = Examined::default();
     let counted = allocation_counter::measure(|| {
-        evaluated = examine(&mut worker, &engine, &object).records_evaluated;
+        examined = examine(&mut worker, &engine, &object);
     });
-    assert_eq!(evaluated, 500);
-    assert_eq!(counted.count_total, 0);
+    (examined, counted.count_total)
+}
+
+#[test]
+fn a_second_object_of_the_same_shape_allocates_nothing() {
+    let (examined, allocations) = second_time("");
+    assert_eq!((examined.records_evaluated, examined.read.passed_over), (500, 500));
+    assert_eq!(allocations, 0);
+}
+
+#[test]
+fn nor_does_one_whose_records_are_parsed() {
+    // What is beyond ASCII can't be told by a glance.
+    let (examined, allocations) = second_time("\u{e9}");
+    assert_eq!((examined.records_evaluated, examined.read.passed_over), (500, 0));
+    assert_eq!(allocations, 0);
 }
 
 #[test]
