@@ -14,6 +14,7 @@
 //! Only this crate names `aws-sdk-*` and `rusqlite`; what leaves it are plain values and
 //! [`CloudError`], which says what failed, on what, and whether trying again can help.
 
+mod actions;
 mod aws;
 mod clock;
 mod error;
@@ -22,10 +23,13 @@ mod folder;
 mod local_queue;
 mod memory;
 mod metered;
+mod notifier;
 pub mod provision;
 mod queue;
 mod store;
+mod table;
 
+pub use actions::{Actions, Answer, Session};
 pub use aws::{Aws, AwsOptions, AwsQueue, AwsStore, MemberAccount, Organization, connect};
 pub use clock::{Clock, ManualClock};
 pub use error::{CloudError, CloudErrorKind};
@@ -34,7 +38,9 @@ pub use folder::FolderStore;
 pub use local_queue::{DeadLetters, LocalQueue, LocalQueues};
 pub use memory::{MemoryQueue, MemoryStore};
 pub use metered::{Meter, MeteredQueue, MeteredStore};
+pub use notifier::{Notifier, Post};
 pub use queue::{
     ATTRIBUTES_MAX, Message, Outgoing, Queue, Receipt, VISIBILITY_SECONDS_MAX, character_allowed,
 };
 pub use store::{LIST_PAGE_MAX, Listed, Object, ObjectRef, Page, Store};
+pub use table::{Expected, Row, RowKey, Table, VALUE_BYTES_MAX, Written};

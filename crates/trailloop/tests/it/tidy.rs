@@ -8,15 +8,17 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// The line: each crate may use only those above it.
-const LINE: [&str; 9] = [
+const LINE: [&str; 11] = [
     "trailloop-masks",
     "trailloop-cloudtrail",
     "trailloop-finding",
     "trailloop-enrichment",
     "trailloop-rules",
+    "trailloop-runbook",
     "trailloop-content",
     "trailloop-cloud",
     "trailloop-pipeline",
+    "trailloop-respond",
     "trailloop",
 ];
 
@@ -24,12 +26,13 @@ const LINE: [&str; 9] = [
 const ASIDE: [&str; 3] = ["trailloop-sim", "trailloop-benches", "trailloop-instructions"];
 
 /// Bytes and values in, values out.
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
     "trailloop-masks",
     "trailloop-cloudtrail",
     "trailloop-finding",
     "trailloop-enrichment",
     "trailloop-rules",
+    "trailloop-runbook",
     "trailloop-content",
 ];
 

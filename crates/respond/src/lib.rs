@@ -1,0 +1,1 @@
+//! Finding in, runbook run, effect verified, undone if wrong.
