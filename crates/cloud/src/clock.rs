@@ -33,7 +33,7 @@ impl Clock {
     }
 
     /// Waits until `duration` has passed on this clock.
-    pub(crate) async fn sleep(&self, duration: Duration) {
+    pub async fn sleep(&self, duration: Duration) {
         match self {
             Self::System => tokio::time::sleep(duration).await,
             Self::Manual(clock) => {

@@ -1,0 +1,110 @@
+//! What a message of the action queue claims. It is a hint and nothing more: whoever can write to the queue can write
+//! anything, so a hint says only which record of the archive to look at, and which rule to ask about it.
+
+use serde_json::Value;
+use trailloop_cloud::{Message, ObjectRef};
+
+/// The claim: this rule matched the record at this place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The finding's id.
+    pub uid: String,
+    /// The hash of the rule it is of, if it says one.
+    pub rule_hash: Option<String>,
+    /// The object that holds the record.
+    pub object: ObjectRef,
+    /// Whether the stream sent it: a finding of a replay never leads to an act.
+    pub is_live: bool,
+}
+
+/// The attribute that the stream gives each finding it sends.
+const RECEIVED: &str = "trailloop-received-ms";
+
+/// What is no finding of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HintError {
+    /// Not JSON.
+    #[error("the message is not JSON: {0}")]
+    NotJson(String),
+    /// Without a field that every finding has.
+    #[error("the message has no {0}, which every finding has")]
+    Incomplete(&'static str),
+}
+
+impl Hint {
+    /// Reads a message.
+    pub fn of(message: &Message) -> Result<Self, HintError> {
+        let finding: Value = serde_json::from_str(&message.body)
+            .map_err(|error| HintError::NotJson(error.to_string()))?;
+        let text = |pointer: &'static str| {
+            finding.pointer(pointer).and_then(Value::as_str).ok_or(HintError::Incomplete(pointer))
+        };
+        let uid = text("/finding_info/uid")?;
+        if uid.len() != 32 || !uid.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(HintError::Incomplete("/finding_info/uid of 32 hexadecimal digits"));
+        }
+        let location = "/unmapped/trailloop/location";
+        let version = finding.pointer(&format!("{location}/version")).and_then(Value::as_str);
+        Ok(Self {
+            uid: uid.to_owned(),
+            rule_hash: text("/unmapped/trailloop/rule/hash").ok().map(str::to_owned),
+            object: ObjectRef {
+                bucket: text("/unmapped/trailloop/location/bucket")?.to_owned(),
+                key: text("/unmapped/trailloop/location/key")?.to_owned(),
+                version: version.map(str::to_owned),
+                etag: None,
+            },
+            is_live: message.attributes.contains_key(RECEIVED),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+    use trailloop_cloud::Receipt;
+
+    use super::*;
+
+    fn message(body: &Value) -> Message {
+        Message {
+            id: "1".to_owned(),
+            receipt: Receipt("r".to_owned()),
+            body: body.to_string(),
+            attributes: BTreeMap::new(),
+            receive_count: 1,
+            sent_at_ms: None,
+        }
+    }
+
+    fn finding() -> Value {
+        json!({
+            "finding_info": {"uid": "3c191c75e5ef2be4e26f2bc9cd317b4c"},
+            "unmapped": {"trailloop": {"location": {"bucket": "logs", "key": "AWSLogs/1", "index": 3}}},
+        })
+    }
+
+    #[test]
+    fn a_finding_says_where_its_record_is() {
+        let hint = Hint::of(&message(&finding())).unwrap();
+        assert_eq!(hint.object, ObjectRef::new("logs", "AWSLogs/1"));
+        assert!(!hint.is_live, "nothing says that the stream sent it");
+        let mut live = message(&finding());
+        live.attributes.insert(RECEIVED.to_owned(), "1".to_owned());
+        assert!(Hint::of(&live).unwrap().is_live);
+    }
+
+    #[test]
+    fn what_is_no_finding_is_refused_and_the_missing_part_named() {
+        let error = Hint::of(&message(&json!({"a": 1}))).unwrap_err();
+        assert_eq!(error.to_string(), "the message has no /finding_info/uid, which every finding has");
+        let mut odd = finding();
+        odd["finding_info"]["uid"] = json!("../../etc");
+        assert!(Hint::of(&message(&odd)).is_err());
+        let mut text = message(&json!({}));
+        text.body = "{".to_owned();
+        assert!(matches!(Hint::of(&text), Err(HintError::NotJson(_))));
+    }
+}

@@ -1,0 +1,46 @@
+//! What a run would do, before it does anything: the changing calls of the steps that can be reached.
+
+use serde_json::{Map, Value};
+use trailloop_runbook::document::{Action, Runbook};
+use trailloop_runbook::fill::Values;
+use trailloop_runbook::{Call, Refusal, catalogue};
+
+/// The changing calls in the order of the steps, with those inputs filled in that are known beforehand. A branch that depends
+/// on an answer is planned with both ways; a call whose inputs depend on one is planned as far as it is known.
+pub fn changes(runbook: &Runbook, values: &Values) -> Result<Vec<(String, Call)>, Refusal> {
+    let mut planned = Vec::new();
+    for step in &runbook.steps {
+        let Action::Call(template) = &step.action else { continue };
+        let api = catalogue::find(&template.service, &template.api);
+        if !api.is_some_and(|api| api.changes) {
+            continue;
+        }
+        let call = match template.fill(values) {
+            Ok(call) => call,
+            Err(refusal) if refusal.guard == "outputs" => Call {
+                service: template.service.clone(),
+                api: template.api.clone(),
+                inputs: Map::new(),
+            },
+            Err(refusal) => return Err(refusal),
+        };
+        planned.push((step.name.clone(), call));
+    }
+    Ok(planned)
+}
+
+/// A call as a line for people: `iam:PutUserPolicy UserName=bob PolicyName=…`. Documents are shortened.
+#[must_use]
+pub fn line(call: &Call) -> String {
+    let mut text = call.name();
+    for (name, value) in &call.inputs {
+        let shown = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let clipped: String = shown.chars().take(120).collect();
+        let more = if clipped.len() < shown.len() { "…" } else { "" };
+        text.push_str(&format!(" {name}={}{more}", clipped.escape_debug()));
+    }
+    text
+}

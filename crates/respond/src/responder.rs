@@ -1,0 +1,499 @@
+//! The spine: from a message of the action queue to an incident that is contained, and proved so.
+//!
+//! [`Responder::respond`] takes one message: read the hint, make the finding again from the archive, open a run for it, let
+//! the run go as far as it can, and only then delete the message. [`Responder::sweep`] takes every run that is not at its end
+//! and lets it go on: approvals come, watches end, leases expire, verdicts are given. Both come to `Responder::advance`, which
+//! is a loop over the phases of a run; each phase is a file of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use trailloop_cloud::{Actions, Clock, CloudError, Message, Notifier, RowKey, Table};
+use trailloop_finding::Level;
+use trailloop_runbook::catalogue::Ours;
+use trailloop_runbook::document::{Mode, Runbook};
+use trailloop_runbook::lineage::Lineage;
+use trailloop_runbook::{Call, choose, fill};
+
+use crate::change::{Change, ChangeError};
+use crate::confirm::{Archive, Confirmed, Doubt};
+use crate::context::Case;
+use crate::hint::{Hint, HintError};
+use crate::ledger::{Entry, Ledger};
+use crate::rows::{self, Kept};
+use crate::run::{OPEN, Phase, Run, partition};
+use crate::settings::Settings;
+use crate::switch::Switch;
+use crate::tell::Destinations;
+use crate::voices::Approval;
+use crate::{holds, plan};
+
+/// Everything a finding passes through.
+pub struct Responder {
+    /// The trail's objects and the rules.
+    pub archive: Archive,
+    /// The state of runs.
+    pub table: Arc<dyn Table>,
+    /// The way to AWS.
+    pub actions: Arc<dyn Actions>,
+    /// The way to people's tools.
+    pub notifier: Arc<dyn Notifier>,
+    /// Who is told of what.
+    pub destinations: Destinations,
+    /// The runbooks.
+    pub runbooks: Vec<Runbook>,
+    /// The kill switch.
+    pub switch: Switch,
+    /// What the operator allows.
+    pub settings: Settings,
+    /// The wall clock.
+    pub clock: Clock,
+    /// The name of this worker, unlike that of any other that runs.
+    pub worker: String,
+    /// What this worker remembers of the runs it watches; it can be read again.
+    pub memory: Mutex<BTreeMap<String, Memory>>,
+}
+
+/// What is remembered of a run that is watched.
+#[derive(Default)]
+pub struct Memory {
+    seen: BTreeSet<String>,
+    lineage: Option<Lineage>,
+}
+
+/// Why a run stops for now. What it is is in its rows.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// AWS or the state table can't be reached; later they may.
+    #[error("{0}")]
+    Unreached(#[source] CloudError),
+    /// Another worker has the run.
+    #[error("another worker has the run")]
+    Taken,
+    /// Somebody changed what the run is about to change, or the catalogue does not know it.
+    #[error("{0}")]
+    Unsure(String),
+}
+
+impl From<CloudError> for Halt {
+    fn from(error: CloudError) -> Self {
+        Self::Unreached(error)
+    }
+}
+
+impl From<ChangeError> for Halt {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Unreached(error) => Self::Unreached(error),
+            other => Self::Unsure(other.to_string()),
+        }
+    }
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Handled {
+    /// Runs were opened or found, and are where they rest.
+    Runs(Vec<String>),
+    /// No runbook answers the finding.
+    NoRunbook,
+    /// The archive does not bear it out, or its rule has changed; said to whom it concerns.
+    Doubted(String),
+    /// It is no finding.
+    NotAFinding(HintError),
+}
+
+/// A run is another worker's for so long after its last sign of life.
+const DRIVE_MS: i64 = 30_000;
+
+/// So many phases and steps a run passes at most in one go; beyond lies a mistake of ours.
+const MOVES_MAX: usize = 10_000;
+
+impl Responder {
+    /// All that happens to a message before it may be deleted. `Err`: nothing is lost, let it come again.
+    pub async fn respond(&self, message: &Message) -> Result<Handled, Halt> {
+        let hint = match Hint::of(message) {
+            Ok(hint) => hint,
+            Err(error) => return Ok(Handled::NotAFinding(error)),
+        };
+        let confirmed = match self.archive.confirm(&hint).await {
+            Ok(confirmed) => confirmed,
+            Err(Doubt::Unread(error)) => return Err(Halt::Unreached(error)),
+            Err(doubt) => {
+                self.doubted(&hint, &doubt).await?;
+                return Ok(Handled::Doubted(doubt.to_string()));
+            }
+        };
+        let runs = self.open(Case::of(confirmed), hint.is_live).await?;
+        if runs.is_empty() {
+            return Ok(Handled::NoRunbook);
+        }
+        for run in &runs {
+            self.advance(run).await?;
+        }
+        Ok(Handled::Runs(runs))
+    }
+
+    /// Lets every run that is not at its end go on; gives how many there are. One that can't be is tried again at the next
+    /// sweep, and holds up no other.
+    pub async fn sweep(&self) -> Result<usize, Halt> {
+        self.deliver_held_back().await?;
+        let open = rows::all::<String>(&*self.table, OPEN).await?;
+        for (id, _) in &open {
+            match self.advance(id).await {
+                Ok(()) | Err(Halt::Taken) => {}
+                Err(error) => tracing::warn!(run = id, %error, "a run does not go on for now"),
+            }
+        }
+        Ok(open.len())
+    }
+
+    /// Opens the run of a finding: of the root of its credential's lineage first, then of the finding's own caller.
+    async fn open(&self, case: Case, is_live: bool) -> Result<Vec<String>, Halt> {
+        let mut opened = Vec::new();
+        for case in self.with_parents(case).await? {
+            let context = case.context("", self.clock.now_ms(), &Value::Object(Map::new()));
+            let Some(runbook) = choose(&self.runbooks, &context) else { continue };
+            opened.push(self.open_run(&case, runbook, is_live, None).await?.id);
+        }
+        opened.dedup();
+        Ok(opened)
+    }
+
+    /// Writes a run, unless it is there already.
+    pub(crate) async fn open_run(
+        &self,
+        case: &Case,
+        runbook: &Runbook,
+        is_live: bool,
+        parent: Option<&Run>,
+    ) -> Result<Run, Halt> {
+        let target = case.held();
+        let id = Run::id_of(case.text("uid"), &target, &runbook.id, runbook.version);
+        if let Some(there) = rows::load::<Run>(&*self.table, &Run::key(&id)).await? {
+            return Ok(there.value);
+        }
+        let time: jiff::Timestamp = case.text("time").parse().unwrap_or_default();
+        let run = Run {
+            id: id.clone(),
+            finding: case.text("uid").to_owned(),
+            title: case.text("title").to_owned(),
+            level: case.text("severity").to_owned(),
+            rule: case.text("rule").to_owned(),
+            runbook: runbook.id.clone(),
+            version: runbook.version,
+            hash: runbook.hash.clone(),
+            account: case.account(),
+            region: case.text("region").to_owned(),
+            target,
+            is_live,
+            event_ms: time.as_millisecond(),
+            started_ms: self.clock.now_ms(),
+            parameters: BTreeMap::new(),
+            mode: String::new(),
+            phase: Phase::Proposed,
+            cursor: None,
+            outputs: BTreeMap::new(),
+            plan: Vec::new(),
+            reasons: Vec::new(),
+            acted_ms: None,
+            until_ms: None,
+            reasserted: 0,
+            stream_proof: None,
+            successes: Vec::new(),
+            parent: parent.map(|run| run.id.clone()),
+        };
+        let table = &*self.table;
+        // The finding and the list of open runs first: a run that is there has both.
+        let kept = Finding {
+            finding: case.confirmed.finding.clone(),
+            record: case.confirmed.record.clone(),
+            link: case.link.clone(),
+        };
+        rows::create(table, &RowKey::new(partition(&id), "finding"), &kept).await?;
+        rows::create(table, &RowKey::new(OPEN, id.clone()), &run.finding).await?;
+        if !rows::create(table, &Run::key(&id), &run).await? {
+            let theirs = rows::load::<Run>(table, &Run::key(&id)).await?;
+            return theirs.map(|kept| kept.value).ok_or(Halt::Taken);
+        }
+        self.note(&run, "run", "proposed").await?;
+        Ok(run)
+    }
+
+    /// Takes a run from phase to phase until it rests or ends.
+    pub async fn advance(&self, id: &str) -> Result<(), Halt> {
+        let Some(mut kept) = rows::load::<Run>(&*self.table, &Run::key(id)).await? else {
+            return Ok(());
+        };
+        let Some(case) = self.case(id).await? else { return Ok(()) };
+        for _ in 0..MOVES_MAX {
+            if kept.value.phase.is_final() {
+                return self.close(&kept.value).await;
+            }
+            self.drive(id).await?;
+            let before = kept.value.clone();
+            let run = &mut kept.value;
+            match self.runbook(run) {
+                Some(runbook) => self.once(run, runbook, &case).await?,
+                None => self.without_runbook(run).await?,
+            }
+            if *run == before {
+                break;
+            }
+            let changed = run.phase != before.phase;
+            if !rows::store(&*self.table, &Run::key(id), &mut kept).await? {
+                return Err(Halt::Taken);
+            }
+            if changed {
+                self.enter_phase(&kept.value).await?;
+            }
+        }
+        holds::give_back(&*self.table, &format!("drive/{id}"), &self.worker).await?;
+        Ok(())
+    }
+
+    /// What is next in the phase the run is in. A phase that has nothing to do leaves the run as it is.
+    async fn once(&self, run: &mut Run, runbook: &Runbook, case: &Case) -> Result<(), Halt> {
+        match run.phase {
+            Phase::Proposed => self.decide(run, runbook, case).await,
+            Phase::AwaitingApproval => self.hear(run, runbook).await,
+            Phase::Running => self.step(run, runbook, case).await,
+            Phase::Verifying => match self.judged(run).await? {
+                true => Ok(()),
+                false => self.look(run, runbook, case).await,
+            },
+            Phase::Contained => self.rest(run, runbook).await,
+            Phase::Undoing => self.undo(run, runbook).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Binds the parameters, plans, and asks the guards.
+    async fn decide(&self, run: &mut Run, runbook: &Runbook, case: &Case) -> Result<(), Halt> {
+        let context = case.context(&run.id, run.started_ms, &Value::Object(Map::new()));
+        let planned = fill::bind(runbook, &context).and_then(|parameters| {
+            run.parameters = parameters;
+            plan::changes(runbook, &self.values(run))
+        });
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err(refusal) => return self.refuse(run, &refusal).await,
+        };
+        run.plan = planned.iter().map(|(step, call)| format!("{step}: {}", plan::line(call))).collect();
+        let ruling = self.judge(run, runbook, case, &planned).await?;
+        run.reasons.extend(ruling.reasons.iter().cloned());
+        if let Some(refusal) = &ruling.refusal {
+            return self.refuse(run, refusal).await;
+        }
+        run.mode = mode_name(ruling.mode).to_owned();
+        match ruling.mode {
+            Mode::Observe => run.phase = Phase::Observed,
+            Mode::DryRun => {
+                self.plan_states(run, &planned).await;
+                run.phase = Phase::Planned;
+            }
+            Mode::Approve => {
+                self.await_approval(run, runbook).await?;
+                if ruling.pages {
+                    self.page(run, "budget").await?;
+                }
+            }
+            Mode::Auto => run.phase = Phase::Running,
+        }
+        Ok(())
+    }
+
+    /// A dry run reads what it would change, and says what each call would meet.
+    async fn plan_states(&self, run: &mut Run, planned: &[(String, Call)]) {
+        for (step, call) in planned {
+            let Ok(api) = crate::change::known(call) else { continue };
+            let text = match self.state(run, api, call).await {
+                Ok(state) if api.is_achieved(call, &state) => "is so already".to_owned(),
+                Ok(state) => {
+                    let shown: String = state.to_string().chars().take(200).collect();
+                    format!("is {shown} now")
+                }
+                Err(error) => format!("can't be read: {error}"),
+            };
+            run.plan.push(format!("{step}: {text}"));
+        }
+    }
+
+    async fn refuse(
+        &self,
+        run: &mut Run,
+        refusal: &trailloop_runbook::Refusal,
+    ) -> Result<(), Halt> {
+        run.reasons.push(refusal.to_string());
+        run.phase = Phase::Refused;
+        self.note(run, "guards", &format!("refused by {refusal}")).await
+    }
+
+    /// The runbook of a run, if it is the one that the run began with.
+    fn runbook(&self, run: &Run) -> Option<&Runbook> {
+        self.runbooks.iter().find(|one| one.id == run.runbook && one.hash == run.hash)
+    }
+
+    /// A runbook that was changed while its run was under way is no longer what was agreed to.
+    async fn without_runbook(&self, run: &mut Run) -> Result<(), Halt> {
+        run.reasons.push(format!("{} is gone or was changed", run.runbook_name()));
+        run.phase = Phase::Failed;
+        self.note(run, "run", "failed: its runbook is gone or was changed").await
+    }
+
+    /// A run that is at its end is no longer listed, and its target is free.
+    async fn close(&self, run: &Run) -> Result<(), Halt> {
+        let key = RowKey::new(OPEN, run.id.clone());
+        if let Some(row) = self.table.get(&key).await? {
+            self.table.delete(&key, row.version).await?;
+        }
+        holds::give_back(&*self.table, &run.target, &run.id).await?;
+        holds::give_back(&*self.table, &format!("drive/{}", run.id), &self.worker).await?;
+        self.forget(&run.id);
+        Ok(())
+    }
+
+    /// Says that this worker has the run, or finds that another has.
+    pub(crate) async fn drive(&self, id: &str) -> Result<(), Halt> {
+        let now_ms = self.clock.now_ms();
+        let times = (now_ms, now_ms + DRIVE_MS);
+        let holder =
+            holds::take(&*self.table, &format!("drive/{id}"), &self.worker, times).await?;
+        if holder == self.worker { Ok(()) } else { Err(Halt::Taken) }
+    }
+
+    /// The finding of a run, as it was confirmed.
+    pub(crate) async fn case(&self, id: &str) -> Result<Option<Case>, Halt> {
+        let key = RowKey::new(partition(id), "finding");
+        let kept = rows::load::<Finding>(&*self.table, &key).await?;
+        Ok(kept.map(|Kept { value: Finding { finding, record, link }, .. }| {
+            Case::linked(Confirmed { finding, record }, link)
+        }))
+    }
+
+    /// The changing steps of a run that have begun, in order.
+    pub(crate) async fn changes_of(&self, run: &Run) -> Result<Vec<(String, Kept<Change>)>, Halt> {
+        let all = rows::all::<Value>(&*self.table, &partition(&run.id)).await?;
+        let mut changes = Vec::new();
+        for (sort, kept) in all {
+            if !sort.starts_with("step/") {
+                continue;
+            }
+            let Ok(value) = serde_json::from_value(kept.value) else { continue };
+            changes.push((sort, Kept { value, version: kept.version }));
+        }
+        Ok(changes)
+    }
+
+    /// What was said to the run's plan.
+    pub(crate) async fn agreed(&self, run: &Run) -> Result<Vec<Approval>, Halt> {
+        Ok(crate::voices::said(&*self.table, run).await?)
+    }
+
+    /// Who we are, for what is never acted on.
+    pub(crate) fn ours(&self) -> Ours {
+        Ours {
+            responder_role: self.settings.responder_role.clone(),
+            break_glass: self.settings.protected.clone(),
+            management_account: self.settings.management_account.clone(),
+        }
+    }
+
+    /// A line of the ledger.
+    pub(crate) async fn enter(
+        &self,
+        run: &Run,
+        step: &str,
+        api: &str,
+        inputs: &Map<String, Value>,
+        request_id: Option<&str>,
+        result: &str,
+    ) -> Result<(), CloudError> {
+        let entry = Entry {
+            run: run.id.clone(),
+            finding: run.finding.clone(),
+            runbook: run.runbook_name(),
+            runbook_sha256: run.hash.clone(),
+            step: step.to_owned(),
+            api: api.to_owned(),
+            params: Value::Object(inputs.clone()),
+            aws_request_id: request_id.map(str::to_owned),
+            result: result.to_owned(),
+            actor: self.worker.clone(),
+        };
+        Ledger::new(&*self.table).append(&entry, self.clock.now_ms()).await
+    }
+
+    /// A line of the ledger that is about no call.
+    pub(crate) async fn note(&self, run: &Run, step: &str, result: &str) -> Result<(), Halt> {
+        Ok(self.enter(run, step, "", &Map::new(), None, result).await?)
+    }
+
+    /// The ledger's line of a new phase, and whoever is to be told.
+    async fn enter_phase(&self, run: &Run) -> Result<(), Halt> {
+        self.note(run, "run", run.phase.name()).await?;
+        self.tell(run, run.phase.name()).await
+    }
+
+    /// Keeps that a request was ours.
+    pub(crate) async fn know_request(&self, run: &Run, request: &str) -> Result<(), CloudError> {
+        rows::create(&*self.table, &RowKey::new("request", request), &run.id).await?;
+        Ok(())
+    }
+
+    /// Whether a request was ours.
+    pub(crate) async fn knows_request(&self, request: &str) -> Result<bool, CloudError> {
+        Ok(self.table.get(&RowKey::new("request", request)).await?.is_some())
+    }
+
+    fn remembered<T>(&self, id: &str, with: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        with(memory.entry(id.to_owned()).or_default())
+    }
+
+    pub(crate) fn has_seen(&self, id: &str, key: &str) -> bool {
+        self.remembered(id, |memory| memory.seen.contains(key))
+    }
+
+    pub(crate) fn have_seen(&self, id: &str, keys: BTreeSet<String>) {
+        self.remembered(id, |memory| memory.seen.extend(keys));
+    }
+
+    pub(crate) fn with_lineage<T>(&self, id: &str, with: impl FnOnce(&mut Lineage) -> T) -> T {
+        self.remembered(id, |memory| with(memory.lineage.get_or_insert_with(Lineage::new)))
+    }
+
+    pub(crate) fn knows_lineage(&self, id: &str) -> bool {
+        self.remembered(id, |memory| memory.lineage.is_some())
+    }
+
+    fn forget(&self, id: &str) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// The level of a run's finding.
+    pub(crate) fn level_of(run: &Run) -> Level {
+        Level::parse(&run.level).unwrap_or(Level::Medium)
+    }
+}
+
+/// The finding of a run as it is kept.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Finding {
+    finding: Value,
+    record: Value,
+    /// The record that gave the credential, if the run is of who stands behind the finding's caller.
+    link: Option<Value>,
+}
+
+/// The name of a mode, as in runbooks.
+#[must_use]
+pub fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Observe => "observe",
+        Mode::DryRun => "dry_run",
+        Mode::Approve => "approve",
+        Mode::Auto => "auto",
+    }
+}

@@ -1,0 +1,151 @@
+//! The service: findings from the action queue, and open runs looked at again and again, until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use trailloop_cloud::{CloudError, Message, Outgoing, Queue};
+
+use crate::responder::{Halt, Handled, Responder};
+
+/// The queues of the service.
+#[derive(Clone)]
+pub struct Queues {
+    /// Findings.
+    pub actions: Arc<dyn Queue>,
+    /// Where messages go that are no findings. Without it they are let go until the queue's own redrive policy moves them.
+    pub dead_letters: Option<Arc<dyn Queue>>,
+}
+
+/// Messages handled at once.
+const MESSAGES_IN_FLIGHT_MAX: usize = 16;
+
+/// How long a message is ours: longer than the steps of a run take. A run that waits for people or for time does not hold its
+/// message.
+const VISIBILITY: Duration = Duration::from_secs(300);
+
+/// How long a receive waits for the first message.
+const RECEIVE_WAIT: Duration = Duration::from_secs(2);
+
+/// Runs until `stop`, and then finishes what is begun.
+pub async fn serve(responder: Arc<Responder>, queues: Queues, stop: CancellationToken) {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(sweep(Arc::clone(&responder), stop.clone()));
+    tasks.spawn(receive(responder, queues, stop.clone()));
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a part of the service failed; going down");
+            stop.cancel();
+        }
+    }
+}
+
+async fn sweep(responder: Arc<Responder>, stop: CancellationToken) {
+    loop {
+        if let Err(error) = responder.sweep().await {
+            tracing::warn!(%error, "the open runs can't be looked at for now");
+        }
+        let pause = tokio::time::sleep(responder.settings.tick);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = pause => {}
+        }
+    }
+}
+
+async fn receive(responder: Arc<Responder>, queues: Queues, stop: CancellationToken) {
+    let mut handling = JoinSet::new();
+    while !stop.is_cancelled() {
+        let room = MESSAGES_IN_FLIGHT_MAX - handling.len();
+        if room == 0 {
+            watch(handling.join_next().await);
+            continue;
+        }
+        match queues.actions.receive(room.min(10), RECEIVE_WAIT, VISIBILITY).await {
+            Ok(messages) => {
+                for message in messages {
+                    handling.spawn(handle(Arc::clone(&responder), queues.clone(), message));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the action queue can't be read for now");
+                tokio::time::sleep(RECEIVE_WAIT).await;
+            }
+        }
+        while let Some(ended) = handling.try_join_next() {
+            watch(Some(ended));
+        }
+    }
+    while let Some(ended) = handling.join_next().await {
+        watch(Some(ended));
+    }
+}
+
+/// A message whose handling panicked was not deleted and comes again.
+fn watch(ended: Option<Result<(), tokio::task::JoinError>>) {
+    if let Some(Err(error)) = ended {
+        tracing::error!(%error, "a message could not be handled; it comes again");
+    }
+}
+
+/// Handles a message. It is deleted when its runs are written, and last.
+pub async fn handle(responder: Arc<Responder>, queues: Queues, message: Message) {
+    let handled = match responder.respond(&message).await {
+        Ok(handled) => handled,
+        Err(Halt::Taken) => {
+            tracing::debug!(message = %message.id, "another worker has its run; it comes again");
+            return;
+        }
+        Err(error) => {
+            tracing::warn!(message = %message.id, %error, "let go for now; it comes again");
+            return;
+        }
+    };
+    tracing::info!(message = %message.id, ?handled, "handled");
+    if let Handled::NotAFinding(error) = &handled {
+        match park(&queues, &message, &error.to_string()).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(message = %message.id, %error, "can't be parked for now");
+                return;
+            }
+        }
+    }
+    acknowledge(&*queues.actions, &message).await;
+}
+
+/// Sends a message that is no finding to the dead letters; `false` if there are none.
+async fn park(queues: &Queues, message: &Message, reason: &str) -> Result<bool, CloudError> {
+    let Some(dead_letters) = &queues.dead_letters else {
+        tracing::warn!(message = %message.id, reason, "no finding, and there is no dead-letter queue");
+        return Ok(false);
+    };
+    let mut attributes = message.attributes.clone();
+    attributes.retain(|name, _| name.starts_with("trailloop-"));
+    attributes.insert("trailloop-reason".to_owned(), "not_a_finding".to_owned());
+    let outgoing = Outgoing {
+        body: message.body.clone(),
+        group: Some("none".to_owned()),
+        deduplication: Some(message.id.clone()),
+        attributes,
+    };
+    for sent in dead_letters.send(&[outgoing]).await? {
+        sent?;
+    }
+    Ok(true)
+}
+
+/// The only place that deletes a message of the action queue, and the last thing done to it.
+async fn acknowledge(queue: &dyn Queue, message: &Message) {
+    let deleted = queue.delete(std::slice::from_ref(&message.receipt)).await;
+    let refused = match deleted {
+        Ok(each) => each.into_iter().find_map(Result::err),
+        Err(error) => Some(error),
+    };
+    if let Some(error) = refused {
+        tracing::warn!(message = %message.id, %error, "not deleted; it comes again and finds its runs");
+    }
+}

@@ -1,0 +1,142 @@
+//! The way back: the inverse of each change, in reverse order, each only if the state is the one we left.
+
+use serde_json::Value;
+use trailloop_runbook::document::{Runbook, Undo};
+use trailloop_runbook::Call;
+
+use crate::change::{Change, Standing, known};
+use crate::responder::{Halt, Responder};
+use crate::rows::{self, Kept};
+use crate::run::{Phase, Run, partition};
+
+/// A change that is to be taken back, its row, and the calls that do it.
+struct Inverse {
+    sort: String,
+    row: Kept<Change>,
+    calls: Vec<Call>,
+}
+
+impl Responder {
+    /// Takes back what the run changed. Everything is compared before anything is touched: where somebody changed what we had
+    /// changed, nothing is undone, and what differs is said.
+    pub(crate) async fn undo(&self, run: &mut Run, runbook: &Runbook) -> Result<(), Halt> {
+        let mut inverses = Vec::new();
+        let mut differs = Vec::new();
+        for (sort, row) in self.changes_of(run).await?.into_iter().rev() {
+            let stays = matches!(runbook.undo.get(&row.value.step), None | Some(Undo::None(_)));
+            if row.value.standing != Standing::Done || stays {
+                continue;
+            }
+            let call = row.value.call();
+            let state = self.state(run, known(&call).map_err(Halt::from)?, &call).await?;
+            if state == row.value.before {
+                // Somebody did it for us, or we did before we could say so.
+                self.undone(run, &sort, row).await?;
+            } else if state == row.value.after {
+                match self.inverse(run, runbook, &row.value) {
+                    Ok(Some(calls)) => inverses.push(Inverse { sort, row, calls }),
+                    Ok(None) => {}
+                    Err(reason) => differs.push(format!("{}: {reason}", row.value.step)),
+                }
+            } else {
+                differs.push(difference(&row.value, &state));
+            }
+        }
+        if !differs.is_empty() {
+            run.reasons.extend(differs.iter().map(|text| format!("undo: {text}")));
+            self.note(run, "undo", &format!("refused: {}", differs.join("; "))).await?;
+            run.phase = Phase::UndoRefused;
+            return Ok(());
+        }
+        for inverse in inverses {
+            if let Err(reason) = self.take_back(run, inverse).await? {
+                run.reasons.push(format!("undo: {reason}"));
+                run.phase = Phase::UndoRefused;
+                return Ok(());
+            }
+        }
+        run.phase = Phase::Undone;
+        Ok(())
+    }
+
+    /// The calls that take a change back; none if the runbook says that it stays.
+    fn inverse(
+        &self,
+        run: &Run,
+        runbook: &Runbook,
+        change: &Change,
+    ) -> Result<Option<Vec<Call>>, String> {
+        let restored = || {
+            let call = change.call();
+            let api = known(&call).map_err(|error| error.to_string())?;
+            let calls = api.restore(&call, &change.before);
+            calls.map(Some).ok_or_else(|| "no call restores the state before".to_owned())
+        };
+        match runbook.undo.get(&change.step) {
+            None | Some(Undo::None(_)) => Ok(None),
+            Some(Undo::Restore) => restored(),
+            // A call that was written for what was absent before would lose what was not.
+            Some(Undo::Call(_)) if !change.before.is_null() && restored().is_ok() => restored(),
+            Some(Undo::Call(template)) => {
+                let call = template.fill(&self.values(run)).map_err(|error| error.to_string())?;
+                Ok(Some(vec![call]))
+            }
+        }
+    }
+
+    /// Makes the inverse calls of a change, and looks whether the state is what it was, to the byte.
+    async fn take_back(&self, run: &Run, inverse: Inverse) -> Result<Result<(), String>, Halt> {
+        let Inverse { sort, row, calls } = inverse;
+        let call = row.value.call();
+        let api = known(&call).map_err(Halt::from)?;
+        for back in &calls {
+            self.enter(run, &row.value.step, &back.name(), &back.inputs, None, "undoing").await?;
+            match self.actions.call(&self.session(run, back), back).await {
+                Ok(answer) => {
+                    if let Some(request) = &answer.request_id {
+                        self.know_request(run, request).await?;
+                    }
+                }
+                Err(error) if error.kind() == trailloop_cloud::CloudErrorKind::NotFound => {}
+                // Nothing is known of a lost answer: the next look tells.
+                Err(error) if error.is_transient() => return Err(Halt::Unreached(error)),
+                Err(error) => return Ok(Err(format!("{}: {error}", row.value.step))),
+            }
+        }
+        for look in 1..=5 {
+            let state = self.state(run, api, &call).await?;
+            if state == row.value.before {
+                self.undone(run, &sort, row).await?;
+                return Ok(Ok(()));
+            }
+            if look == 5 {
+                return Ok(Err(difference(&row.value, &state)));
+            }
+            self.pause(look).await;
+        }
+        Ok(Ok(()))
+    }
+
+    async fn undone(&self, run: &Run, sort: &str, mut row: Kept<Change>) -> Result<(), Halt> {
+        row.value.standing = Standing::Undone;
+        let (step, call) = (row.value.step.clone(), row.value.call());
+        self.enter(run, &step, &call.name(), &call.inputs, None, "undone").await?;
+        let key = trailloop_cloud::RowKey::new(partition(&run.id), sort);
+        rows::store(&*self.table, &key, &mut row).await?;
+        Ok(())
+    }
+}
+
+/// What differs between the state we left and the one there is, for a person.
+fn difference(change: &Change, state: &Value) -> String {
+    let shown = |value: &Value| {
+        let text: String = value.to_string().chars().take(400).collect();
+        text
+    };
+    format!(
+        "{} left {} and now it is {}; look at it and undo by hand",
+        change.step,
+        shown(&change.after),
+        shown(state)
+    )
+}

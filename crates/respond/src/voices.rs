@@ -1,0 +1,141 @@
+//! What people say: approvals of runs, and verdicts on findings. Each is a row of its own that nobody overwrites.
+
+use serde::{Deserialize, Serialize};
+use trailloop_cloud::{CloudError, RowKey, Table};
+
+use crate::rows;
+use crate::run::{Run, partition};
+
+/// What somebody said to the plan of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: String,
+    /// Whether they agree.
+    pub agrees: bool,
+    /// The hash of the runbook they saw.
+    pub runbook_hash: String,
+    /// The hash of the parameters they saw.
+    pub parameters_hash: String,
+    /// When, in milliseconds of Unix time.
+    pub at_ms: i64,
+}
+
+/// Keeps what somebody said; `false` if they have spoken before.
+pub async fn say(table: &dyn Table, run: &str, approval: &Approval) -> Result<bool, CloudError> {
+    let key = RowKey::new(format!("{}/approvals", partition(run)), approval.by.clone());
+    rows::create(table, &key, approval).await
+}
+
+/// What was said to this very plan; what was said to another counts for nothing.
+pub async fn said(table: &dyn Table, run: &Run) -> Result<Vec<Approval>, CloudError> {
+    let all = rows::all::<Approval>(table, &format!("{}/approvals", partition(&run.id))).await?;
+    let parameters = run.parameters_hash();
+    let of_this = |said: &Approval| {
+        said.runbook_hash == run.hash && said.parameters_hash == parameters
+    };
+    Ok(all.into_iter().map(|(_, row)| row.value).filter(of_this).collect())
+}
+
+/// What a finding was judged to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// Malicious.
+    TruePositive,
+    /// The rule is right, and what happened is legitimate.
+    BenignPositive,
+    /// The rule or its data is wrong.
+    FalsePositive,
+    /// An exercise.
+    Test,
+    /// The same incident as another.
+    Duplicate,
+    /// Nobody can tell.
+    Inconclusive,
+}
+
+impl Judgement {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::TruePositive,
+        Self::BenignPositive,
+        Self::FalsePositive,
+        Self::Test,
+        Self::Duplicate,
+        Self::Inconclusive,
+    ];
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TruePositive => "true_positive",
+            Self::BenignPositive => "benign_positive",
+            Self::FalsePositive => "false_positive",
+            Self::Test => "test",
+            Self::Duplicate => "duplicate",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// The judgement of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|judgement| judgement.name() == name)
+    }
+
+    /// Whether what was done about the finding was wrong and is undone.
+    #[must_use]
+    pub fn undoes(self) -> bool {
+        matches!(self, Self::BenignPositive | Self::FalsePositive)
+    }
+}
+
+/// Why a finding was judged so; the choices follow from what tuning can do about each.
+pub const REASONS: [&str; 12] = [
+    "approved_change",
+    "automation",
+    "vendor",
+    "admin_maintenance",
+    "user_confirmed",
+    "wrong_logic",
+    "bad_data",
+    "threshold_low",
+    "duplicate_rule",
+    "test",
+    "malicious",
+    "unclear",
+];
+
+/// A verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The finding.
+    pub finding: String,
+    /// What it is.
+    pub judgement: Judgement,
+    /// Why, of [`REASONS`].
+    pub reason: String,
+    /// Who says so.
+    pub by: String,
+    /// When, in milliseconds of Unix time.
+    pub at_ms: i64,
+}
+
+/// The partition of a finding's verdicts.
+fn verdicts_of(finding: &str) -> String {
+    format!("verdict/{finding}")
+}
+
+/// Adds a verdict to the finding's history; `false` if the same person said something in the same millisecond.
+pub async fn judge(table: &dyn Table, verdict: &Verdict) -> Result<bool, CloudError> {
+    let sort = format!("{:020}-{}", verdict.at_ms, verdict.by);
+    rows::create(table, &RowKey::new(verdicts_of(&verdict.finding), sort), verdict).await
+}
+
+/// The history of a finding's verdicts, oldest first.
+pub async fn verdicts(table: &dyn Table, finding: &str) -> Result<Vec<Verdict>, CloudError> {
+    let all = rows::all::<Verdict>(table, &verdicts_of(finding)).await?;
+    Ok(all.into_iter().map(|(_, row)| row.value).collect())
+}
