@@ -9,6 +9,7 @@ mod failure;
 mod organization;
 mod queue;
 mod store;
+mod table;
 
 use std::time::Duration;
 
@@ -18,16 +19,20 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
-pub(crate) use self::failure::from_sdk;
+pub(crate) use self::failure::{chain, classify, from_sdk};
 pub use self::organization::{MemberAccount, Organization};
 pub use self::queue::AwsQueue;
 pub use self::store::AwsStore;
+pub use self::table::AwsTable;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// How long a server may stay silent before its answer begins: a long poll of 20 s, and then some.
 const FIRST_BYTE: Duration = Duration::from_secs(35);
+
+/// How long a table may stay silent: nothing of it takes long, and a run waits for it.
+const ROW: Duration = Duration::from_secs(10);
 
 /// How long a body may stand still before the read is given up as transient.
 const STALL: Duration = Duration::from_secs(20);
@@ -93,6 +98,11 @@ impl Aws {
         AwsStore::new(self.s3(), self.stall)
     }
 
+    /// The table of DynamoDB with this name, whose keys are the strings `pk` and `sk`.
+    pub fn table(&self, name: impl Into<String>) -> AwsTable {
+        AwsTable::new(self.dynamodb(), name.into())
+    }
+
     /// The organization that the credentials' account may look at.
     pub fn organization(&self) -> Organization {
         Organization::new(self.organizations())
@@ -114,6 +124,14 @@ impl Aws {
     /// The region that requests are signed for, if one is known.
     pub fn region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ROW);
+        let config = aws_sdk_dynamodb::config::Builder::from(&self.config)
+            .timeout_config(timeouts.build())
+            .build();
+        aws_sdk_dynamodb::Client::from_conf(config)
     }
 
     pub(crate) fn organizations(&self) -> aws_sdk_organizations::Client {

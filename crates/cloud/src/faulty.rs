@@ -1,4 +1,4 @@
-//! Queues and stores that break on purpose, around any other kind.
+//! Queues and stores that break on purpose, around any other kind. The table that does is in `table/faulty.rs`.
 //!
 //! A [`FaultPlan`] says which calls fail, as a list of faults or as rates drawn from a seed. Each
 //! entry of a batch is a call of its own. Calls are numbered per operation, and what happens to call
@@ -38,12 +38,33 @@ pub enum Operation {
     List,
     /// [`Store::get`].
     Get,
+    /// [`crate::Table::get`].
+    GetRow,
+    /// [`crate::Table::put`].
+    PutRow,
+    /// [`crate::Table::delete`].
+    DeleteRow,
+    /// [`crate::Table::list`].
+    ListRows,
+    /// [`crate::Notifier::post`].
+    Post,
 }
 
 impl Operation {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Receive, Self::Extend, Self::Delete, Self::Send, Self::List, Self::Get];
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Receive,
+        Self::Extend,
+        Self::Delete,
+        Self::Send,
+        Self::List,
+        Self::Get,
+        Self::GetRow,
+        Self::PutRow,
+        Self::DeleteRow,
+        Self::ListRows,
+        Self::Post,
+    ];
 
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -53,6 +74,11 @@ impl Operation {
             Self::Send => "send",
             Self::List => "list",
             Self::Get => "get",
+            Self::GetRow => "get row",
+            Self::PutRow => "put row",
+            Self::DeleteRow => "delete row",
+            Self::ListRows => "list rows",
+            Self::Post => "post",
         }
     }
 }
@@ -168,6 +194,26 @@ impl FaultPlan {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What must happen before a call that is a whole: it waits for the delay of the call, fails, or gives the error that
+    /// takes the place of the answer once the call was done.
+    pub(crate) async fn before(
+        &self,
+        operation: Operation,
+        resource: &str,
+    ) -> Result<Option<CloudError>, CloudError> {
+        match self.next(operation).0 {
+            Some(Fault::Fails(kind)) => Err(injected(kind, operation, resource)),
+            Some(Fault::DoneButFails) => {
+                Ok(Some(injected(CloudErrorKind::Transient, operation, resource)))
+            }
+            Some(Fault::Delay(duration)) => {
+                tokio::time::sleep(duration).await;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The fault of the next call of an operation, and a number drawn for it.

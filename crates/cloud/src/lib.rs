@@ -11,6 +11,9 @@
 //! | faulty | [`FaultyQueue`] | [`FaultyStore`] | wraps any other kind and breaks it on purpose |
 //! | metered | [`MeteredQueue`] | [`MeteredStore`] | wraps any other kind and counts its requests |
 //!
+//! The state table ([`Table`]) has its kinds too: [`AwsTable`], [`LocalTable`], [`MemoryTable`] and [`FaultyTable`].
+//! Messages to people leave by [`HttpNotifier`], or stay in [`MemoryNotifier`].
+//!
 //! Only this crate names `aws-sdk-*` and `rusqlite`; what leaves it are plain values and
 //! [`CloudError`], which says what failed, on what, and whether trying again can help.
 
@@ -30,7 +33,9 @@ mod store;
 mod table;
 
 pub use actions::{Actions, Answer, Session};
-pub use aws::{Aws, AwsOptions, AwsQueue, AwsStore, MemberAccount, Organization, connect};
+pub use aws::{
+    Aws, AwsOptions, AwsQueue, AwsStore, AwsTable, MemberAccount, Organization, connect,
+};
 pub use clock::{Clock, ManualClock};
 pub use error::{CloudError, CloudErrorKind};
 pub use faulty::{Fault, FaultPlan, FaultRate, FaultyQueue, FaultyStore, Operation, ScriptedFault};
@@ -38,9 +43,12 @@ pub use folder::FolderStore;
 pub use local_queue::{DeadLetters, LocalQueue, LocalQueues};
 pub use memory::{MemoryQueue, MemoryStore};
 pub use metered::{Meter, MeteredQueue, MeteredStore};
-pub use notifier::{Notifier, Post};
+pub use notifier::{HttpNotifier, MemoryNotifier, Notifier, Post};
 pub use queue::{
     ATTRIBUTES_MAX, Message, Outgoing, Queue, Receipt, VISIBILITY_SECONDS_MAX, character_allowed,
 };
 pub use store::{LIST_PAGE_MAX, Listed, Object, ObjectRef, Page, Store};
-pub use table::{Expected, Row, RowKey, Table, VALUE_BYTES_MAX, Written};
+pub use table::{
+    Expected, FaultyTable, LocalTable, MemoryTable, PARTITION_BYTES_MAX, Row, RowKey,
+    SORT_BYTES_MAX, Table, VALUE_BYTES_MAX, Written,
+};

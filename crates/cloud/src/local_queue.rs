@@ -22,11 +22,9 @@ use async_trait::async_trait;
 use rusqlite::{Transaction, params};
 use tokio::sync::Notify;
 
-use self::commits::Commits;
-use self::tables::{
-    Extended, SCHEMA_VERSION, Take, connect, delete_one, extend_one, prepare, send_all,
-    sqlite_error,
-};
+pub(crate) use self::commits::Commits;
+use self::tables::{Extended, SCHEMA_VERSION, Take, delete_one, extend_one, prepare, send_all};
+pub(crate) use self::tables::{connect, sqlite_error};
 use crate::clock::{Clock, milliseconds};
 use crate::error::{CloudError, CloudErrorKind};
 use crate::memory::beyond_limit;

@@ -1,9 +1,14 @@
-//! Makes the buckets and queues that the rest of this crate reads, for tests and drills.
+//! Makes the buckets, queues and tables that the rest of this crate reads, for tests and drills.
 //!
 //! Nothing here runs in the service: what it does needs rights that a worker should not have.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use aws_sdk_dynamodb::client::Waiters;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
 use aws_sdk_organizations::types::Tag;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
@@ -15,6 +20,9 @@ use bytes::Bytes;
 
 use crate::aws::{Aws, from_sdk};
 use crate::error::{CloudError, CloudErrorKind};
+
+/// How long a new table may take until it can be used.
+const TABLE_READY: Duration = Duration::from_secs(120);
 
 /// Makes a bucket in the configured region. `Ok`: it exists and is ours.
 pub async fn create_bucket(aws: &Aws, bucket: &str) -> Result<(), CloudError> {
@@ -51,6 +59,32 @@ pub async fn put_object(
         .await
         .map_err(|failure| from_sdk("put", &format!("{bucket}/{key}"), &failure))?;
     Ok(answer.e_tag)
+}
+
+/// Makes a table with the keys that [`crate::AwsTable`] has, and waits until it can be used.
+pub async fn create_table(aws: &Aws, name: &str) -> Result<(), CloudError> {
+    let unbuilt = |failure: aws_sdk_dynamodb::error::BuildError| {
+        CloudError::new(CloudErrorKind::Invalid, "create table", name, failure.to_string())
+    };
+    let client = aws.dynamodb();
+    let mut request =
+        client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    for (key, role) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(key)
+            .attribute_type(ScalarAttributeType::S)
+            .build();
+        let element = KeySchemaElement::builder().attribute_name(key).key_type(role).build();
+        request = request
+            .attribute_definitions(attribute.map_err(unbuilt)?)
+            .key_schema(element.map_err(unbuilt)?);
+    }
+    request.send().await.map_err(|failure| from_sdk("create table", name, &failure))?;
+    let ready = client.wait_until_table_exists().table_name(name).wait(TABLE_READY).await;
+    ready.map_err(|failure| {
+        CloudError::new(CloudErrorKind::Transient, "create table", name, failure.to_string())
+    })?;
+    Ok(())
 }
 
 /// Makes a queue with these attributes (`VisibilityTimeout`, `RedrivePolicy`, `FifoQueue`, …) and

@@ -159,9 +159,20 @@ fn classify_code(code: &str, message: &str) -> Option<CloudErrorKind> {
                 Denied
             }
         }
-        _ => return None,
+        _ => return classify_table_code(code),
     };
     Some(kind)
+}
+
+/// The codes of DynamoDB beside those that all services have; their status is 400 whatever they mean.
+fn classify_table_code(code: &str) -> Option<CloudErrorKind> {
+    match code {
+        "ResourceNotFoundException" => Some(CloudErrorKind::NotFound),
+        "ProvisionedThroughputExceededException"
+        | "ReplicatedWriteConflictException"
+        | "TransactionConflictException" => Some(CloudErrorKind::Transient),
+        _ => None,
+    }
 }
 
 /// Of a request that got no answer: the SDK tells missing credentials from a broken line only in

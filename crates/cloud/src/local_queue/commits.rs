@@ -14,7 +14,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 /// The connection of a file, and the thread that commits on it. It ends with this.
-pub(super) struct Commits {
+pub(crate) struct Commits {
     connection: Arc<Mutex<Connection>>,
     jobs: Option<Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
@@ -57,17 +57,17 @@ where
 
 impl Commits {
     /// Starts the thread.
-    pub(super) fn new(connection: Connection) -> io::Result<Self> {
+    pub(crate) fn new(connection: Connection) -> io::Result<Self> {
         let connection = Arc::new(Mutex::new(connection));
         let (jobs, queue) = channel();
         let on = Arc::clone(&connection);
-        let thread = std::thread::Builder::new().name("local-queue".to_owned());
+        let thread = std::thread::Builder::new().name("local-commits".to_owned());
         let thread = thread.spawn(move || work_off(&on, &queue))?;
         Ok(Self { connection, jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// Runs work in the next transaction; answers when that is committed, and `None` if anything in it panicked.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Option<Result<T, Arc<rusqlite::Error>>> {
@@ -78,7 +78,7 @@ impl Commits {
     }
 
     /// The connection, between transactions, for a look that writes nothing.
-    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
         lock(&self.connection)
     }
 }

@@ -60,7 +60,7 @@ const SCHEMA: &str = "
 const DEDUPLICATION_INDEX: &str =
     "CREATE INDEX IF NOT EXISTS deduplication_accepted ON deduplication (queue, accepted_at_ms)";
 
-pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -88,7 +88,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(version)
 }
 
-pub(super) fn sqlite_error(
+pub(crate) fn sqlite_error(
     operation: &'static str,
     resource: &str,
     failure: &rusqlite::Error,
