@@ -293,7 +293,7 @@ fn service_linked_role(facts: &Facts<'_>) -> Found {
             partition: arn.map_or(nobody.partition.as_str(), |arn| arn.partition).to_owned(),
             account: arn.map(|arn| arn.account).filter(|one| names::is_account(one)).map(owned),
             principal_arn: facts.issuer["arn"].as_str().filter(|_| issuer.is_some()).map(owned),
-            role_name: name.filter(names::is_role_name).map(owned),
+            role_name: name.filter(|name| names::is_role_name(name)).map(owned),
             ..nobody
         })
     })
