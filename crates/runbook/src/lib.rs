@@ -17,4 +17,4 @@ pub mod target;
 
 pub use call::Call;
 pub use document::Runbook;
-pub use target::{Class, Refusal, Target};
+pub use target::{Class, Refusal, Target, resolve};

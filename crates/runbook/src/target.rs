@@ -1,8 +1,23 @@
 //! Whom to act on.
+//!
+//! [`resolve`] reads a record's caller by a table of shapes (`target/shape.rs`), in a fixed order, and is total: what it doesn't
+//! know, or what contradicts itself, becomes [`Class::Unknown`] with a reason. [`Target::identity_action`] names the smallest
+//! call that stops such a caller, or refuses; [`Target::forbids`] looks at a call that is about to be made and is the last to
+//! say no. Nothing of a record is believed by its form alone: names and ids have the characters and lengths that AWS documents
+//! (`target/names.rs`), ARNs are taken apart (`target/arn.rs`), and where a record says a thing twice, both have to agree.
+
+mod action;
+mod arn;
+pub(crate) mod names;
+mod shape;
 
 use std::fmt;
 
 use serde_json::{Value, json};
+
+pub use action::IdentityAction;
+pub use arn::{Arn, partition_of_region};
+pub use shape::resolve;
 
 /// What kind of caller a record shows, as far as it matters for what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,10 +118,16 @@ pub struct Target {
     pub instance_id: Option<String>,
     /// The Identity Center user's id or, without it, name.
     pub identity_center_user: Option<String>,
+    /// The identity store that the Identity Center user is of.
+    pub identity_store: Option<String>,
+    /// The permission set whose role it is.
+    pub permission_set: Option<String>,
     /// The service that called on the principal's behalf.
     pub invoked_by: Option<String>,
     /// Whether the session came from the console.
     pub from_console: bool,
+    /// Why the caller is not known, as a part of a sentence for a person.
+    pub reason: Option<String>,
 }
 
 impl Target {
@@ -126,8 +147,11 @@ impl Target {
             "access_key_id": self.access_key_id,
             "instance_id": self.instance_id,
             "identity_center_user": self.identity_center_user,
+            "identity_store": self.identity_store,
+            "permission_set": self.permission_set,
             "invoked_by": self.invoked_by,
             "from_console": self.from_console,
+            "reason": self.reason,
         })
     }
 }
