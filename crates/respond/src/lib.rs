@@ -1,1 +1,44 @@
 //! Finding in, runbook run, effect verified, undone if wrong.
+//!
+//! Read [`responder`] first: it is the spine. Around it, in the order in which a finding meets them: [`hint`] is what a message
+//! claims, [`confirm`] makes the finding again from the archive, `context` is what expressions see, `plan` and `guards` decide,
+//! `resting` waits for people, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
+//! `scan` prove it or call others, `undo` takes it back. [`run`] is what is kept of a run; [`rows`], [`holds`], [`budget`] and
+//! [`voices`] are the rows of the state table around it, [`ledger`] the chain that everything is written into. [`alert`],
+//! [`token`] and `tell` are how people hear of it and answer; [`evidence`] and [`ocsf`] are what others can check.
+//! [`service`] runs all of it.
+
+pub mod alert;
+pub mod budget;
+mod change;
+pub mod confirm;
+mod context;
+pub mod evidence;
+mod guards;
+pub mod hint;
+pub mod holds;
+pub mod ledger;
+pub mod ocsf;
+mod plan;
+pub mod responder;
+mod resting;
+pub mod rows;
+pub mod run;
+mod scan;
+pub mod service;
+mod settings;
+mod steps;
+mod switch;
+pub mod tell;
+mod time;
+pub mod token;
+mod undo;
+pub mod voices;
+mod watch;
+
+pub use change::{Change, Standing};
+pub use context::Case;
+pub use responder::{Handled, Halt, Responder};
+pub use run::{Phase, Run};
+pub use settings::Settings;
+pub use switch::Switch;

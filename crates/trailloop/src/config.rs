@@ -4,6 +4,7 @@
 //! with its place; unknown keys are refused, because a misspelt limit is no limit.
 
 mod keys;
+mod respond;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ use crate::UsageError;
 use crate::cli::LogFormat;
 use crate::config::keys::{KEYS, Key, Kind};
 use crate::rulefiles::RulePlace;
+
+pub(crate) use self::respond::{RespondConfig, StatePlace};
 
 /// The configuration, resolved: every value is present and in bounds.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub(crate) struct Config {
     pub(crate) service: ServiceLimits,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
+    pub(crate) respond: RespondConfig,
 }
 
 /// A value as it was written, and where.
@@ -59,12 +63,23 @@ enum Value {
     Unusable,
 }
 
+/// Which command reads the configuration: each demands other keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The stream service.
+    Run,
+    /// The runbook executor.
+    Respond,
+    /// What looks at the executor's state, or speaks to it.
+    State,
+}
+
 /// Reads a configuration file under the variables of the environment.
-pub(crate) fn load(path: &Path) -> anyhow::Result<Config> {
+pub(crate) fn load(path: &Path, purpose: Purpose) -> anyhow::Result<Config> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         UsageError(format!("failed to read the configuration {}: {error}", path.display()))
     })?;
-    parse(&path.display().to_string(), &text, &environment()).map_err(anyhow::Error::new)
+    parse(&path.display().to_string(), &text, &environment(), purpose).map_err(anyhow::Error::new)
 }
 
 /// The `TRAILLOOP_…` variables, without those of our tests.
@@ -80,6 +95,7 @@ fn parse(
     path: &str,
     text: &str,
     environment: &BTreeMap<String, String>,
+    purpose: Purpose,
 ) -> Result<Config, UsageError> {
     let mut problems = Vec::new();
     let mut written = BTreeMap::new();
@@ -99,7 +115,7 @@ fn parse(
             }
         }
     }
-    let mut reader = Reader { written: &written, problems: &mut problems, path };
+    let mut reader = Reader { written: &written, problems: &mut problems, path, purpose };
     let config = reader.config();
     reader.check(&config);
     if problems.is_empty() { Ok(config) } else { Err(UsageError(listed(path, &problems))) }
@@ -210,6 +226,7 @@ struct Reader<'a> {
     written: &'a BTreeMap<&'static str, Written>,
     problems: &'a mut Vec<String>,
     path: &'a str,
+    purpose: Purpose,
 }
 
 impl Reader<'_> {
@@ -232,8 +249,8 @@ impl Reader<'_> {
             drain: seconds(self.number("limits.drain_seconds")),
         };
         Config {
-            notifications: self.required("queues.notifications"),
-            actions: self.required("queues.actions"),
+            notifications: self.demanded("queues.notifications", &[Purpose::Run]),
+            actions: self.demanded("queues.actions", &[Purpose::Run, Purpose::Respond]),
             dead_letters: self.text("queues.dead_letters"),
             region: self.text("aws.region"),
             endpoint_url: self.text("aws.endpoint_url"),
@@ -254,6 +271,7 @@ impl Reader<'_> {
                 _ => LogFormat::Json,
             },
             log_level: self.text("log.level").unwrap_or_default(),
+            respond: self.respond_checked(),
         }
     }
 
@@ -271,8 +289,8 @@ impl Reader<'_> {
     /// What single values cannot tell.
     fn check(&mut self, config: &Config) {
         let queues = [
-            ("queues.notifications", Some(&config.notifications)),
-            ("queues.actions", Some(&config.actions)),
+            ("queues.notifications", Some(&config.notifications).filter(|url| !url.is_empty())),
+            ("queues.actions", Some(&config.actions).filter(|url| !url.is_empty())),
             ("queues.dead_letters", config.dead_letters.as_ref()),
         ];
         let named = || queues.iter().filter_map(|(name, url)| Some((*name, *url.as_ref()?)));
@@ -305,6 +323,24 @@ impl Reader<'_> {
             self.problems.push(format!("{place}: {name} must be {}", key.kind.wanted()));
         }
         Some(text.clone()).filter(|text| !text.is_empty())
+    }
+
+    /// The part of the responder, with what its commands demand.
+    fn respond_checked(&mut self) -> RespondConfig {
+        self.demanded("respond.state", &[Purpose::Respond, Purpose::State]);
+        let respond = self.respond();
+        if self.purpose == Purpose::Respond && respond.archive_buckets.is_empty() {
+            self.problems.push(format!(
+                "{}: respond.archive_buckets is missing; name the buckets that the trails write to",
+                self.path
+            ));
+        }
+        respond
+    }
+
+    /// The text of a key that these commands can't do without.
+    fn demanded(&mut self, name: &'static str, by: &[Purpose]) -> String {
+        if by.contains(&self.purpose) { self.required(name) } else { self.text(name).unwrap_or_default() }
     }
 
     fn required(&mut self, name: &'static str) -> String {
@@ -353,7 +389,7 @@ pub(crate) fn cores() -> usize {
 pub fn reference() -> String {
     let mut text = String::from(
         "# Configuration\n\nGenerated from the table in `crates/trailloop/src/config/keys.rs`; edit that.\n\n\
-         `trailloop run --config FILE` reads one TOML file. Each key may also be given as an environment variable, which\n\
+         `trailloop run` and `trailloop respond` read one TOML file, `--config FILE`. Each key may also be given as an environment variable, which\n\
          wins over the file. Unknown keys and variables are refused. `trailloop run --config FILE --check` reports every\n\
          problem at once and stops.\n",
     );
@@ -382,7 +418,7 @@ mod tests {
     fn problems(text: &str, environment: &[(&str, &str)]) -> String {
         let environment =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        match parse("t.toml", text, &environment.collect()) {
+        match parse("t.toml", text, &environment.collect(), Purpose::Run) {
             Ok(_) => "none".to_owned(),
             Err(UsageError(text)) => text,
         }
@@ -390,7 +426,7 @@ mod tests {
 
     #[test]
     fn defaults_are_in_bounds_and_the_least_file_is_enough() {
-        let config = parse("t.toml", GOOD, &BTreeMap::new()).unwrap();
+        let config = parse("t.toml", GOOD, &BTreeMap::new(), Purpose::Run).unwrap();
         assert_eq!(config.service.visibility, Duration::from_secs(60));
         assert_eq!(config.limits.block_bytes_max, Limits::default().block_bytes_max);
         assert_eq!(config.dead_letters, None);
@@ -402,7 +438,7 @@ mod tests {
         let environment = [("TRAILLOOP_LIMITS_WORKERS", "3"), ("TRAILLOOP_RULES_PATHS", "a,b")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let text = format!("{GOOD}[limits]\nworkers = 9\n");
-        let config = parse("t.toml", &text, &environment.into()).unwrap();
+        let config = parse("t.toml", &text, &environment.into(), Purpose::Run).unwrap();
         assert_eq!(config.workers, 3);
         assert_eq!(config.rules, ["a", "b"].map(|path| RulePlace::Path(path.into())));
     }

@@ -28,7 +28,7 @@ const STOPPING_MAX: Duration = Duration::from_secs(27);
 
 /// Runs the command.
 pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
-    let config = config::load(&arguments.config)?;
+    let config = config::load(&arguments.config, config::Purpose::Run)?;
     let format = global.log_format_asked().unwrap_or(config.log_format);
     logging::start(format, &config.log_level)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -201,6 +201,121 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "How long begun work may take to finish after SIGTERM, beyond the last receive. What does not finish is given back. Keep this plus `receive_wait_seconds` below the container's stop timeout (ECS: 30).",
     },
     Key {
+        name: "respond.state",
+        kind: Kind::Text,
+        doc: "Where `trailloop respond` keeps its state: `dynamodb:TABLE`, or the path of a SQLite file for one machine. Required by the commands that run or judge.",
+    },
+    Key {
+        name: "respond.mode",
+        kind: Kind::Choice(&["dry_run", "observe", "approve", "auto"]),
+        doc: "The most that any runbook may do by itself, whatever it asks for. `dry_run` reads and plans and changes nothing.",
+    },
+    Key {
+        name: "respond.first_day_auto",
+        kind: Kind::Flag,
+        doc: "Let narrow, reversible actions with a trigger that leaves no doubt (a trail was stopped) be automatic before anybody has judged a rule's findings. Only with `mode = \"auto\"`.",
+    },
+    Key {
+        name: "respond.kill_switch",
+        kind: Kind::Text,
+        doc: "A file, or `ssm:/NAME`, that holds `off`, `dry-run`, `approve` or `auto`; read again before each change. One that can't be read, or holds another word, allows planning alone.",
+    },
+    Key {
+        name: "respond.archive_buckets",
+        kind: Kind::List,
+        doc: "The buckets that the trails write to. A finding whose record lies in no such bucket is a forgery. Required by `trailloop respond`.",
+    },
+    Key {
+        name: "respond.runbooks",
+        kind: Kind::List,
+        doc: "Files and folders of runbooks. They come before the shipped ones of the same id.",
+    },
+    Key {
+        name: "respond.role",
+        kind: Kind::Text,
+        doc: "The ARN of the role to assume in the target account, with `{account}` in the place of the account [default: `arn:aws:iam::{account}:role/trailloop-responder`].",
+    },
+    Key {
+        name: "respond.external_id",
+        kind: Kind::Text,
+        doc: "The external id that the responder roles demand.",
+    },
+    Key {
+        name: "respond.management_account",
+        kind: Kind::Text,
+        doc: "The organization's management account, in which nothing is ever changed.",
+    },
+    Key {
+        name: "respond.protected",
+        kind: Kind::List,
+        doc: "Globs of ARNs, and `tag:KEY=VALUE`, that are never acted on: break-glass users and roles.",
+    },
+    Key {
+        name: "respond.regions",
+        kind: Kind::List,
+        doc: "Regions whose trails are searched for where a credential came from and what it still does, beside the finding's own and us-east-1.",
+    },
+    Key {
+        name: "respond.max_age_seconds",
+        kind: number(60, 7 * 86_400, 6 * 3600, "seconds"),
+        doc: "An event older than this is not acted on.",
+    },
+    Key {
+        name: "respond.per_hour_account",
+        kind: number(0, 10_000, 3, "runs"),
+        doc: "Automatic runs an hour of one runbook in one account. What is beyond waits for approval, and somebody is paged.",
+    },
+    Key {
+        name: "respond.per_hour_org",
+        kind: number(0, 100_000, 10, "runs"),
+        doc: "Automatic runs an hour of one runbook in all accounts.",
+    },
+    Key {
+        name: "respond.watch_seconds",
+        kind: number(1, 86_400, 900, "seconds"),
+        doc: "How long the effect of a run is watched before it is called contained; a change that somebody reverts is made again and begins the time anew.",
+    },
+    Key {
+        name: "respond.grace_seconds",
+        kind: number(0, 3600, 120, "seconds"),
+        doc: "How long after a change a success of the credential proves nothing yet, because IAM is eventually consistent.",
+    },
+    Key {
+        name: "respond.tick_seconds",
+        kind: number(1, 3600, 5, "seconds"),
+        doc: "How often open runs are looked at.",
+    },
+    Key {
+        name: "respond.freeze",
+        kind: Kind::List,
+        doc: "Times in which nothing is changed without a person, each as `FROM/TO` in RFC 3339.",
+    },
+    Key {
+        name: "respond.simulate_rights",
+        kind: Kind::Choice(&["yes", "no"]),
+        doc: "Whether the responder role's rights are simulated before a runbook is used in an account for the first time. A right that is missing means approval.",
+    },
+    Key {
+        name: "respond.destinations",
+        kind: Kind::List,
+        doc: "Who can be told, each as `NAME=KIND:VALUE`: `slack:`, `webhook:` and `pagerduty:` with `file:PATH` of a file that holds the URL or routing key, `sns:` with a topic's ARN, `securityhub:` with a region. The name `default` is told what runbooks tell `default`.",
+    },
+    Key {
+        name: "respond.evidence",
+        kind: Kind::Text,
+        doc: "A folder for evidence bundles; without it none are kept.",
+    },
+    Key {
+        name: "respond.link_secret_file",
+        kind: Kind::Text,
+        doc: "A file of at least 32 bytes with which links and tokens for approval and verdicts are signed. Without it alerts name the commands instead.",
+    },
+    Key {
+        name: "respond.link_url",
+        kind: Kind::Text,
+        doc: "The URL under which people reach the links, such as `https://trailloop.example.com/links`.",
+    },
+    Key {
         name: "log.format",
         kind: Kind::Choice(&["json", "text"]),
         doc: "How the log is written to standard error.",

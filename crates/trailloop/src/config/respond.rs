@@ -1,0 +1,182 @@
+//! The part of the configuration that `trailloop respond` reads.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use trailloop_respond::Settings;
+use trailloop_respond::tell::{Destination, DestinationKind};
+use trailloop_runbook::document::Mode;
+
+use super::Reader;
+
+/// What the responder is built from.
+#[derive(Debug)]
+pub(crate) struct RespondConfig {
+    pub(crate) state: Option<StatePlace>,
+    pub(crate) archive_buckets: Vec<String>,
+    pub(crate) runbooks: Vec<PathBuf>,
+    pub(crate) kill_switch: Option<String>,
+    pub(crate) role: String,
+    pub(crate) external_id: Option<String>,
+    pub(crate) destinations: Vec<Destination>,
+    pub(crate) evidence: Option<PathBuf>,
+    pub(crate) link_secret_file: Option<PathBuf>,
+    pub(crate) link_url: Option<String>,
+    pub(crate) settings: Settings,
+}
+
+/// Where the state is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StatePlace {
+    /// A file of SQLite.
+    File(PathBuf),
+    /// A table of DynamoDB.
+    Dynamo(String),
+}
+
+/// The role that is assumed unless the configuration names another.
+const ROLE: &str = "arn:aws:iam::{account}:role/trailloop-responder";
+
+impl Reader<'_> {
+    pub(super) fn respond(&mut self) -> RespondConfig {
+        let role = self.text("respond.role").unwrap_or_else(|| ROLE.to_owned());
+        let settings = self.settings(&role);
+        let state = self.text("respond.state").map(|text| match text.strip_prefix("dynamodb:") {
+            Some(table) => StatePlace::Dynamo(table.to_owned()),
+            None => StatePlace::File(PathBuf::from(text)),
+        });
+        RespondConfig {
+            state,
+            archive_buckets: self.list("respond.archive_buckets"),
+            runbooks: self.list("respond.runbooks").into_iter().map(PathBuf::from).collect(),
+            kill_switch: self.text("respond.kill_switch"),
+            role,
+            external_id: self.text("respond.external_id"),
+            destinations: self.destinations(),
+            evidence: self.text("respond.evidence").map(PathBuf::from),
+            link_secret_file: self.text("respond.link_secret_file").map(PathBuf::from),
+            link_url: self.text("respond.link_url"),
+            settings,
+        }
+    }
+
+    fn settings(&mut self, role: &str) -> Settings {
+        let mut seconds = |name| Duration::from_secs(self.number(name));
+        let (max_age, watch) = (seconds("respond.max_age_seconds"), seconds("respond.watch_seconds"));
+        let (grace, tick) = (seconds("respond.grace_seconds"), seconds("respond.tick_seconds"));
+        let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let mut regions = self.list("respond.regions");
+        regions.push("us-east-1".to_owned());
+        let mode = match self.text("respond.mode").as_deref() {
+            Some("observe") => Mode::Observe,
+            Some("approve") => Mode::Approve,
+            Some("auto") => Mode::Auto,
+            _ => Mode::DryRun,
+        };
+        let place = self.place("respond.role");
+        let named = role.rsplit_once('/').filter(|_| role.contains("{account}"));
+        if named.is_none() {
+            self.problems.push(format!(
+                "{place}: respond.role is {role:?}; it must be the ARN of a role with {{account}} in the place of its account"
+            ));
+        }
+        Settings {
+            mode,
+            first_day_auto: self.flag("respond.first_day_auto"),
+            partition: role.split(':').nth(1).unwrap_or("aws").to_owned(),
+            responder_role: named.map_or("", |(_, name)| name).to_owned(),
+            management_account: self.text("respond.management_account"),
+            protected: self.list("respond.protected"),
+            max_age,
+            per_hour_account: count(self.number("respond.per_hour_account")),
+            per_hour_org: count(self.number("respond.per_hour_org")),
+            freezes: self.freezes(),
+            watch,
+            grace,
+            tick,
+            regions,
+            simulates: self.text("respond.simulate_rights").as_deref() != Some("no"),
+            ..Settings::default()
+        }
+    }
+
+    fn freezes(&mut self) -> Vec<(i64, i64)> {
+        let mut freezes = Vec::new();
+        for text in self.list("respond.freeze") {
+            let parsed = text.split_once('/').and_then(|(from, to)| {
+                let time = |text: &str| text.parse().ok().map(Timestamp::as_millisecond);
+                Some((time(from)?, time(to)?)).filter(|(from, to)| from < to)
+            });
+            match parsed {
+                Some(freeze) => freezes.push(freeze),
+                None => {
+                    let place = self.place("respond.freeze");
+                    self.problems.push(format!(
+                        "{place}: respond.freeze has {text:?}; write FROM/TO in RFC 3339, such as 2026-12-24T00:00:00Z/2026-12-27T00:00:00Z"
+                    ));
+                }
+            }
+        }
+        freezes
+    }
+
+    fn destinations(&mut self) -> Vec<Destination> {
+        let mut destinations = Vec::new();
+        for text in self.list("respond.destinations") {
+            match destination(&text) {
+                Ok(destination) => destinations.push(destination),
+                Err(error) => {
+                    let place = self.place("respond.destinations");
+                    self.problems.push(format!("{place}: respond.destinations: {error}"));
+                }
+            }
+        }
+        destinations
+    }
+
+    /// Where a key was written, or the file if it was not.
+    fn place(&self, name: &'static str) -> String {
+        self.written.get(name).map_or_else(|| self.path.to_owned(), |one| one.place.clone())
+    }
+}
+
+/// Reads `NAME=KIND:VALUE`. The value of a secret is the file it lies in, so that no configuration holds one.
+fn destination(text: &str) -> Result<Destination, String> {
+    let wanted = "write NAME=KIND:VALUE, such as secops=slack:file:/run/secrets/slack-url";
+    let (name, rest) = text.split_once('=').ok_or_else(|| format!("{text:?}: {wanted}"))?;
+    let (kind, value) = rest.split_once(':').ok_or_else(|| format!("{name}: {wanted}"))?;
+    let file = || {
+        value.strip_prefix("file:").map(PathBuf::from).ok_or_else(|| {
+            format!("{name}: the URL or key of {kind} is a secret; write file:PATH of a file that holds it")
+        })
+    };
+    let kind = match kind {
+        "slack" => DestinationKind::Slack { url_file: file()? },
+        "webhook" => DestinationKind::Webhook { url_file: file()? },
+        "pagerduty" => DestinationKind::PagerDuty { key_file: file()? },
+        "sns" => DestinationKind::Sns { topic: value.to_owned() },
+        "securityhub" => DestinationKind::SecurityHub { region: value.to_owned() },
+        other => {
+            return Err(format!(
+                "{name}: {other:?} is none of slack, webhook, pagerduty, sns, securityhub"
+            ));
+        }
+    };
+    Ok(Destination { name: name.to_owned(), kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_named_by_their_files() {
+        let slack = destination("secops=slack:file:/run/secrets/slack").unwrap();
+        assert_eq!(slack.kind, DestinationKind::Slack { url_file: "/run/secrets/slack".into() });
+        let error = destination("secops=slack:https://hooks.example.com/T0/B0/x").unwrap_err();
+        assert!(error.contains("file:PATH"), "{error}");
+        assert!(!error.contains("hooks.example.com"), "a secret is not repeated: {error}");
+        assert!(destination("pager=email:a@example.com").unwrap_err().contains("none of slack"));
+    }
+}
