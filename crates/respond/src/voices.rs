@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use trailloop_cloud::{CloudError, RowKey, Table};
 
 use crate::rows;
-use crate::run::{Run, partition};
+use crate::run::{OPEN, Phase, Run, partition};
 
 /// What somebody said to the plan of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,4 +138,49 @@ pub async fn judge(table: &dyn Table, verdict: &Verdict) -> Result<bool, CloudEr
 pub async fn verdicts(table: &dyn Table, finding: &str) -> Result<Vec<Verdict>, CloudError> {
     let all = rows::all::<Verdict>(table, &verdicts_of(finding)).await?;
     Ok(all.into_iter().map(|(_, row)| row.value).collect())
+}
+
+/// How a request to undo a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The service undoes it at its next look.
+    Taken,
+    /// There is no such run.
+    Unknown,
+    /// It is at a phase in which nothing is to be undone.
+    NothingToUndo(Phase),
+}
+
+/// Asks for a run to be undone, whatever its lease says.
+pub async fn ask_to_undo(
+    table: &dyn Table,
+    id: &str,
+    by: &str,
+) -> Result<Asked, CloudError> {
+    loop {
+        let Some(mut row) = rows::load::<Run>(table, &Run::key(id)).await? else {
+            return Ok(Asked::Unknown);
+        };
+        let phase = row.value.phase;
+        let acted = matches!(
+            phase,
+            Phase::Running
+                | Phase::Verifying
+                | Phase::Contained
+                | Phase::Kept
+                | Phase::Failed
+                | Phase::Escalated
+                | Phase::UndoRefused
+        );
+        if !acted {
+            return Ok(Asked::NothingToUndo(phase));
+        }
+        row.value.phase = Phase::Undoing;
+        row.value.reasons.push(format!("{by} asked to undo it"));
+        // Listed first: a run in this phase that nobody looks at would never be undone.
+        rows::create(table, &RowKey::new(OPEN, id), &row.value.finding).await?;
+        if rows::store(table, &Run::key(id), &mut row).await? {
+            return Ok(Asked::Taken);
+        }
+    }
 }

@@ -14,15 +14,18 @@ mod org;
 mod progress;
 mod reload;
 mod replay;
+mod respond;
 mod resume;
 mod rulefiles;
 mod rules;
 mod ruleset;
 mod run;
+mod runbook;
 mod show;
 mod source;
 mod story;
 pub mod synth;
+mod verdict;
 
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
@@ -98,15 +101,18 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Run(arguments) => run::run(&arguments, &cli.global),
+        Command::Respond(arguments) => respond::respond(&arguments, &cli.global),
         command => {
             logging::start(cli.global.log_format(), "warn")?;
             match command {
                 Command::Demo(arguments) => demo::demo(&arguments, &cli.global),
                 Command::Replay(arguments) => replay::replay(&arguments, &cli.global),
                 Command::Rules(arguments) => rules::rules(&arguments, &cli.global),
+                Command::Runbook(arguments) => runbook::runbook(&arguments),
+                Command::Verdict(arguments) => verdict::verdict(&arguments),
                 Command::Org(arguments) => org::org(&arguments),
                 Command::Synth(arguments) => synth::command(&arguments),
-                Command::Run(_) => unreachable!("handled above"),
+                Command::Run(_) | Command::Respond(_) => unreachable!("handled above"),
             }
         }
     }

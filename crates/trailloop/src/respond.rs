@@ -1,0 +1,185 @@
+//! `trailloop respond`: the runbook executor. Configuration, rules, runbooks, build, wait, drain.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use tokio_util::sync::CancellationToken;
+use trailloop_cloud::{
+    ActionOptions, Actions, Aws, AwsOptions, Clock, HttpNotifier, LocalTable, Session, Table, connect,
+};
+use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::live::LiveRules;
+use trailloop_respond::confirm::Archive;
+use trailloop_respond::responder::mode_name;
+use trailloop_respond::service::{Queues, serve};
+use trailloop_respond::tell::Destinations;
+use trailloop_respond::token::Secret;
+use trailloop_respond::{Responder, Switch};
+
+use crate::cli::{Global, RespondArgs};
+use crate::config::{self, Config, Purpose, StatePlace};
+use crate::run::{self, stop_signal};
+use crate::runbook::load_runbooks;
+use crate::{Exit, UsageError, logging};
+
+/// Runs the command.
+pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Result<Exit> {
+    let config = config::load(&arguments.config, Purpose::Respond)?;
+    let format = global.log_format_asked().unwrap_or(config.log_format);
+    logging::start(format, &config.log_level)?;
+    block_on(async {
+        let aws = aws(&config).await;
+        let rules = run::inputs(&config, &aws)?.load().await?;
+        rules.log();
+        let runbooks = load_runbooks(&config.respond.runbooks)?;
+        ensure!(!runbooks.is_empty(), "no runbook is loaded");
+        if arguments.check {
+            tracing::info!(runbooks = runbooks.len(), "the configuration is good");
+            return Ok(if rules.rejected > 0 { Exit::Failed } else { Exit::Done });
+        }
+        let engine = Arc::new(Engine {
+            rules: LiveRules::new(rules.set),
+            limits: config.limits,
+            filter: RecordFilter::default(),
+        });
+        let responder = Arc::new(build(&config, &aws, engine, runbooks).await?);
+        let queues = Queues {
+            actions: Arc::new(aws.queue(&config.actions)),
+            dead_letters: config.dead_letters.as_ref().map(|url| Arc::new(aws.queue(url)) as _),
+        };
+        tracing::info!(
+            actions = config.actions,
+            runbooks = responder.runbooks.len(),
+            mode = mode_name(responder.settings.mode),
+            worker = responder.worker,
+            "started"
+        );
+        let stop = CancellationToken::new();
+        let serving = serve(responder, queues, stop.clone());
+        tokio::pin!(serving);
+        tokio::select! {
+            biased;
+            () = &mut serving => return Ok(Exit::Failed),
+            signal = stop_signal() => {
+                tracing::info!(signal = signal?, "stopping: begun steps finish");
+                stop.cancel();
+            }
+        }
+        serving.await;
+        tracing::info!("stopped");
+        Ok(Exit::Done)
+    })
+}
+
+async fn build(
+    config: &Config,
+    aws: &Aws,
+    engine: Arc<Engine>,
+    runbooks: Vec<trailloop_runbook::Runbook>,
+) -> anyhow::Result<Responder> {
+    let respond = &config.respond;
+    let actions: Arc<dyn Actions> = Arc::new(aws.actions(ActionOptions {
+        role_arn_template: respond.role.clone(),
+        external_id: respond.external_id.clone(),
+        ..ActionOptions::default()
+    }));
+    let home = aws.account().await.ok().zip(aws.region().map(str::to_owned));
+    let (destinations, switch) = (destinations(config, home.clone())?, switch(config, home)?);
+    Ok(Responder {
+        archive: Archive {
+            store: Arc::new(aws.store()),
+            buckets: respond.archive_buckets.clone(),
+            engine,
+            object_bytes_max: config.object_bytes_max,
+        },
+        table: table_of(config, aws)?,
+        actions,
+        notifier: Arc::new(HttpNotifier::new()),
+        destinations,
+        runbooks,
+        switch,
+        settings: respond.settings.clone(),
+        clock: Clock::System,
+        worker: worker(),
+        memory: std::sync::Mutex::default(),
+    })
+}
+
+/// A name that no other worker has: runs are held by it.
+fn worker() -> String {
+    format!("worker-{}", uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &seed()))
+}
+
+/// What tells this process from every other.
+fn seed() -> [u8; 16] {
+    u128::to_be_bytes(
+        (u128::from(fastrand::u64(..)) << 64) | u128::from(fastrand::u64(..)),
+    )
+}
+
+fn destinations(
+    config: &Config,
+    home: Option<(String, String)>,
+) -> anyhow::Result<Destinations> {
+    let respond = &config.respond;
+    let secret = match &respond.link_secret_file {
+        Some(file) => {
+            let bytes = std::fs::read(file).map_err(|error| {
+                UsageError(format!("failed to read respond.link_secret_file {}: {error}", file.display()))
+            })?;
+            Some(Secret::new(bytes.trim_ascii().to_vec()).map_err(|error| UsageError(error.to_string()))?)
+        }
+        None => None,
+    };
+    let all = respond.destinations.clone();
+    Ok(Destinations { all, secret, link_url: respond.link_url.clone(), home })
+}
+
+fn switch(config: &Config, home: Option<(String, String)>) -> anyhow::Result<Switch> {
+    let Some(text) = &config.respond.kill_switch else { return Ok(Switch::None) };
+    let Some(name) = text.strip_prefix("ssm:") else {
+        return Ok(Switch::File(Path::new(text).to_owned()));
+    };
+    let (account, region) = home.context(
+        "respond.kill_switch is a parameter, and our own account is not known: give credentials that may call sts:GetCallerIdentity",
+    )?;
+    let session = Session { account, region, run: "switch".to_owned(), policy: None };
+    Ok(Switch::Parameter { name: name.to_owned(), session })
+}
+
+/// The state table, for commands that only look at it or speak to it.
+pub(crate) async fn table(config: &Config) -> anyhow::Result<Arc<dyn Table>> {
+    let aws = aws(config).await;
+    table_of(config, &aws)
+}
+
+fn table_of(config: &Config, aws: &Aws) -> anyhow::Result<Arc<dyn Table>> {
+    Ok(match &config.respond.state {
+        Some(StatePlace::Dynamo(name)) => Arc::new(aws.table(name)),
+        Some(StatePlace::File(path)) => Arc::new(
+            LocalTable::open(path).with_context(|| format!("open the state {}", path.display()))?,
+        ),
+        None => return Err(UsageError("respond.state is missing".to_owned()).into()),
+    })
+}
+
+async fn aws(config: &Config) -> Aws {
+    connect(AwsOptions {
+        region: config.region.clone(),
+        endpoint_url: config.endpoint_url.clone(),
+        path_style: config.path_style,
+    })
+    .await
+}
+
+/// Runs a future on a runtime of its own.
+pub(crate) fn block_on<T>(
+    future: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?
+        .block_on(future)
+}

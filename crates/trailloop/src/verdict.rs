@@ -1,0 +1,40 @@
+//! `trailloop verdict`: what a finding was, as a person judged it.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, ensure};
+use trailloop_cloud::Clock;
+use trailloop_respond::voices::{self, Verdict};
+
+use crate::cli::VerdictArgs;
+use crate::config::{self, Purpose};
+use crate::{Exit, UsageError, respond};
+
+/// Runs the command.
+pub(crate) fn verdict(arguments: &VerdictArgs) -> anyhow::Result<Exit> {
+    let id = &arguments.id;
+    if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let text = format!("{id:?} is no finding's id; it is finding_info.uid, 32 hexadecimal digits");
+        return Err(UsageError(text).into());
+    }
+    let config = config::load(&arguments.config, Purpose::State)?;
+    let verdict = Verdict {
+        finding: id.clone(),
+        judgement: arguments.verdict,
+        reason: arguments.reason.clone(),
+        by: arguments.by.clone(),
+        at_ms: Clock::System.now_ms(),
+    };
+    let kept = respond::block_on(async {
+        let table = respond::table(&config).await?;
+        voices::judge(&*table, &verdict).await.context("keep the verdict")
+    })?;
+    ensure!(kept, "{} has just judged this finding; say it again", verdict.by);
+    let undoes = if verdict.judgement.undoes() {
+        "; what was done about it is undone at the executor's next look"
+    } else {
+        ""
+    };
+    writeln!(std::io::stdout(), "{id} is {}, says {}{undoes}", verdict.judgement.name(), verdict.by)?;
+    Ok(Exit::Done)
+}
