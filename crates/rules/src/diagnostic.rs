@@ -142,7 +142,7 @@ codes! {
 const PROBLEMS_SHOWN_MAX: usize = 100;
 
 /// Collects the problems of one file. It counts errors even past the limit of what is kept.
-pub(crate) struct Reporter<'a> {
+pub struct Reporter<'a> {
     path: &'a str,
     text: &'a str,
     diagnostics: Vec<Diagnostic>,
@@ -156,7 +156,9 @@ pub(crate) struct Reporter<'a> {
 const SEARCHES_MAX: usize = 2_000;
 
 impl<'a> Reporter<'a> {
-    pub(crate) fn new(path: &'a str, text: &'a str) -> Self {
+    /// For one file: its name for messages, and its text.
+    #[must_use]
+    pub fn new(path: &'a str, text: &'a str) -> Self {
         let searches_left = SEARCHES_MAX;
         Self {
             path,
@@ -181,7 +183,8 @@ impl<'a> Reporter<'a> {
     }
 
     /// How many errors there were so far; a rule during which it grew is rejected.
-    pub(crate) fn errors(&self) -> usize {
+    #[must_use]
+    pub fn errors(&self) -> usize {
         self.errors
     }
 
@@ -195,7 +198,8 @@ impl<'a> Reporter<'a> {
         count > PROBLEMS_SHOWN_MAX
     }
 
-    pub(crate) fn error(
+    /// Reports what rejects.
+    pub fn error(
         &mut self,
         mark: Mark,
         code: &'static str,
@@ -205,7 +209,8 @@ impl<'a> Reporter<'a> {
         self.push(mark, Severity::Error, code, message.into(), help.into());
     }
 
-    pub(crate) fn warning(
+    /// Reports what deserves a second look.
+    pub fn warning(
         &mut self,
         mark: Mark,
         code: &'static str,
@@ -239,7 +244,8 @@ impl<'a> Reporter<'a> {
     ///
     /// A scalar may be quoted, folded or indented in the file, so its own columns don't carry over. The n-th
     /// occurrence of the word in the value is the n-th in the source, which needs no knowledge of the style.
-    pub(crate) fn mark_within(&self, node: &Node, value: &str, offset: usize, word: &str) -> Mark {
+    #[must_use]
+    pub fn mark_within(&self, node: &Node, value: &str, offset: usize, word: &str) -> Mark {
         // Finding the place costs a walk through the text, which a flood of problems must not repeat for ever.
         if word.is_empty() || self.is_full(Severity::Error) {
             return node.mark;
@@ -273,7 +279,8 @@ impl<'a> Reporter<'a> {
     }
 
     /// The problems in the order of their places; that there are more comes last.
-    pub(crate) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+    #[must_use]
+    pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by_key(|diagnostic| {
             (diagnostic.code == code::TOO_MANY_PROBLEMS, diagnostic.line, diagnostic.column)
         });
@@ -336,12 +343,14 @@ pub(crate) fn is_disguise(c: char) -> bool {
 }
 
 /// Text from a file, fit for a one-line message.
-pub(crate) fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     format!("`{}`", on_one_line(text, None))
 }
 
 /// A stranger's text on one line: what could steer a terminal, or `quote`, is escaped; long text is cut.
-pub(crate) fn on_one_line(text: &str, quote: Option<char>) -> String {
+#[must_use]
+pub fn on_one_line(text: &str, quote: Option<char>) -> String {
     let mut line = String::new();
     for (nth, c) in text.chars().enumerate() {
         if nth == QUOTED_CHARS_MAX {

@@ -55,6 +55,7 @@ mod relate;
 mod rule;
 mod set;
 mod simplify;
+pub mod source;
 mod strategy;
 mod test;
 mod time;

@@ -313,7 +313,8 @@ fn remedy(word: &str) -> String {
 }
 
 /// The candidate that is at most two edits away from a misspelt word, if one is.
-pub(crate) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+#[must_use]
+pub fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     // Distance is quadratic in the lengths, and no real name is this long.
     if word.len() > 64 {
         return None;

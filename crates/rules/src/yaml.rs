@@ -25,24 +25,30 @@ const DEPTH_MAX: usize = 64;
 
 /// A place in a file: line and column in characters, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Mark {
-    pub(crate) line: u32,
-    pub(crate) column: u32,
+pub struct Mark {
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
 }
 
 /// A value of a YAML document and where it stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) mark: Mark,
+pub struct Node {
+    /// Where it begins.
+    pub mark: Mark,
     /// Just past the node; for a collection its start again.
-    pub(crate) end: Mark,
-    pub(crate) data: Data,
+    pub end: Mark,
+    /// What it holds.
+    pub data: Data,
 }
 
 /// What a [`Node`] holds.
 #[derive(Clone, Debug)]
-pub(crate) enum Data {
+pub enum Data {
+    /// One value.
     Scalar(Scalar),
+    /// A list.
     Sequence(Vec<Node>),
     /// Keys are scalars, each once.
     Mapping(Vec<(Node, Node)>),
@@ -50,24 +56,30 @@ pub(crate) enum Data {
 
 /// A scalar as written, after YAML's own unquoting.
 #[derive(Clone, Debug)]
-pub(crate) struct Scalar {
-    pub(crate) text: String,
+pub struct Scalar {
+    /// The text.
+    pub text: String,
     /// Written without quotes, so that `true`, `null` and numbers mean what they look like.
-    pub(crate) plain: bool,
+    pub plain: bool,
 }
 
 /// What a scalar means under YAML 1.2's core schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meaning {
+pub enum Meaning {
+    /// Nothing.
     Null,
+    /// True or false.
     Bool(bool),
+    /// An integer or a float.
     Number,
+    /// Text.
     Text,
 }
 
 impl Node {
     /// The scalar, if the node is one.
-    pub(crate) fn scalar(&self) -> Option<&Scalar> {
+    #[must_use]
+    pub fn scalar(&self) -> Option<&Scalar> {
         match &self.data {
             Data::Scalar(scalar) => Some(scalar),
             _ => None,
@@ -75,17 +87,20 @@ impl Node {
     }
 
     /// The scalar's text; empty for a collection. Meant for keys, which are always scalars.
-    pub(crate) fn text(&self) -> &str {
+    #[must_use]
+    pub fn text(&self) -> &str {
         self.scalar().map_or("", |scalar| &scalar.text)
     }
 
     /// Whether the node is a plain null.
-    pub(crate) fn is_null(&self) -> bool {
+    #[must_use]
+    pub fn is_null(&self) -> bool {
         self.scalar().is_some_and(|scalar| scalar.meaning() == Meaning::Null)
     }
 
     /// The value of a key, if the node is a mapping that has it.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.data {
             Data::Mapping(entries) => {
                 entries.iter().find(|(name, _)| name.text() == key).map(|(_, value)| value)
@@ -106,7 +121,8 @@ impl Node {
     }
 
     /// What stands there, for messages: the scalar's text, or what kind of node it is.
-    pub(crate) fn what(&self) -> String {
+    #[must_use]
+    pub fn what(&self) -> String {
         match self.scalar() {
             Some(_) if self.is_null() => "empty".to_owned(),
             Some(scalar) => quoted(&scalar.text),
@@ -115,7 +131,8 @@ impl Node {
     }
 
     /// "a list", "a mapping" or "a scalar", for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
         match self.data {
             Data::Scalar(_) => "a scalar",
             Data::Sequence(_) => "a list",
@@ -126,7 +143,8 @@ impl Node {
 
 impl Scalar {
     /// What the scalar means; quoted ones are always text.
-    pub(crate) fn meaning(&self) -> Meaning {
+    #[must_use]
+    pub fn meaning(&self) -> Meaning {
         if !self.plain {
             return Meaning::Text;
         }
@@ -141,7 +159,7 @@ impl Scalar {
 }
 
 /// Reads every document of a file; what can't be read is reported and left out.
-pub(crate) fn read(text: &str, reporter: &mut Reporter<'_>) -> Vec<Node> {
+pub fn read(text: &str, reporter: &mut Reporter<'_>) -> Vec<Node> {
     let start = Mark { line: 1, column: 1 };
     if text.len() > FILE_BYTES_MAX {
         reporter.error(

@@ -13,7 +13,9 @@ pub mod call;
 pub mod catalogue;
 pub mod document;
 pub mod expression;
+pub mod fill;
 pub mod target;
+pub mod template;
 
 pub use call::Call;
 pub use document::Runbook;
