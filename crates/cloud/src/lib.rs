@@ -30,7 +30,10 @@ mod store;
 mod table;
 
 pub use actions::{Actions, Answer, Session};
-pub use aws::{Aws, AwsOptions, AwsQueue, AwsStore, MemberAccount, Organization, connect};
+pub use aws::{
+    ActionOptions, Aws, AwsActions, AwsOptions, AwsQueue, AwsStore, MemberAccount, Organization,
+    connect,
+};
 pub use clock::{Clock, ManualClock};
 pub use error::{CloudError, CloudErrorKind};
 pub use faulty::{Fault, FaultPlan, FaultRate, FaultyQueue, FaultyStore, Operation, ScriptedFault};
