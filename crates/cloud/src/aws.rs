@@ -5,6 +5,7 @@
 //! must not hold us), batches split to what SQS takes, and errors turned into
 //! [`crate::CloudError`] with everything the answer told.
 
+mod actions;
 mod failure;
 mod organization;
 mod queue;
@@ -19,6 +20,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
+pub use self::actions::{ActionOptions, AwsActions};
 pub(crate) use self::failure::{chain, classify, from_sdk};
 pub use self::organization::{MemberAccount, Organization};
 pub use self::queue::AwsQueue;

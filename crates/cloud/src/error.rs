@@ -105,6 +105,13 @@ impl CloudError {
         self
     }
 
+    /// The same failure, where it means something else.
+    #[must_use]
+    pub(crate) fn with_kind(mut self, kind: CloudErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// What the failure means for the caller.
     pub fn kind(&self) -> CloudErrorKind {
         self.0.kind

@@ -34,7 +34,8 @@ mod table;
 
 pub use actions::{Actions, Answer, Session};
 pub use aws::{
-    Aws, AwsOptions, AwsQueue, AwsStore, AwsTable, MemberAccount, Organization, connect,
+    ActionOptions, Aws, AwsActions, AwsOptions, AwsQueue, AwsStore, AwsTable, MemberAccount,
+    Organization, connect,
 };
 pub use clock::{Clock, ManualClock};
 pub use error::{CloudError, CloudErrorKind};

@@ -1,8 +1,8 @@
 //! What a run would do, before it does anything: the changing calls of the steps that can be reached.
 
 use serde_json::{Map, Value};
-use trailloop_runbook::document::{Action, Runbook};
-use trailloop_runbook::fill::Values;
+use trailloop_runbook::document::{Action, Runbook, Template};
+use trailloop_runbook::template::{self, Part, Reference, Values};
 use trailloop_runbook::{Call, Refusal, catalogue};
 
 /// The changing calls in the order of the steps, with those inputs filled in that are known beforehand. A branch that depends
@@ -17,7 +17,8 @@ pub fn changes(runbook: &Runbook, values: &Values) -> Result<Vec<(String, Call)>
         }
         let call = match template.fill(values) {
             Ok(call) => call,
-            Err(refusal) if refusal.guard == "outputs" => Call {
+            // What follows from an answer is known when it came.
+            Err(_) if awaits_answer(template) => Call {
                 service: template.service.clone(),
                 api: template.api.clone(),
                 inputs: Map::new(),
@@ -43,4 +44,19 @@ pub fn line(call: &Call) -> String {
         text.push_str(&format!(" {name}={}{more}", clipped.escape_debug()));
     }
     text
+}
+
+/// Whether an input follows from the answer to an earlier step.
+fn awaits_answer(template: &Template) -> bool {
+    fn any(value: &Value) -> bool {
+        match value {
+            Value::String(text) => template::parts(text).is_ok_and(|parts| {
+                parts.iter().any(|part| matches!(part, Part::Reference(Reference::Output { .. })))
+            }),
+            Value::Array(values) => values.iter().any(any),
+            Value::Object(members) => members.values().any(any),
+            _ => false,
+        }
+    }
+    template.inputs.values().any(any)
 }

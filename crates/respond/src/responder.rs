@@ -14,7 +14,8 @@ use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::lineage::Lineage;
-use trailloop_runbook::{Call, choose, fill};
+use trailloop_runbook::fill::{self, choose};
+use trailloop_runbook::Call;
 
 use crate::change::{Change, ChangeError};
 use crate::confirm::{Archive, Confirmed, Doubt};
@@ -154,7 +155,10 @@ impl Responder {
         let mut opened = Vec::new();
         for case in self.with_parents(case).await? {
             let context = case.context("", self.clock.now_ms(), &Value::Object(Map::new()));
-            let Some(runbook) = choose(&self.runbooks, &context) else { continue };
+            let Some(chosen) = choose(&self.runbooks, &context) else { continue };
+            let redirected = fill::redirect(chosen, &context);
+            let other = redirected.and_then(|id| self.runbooks.iter().find(|one| one.id == id));
+            let runbook = other.unwrap_or(chosen);
             opened.push(self.open_run(&case, runbook, is_live, None).await?.id);
         }
         opened.dedup();
@@ -190,7 +194,7 @@ impl Responder {
             is_live,
             event_ms: time.as_millisecond(),
             started_ms: self.clock.now_ms(),
-            parameters: BTreeMap::new(),
+            parameters: Map::new(),
             mode: String::new(),
             phase: Phase::Proposed,
             cursor: None,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use trailloop_cloud::RowKey;
 use trailloop_finding::sha256;
 
@@ -123,15 +123,15 @@ pub struct Run {
     /// When the run began.
     pub started_ms: i64,
     /// What was bound.
-    pub parameters: BTreeMap<String, Value>,
+    pub parameters: Map<String, Value>,
     /// How far it may go, as decided.
     pub mode: String,
     /// How far it has come.
     pub phase: Phase,
     /// The next step.
     pub cursor: Option<String>,
-    /// What steps gave, as `step.Output`.
-    pub outputs: BTreeMap<String, Value>,
+    /// What steps gave, by step and name.
+    pub outputs: BTreeMap<String, BTreeMap<String, Value>>,
     /// What it would do or does, a line a call.
     pub plan: Vec<String>,
     /// Why it was refused, held up, or failed.
@@ -173,9 +173,7 @@ impl Run {
     /// SHA-256 of the parameters: what an approval is bound to beside the runbook's hash.
     #[must_use]
     pub fn parameters_hash(&self) -> String {
-        // A map in order always gives the same text.
-        let text = serde_json::to_string(&self.parameters).unwrap_or_default();
-        sha256(text.as_bytes())
+        crate::token::parameters_sha256(&self.parameters)
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use trailloop_cloud::{CloudError, CloudErrorKind};
-use trailloop_runbook::document::{Action, OnFailure, Property, Runbook, Step, Template};
-use trailloop_runbook::fill::Values;
+use trailloop_runbook::document::{Action, Choice, OnFailure, Property, Runbook, Step, Template};
+use trailloop_runbook::template::{Values, fill_text};
 use trailloop_runbook::{Call, Refusal, catalogue, select};
 
 use crate::change::{ChangeError, Standing, known};
@@ -103,10 +103,7 @@ impl Responder {
             Action::Assert(property) => self.assert(run, property, &values).await,
             Action::Wait(property) => self.wait(run, step.timeout, property, &values).await,
             Action::Branch { choices, default } => {
-                let chosen = choices.iter().find(|choice| choice.test.holds(&values));
-                return Ok(Ended::Well(
-                    chosen.map(|choice| choice.next.clone()).or_else(|| default.clone()),
-                ));
+                return Ok(branch(choices, default.as_deref(), &values));
             }
             Action::Sleep(duration) => return Ok(self.sleep(run, &step.name, *duration)),
             Action::Approve { message, minimum } => {
@@ -141,9 +138,9 @@ impl Responder {
         if !api.changes {
             let answer = self.read(run, &call, step.max_attempts).await?;
             for output in &step.outputs {
-                let found = select::first(&answer, &output.selector);
-                let name = format!("{}.{}", step.name, output.name);
-                run.outputs.insert(name, found.unwrap_or(Value::Null));
+                let found = select::first(&answer, &output.selector).unwrap_or(Value::Null);
+                let outputs = run.outputs.entry(step.name.clone()).or_default();
+                outputs.insert(output.name.clone(), found);
             }
             return Ok(Ended::Well(None));
         }
@@ -194,7 +191,7 @@ impl Responder {
         values: &Values,
     ) -> Result<Result<(), String>, Failure> {
         let call = property.call.fill(values)?;
-        let desired = values.fill_texts(&property.desired)?;
+        let desired = texts(&property.desired, values)?;
         let answer = match self.read(run, &call, 3).await {
             Ok(answer) => answer,
             Err(error) if error.kind() == CloudErrorKind::NotFound => Value::Null,
@@ -290,7 +287,7 @@ impl Responder {
         (destination, body): (&str, &str),
         values: &Values,
     ) -> Result<Ended, Failure> {
-        let body = values.fill_document(body)?;
+        let body = text_of(fill_text(body, values)?);
         match self.post(run, destination, &body).await {
             Ok(()) => Ok(Ended::Well(None)),
             Err(error) => Ok(Ended::Badly(error.to_string())),
@@ -305,18 +302,45 @@ impl Responder {
 
     /// What templates may use.
     pub(crate) fn values(&self, run: &Run) -> Values {
-        Values::new(run.parameters.clone())
-            .with_outputs(run.outputs.clone())
-            .with_global("ACCOUNT_ID", &run.account)
-            .with_global("REGION", &run.region)
-            .with_global("AWS_PARTITION", &self.settings.partition)
-            .with_global("DATE_TIME", &crate::time::rfc3339(run.started_ms))
-            .with_execution(&run.id)
+        Values {
+            parameters: run.parameters.clone(),
+            outputs: run.outputs.clone(),
+            account: run.account.clone(),
+            region: run.region.clone(),
+            partition: self.settings.partition.clone(),
+            date_time: crate::time::rfc3339(run.started_ms),
+            execution_id: run.id.clone(),
+            ..Values::default()
+        }
     }
 }
 
 /// The cursor after the last step; no step has this name.
 pub(crate) const END: &str = "-";
+
+/// The way out of a branch: the first choice that holds. One that can't be told is no way out.
+fn branch(choices: &[Choice], default: Option<&str>, values: &Values) -> Ended {
+    for choice in choices {
+        match choice.test.holds(values) {
+            Ok(true) => return Ended::Well(Some(choice.next.clone())),
+            Ok(false) => {}
+            Err(refusal) => return Ended::Badly(refusal.to_string()),
+        }
+    }
+    Ended::Well(default.map(str::to_owned))
+}
+
+/// Templates filled in, as texts.
+fn texts(templates: &[String], values: &Values) -> Result<Vec<String>, Refusal> {
+    templates.iter().map(|text| fill_text(text, values).map(text_of)).collect()
+}
+
+fn text_of(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
 
 /// Why a step ended before its end.
 enum Failure {

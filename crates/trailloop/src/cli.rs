@@ -1,5 +1,7 @@
 //! The command line, a contract that scripts rely on.
 
+mod respond;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,7 +9,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use trailloop_finding::Level;
-use trailloop_respond::voices::Judgement;
+
+pub(crate) use self::respond::{
+    AuditArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs, RunbookPathArgs, SayArgs, VerdictArgs,
+};
 
 /// Watches AWS CloudTrail and acts on what it sees.
 #[derive(Debug, Parser)]
@@ -180,125 +185,6 @@ pub(crate) struct RunArgs {
     /// Stop after the configuration and the rules have been checked.
     #[arg(long)]
     pub(crate) check: bool,
-}
-
-/// Arguments of `respond`.
-#[derive(Debug, Args)]
-pub(crate) struct RespondArgs {
-    /// The configuration, a TOML file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-    /// Stop after the configuration, the rules and the runbooks have been checked.
-    #[arg(long)]
-    pub(crate) check: bool,
-}
-
-/// Arguments of `runbook`.
-#[derive(Debug, Args)]
-pub(crate) struct RunbookArgs {
-    #[command(subcommand)]
-    pub(crate) command: RunbookCommand,
-}
-
-/// What can be done with runbooks and their runs.
-#[derive(Debug, Subcommand)]
-pub(crate) enum RunbookCommand {
-    /// Load runbooks, run their tests, and print the rights that the responder role needs; exits with 1 on any error.
-    Check(RunbookPathArgs),
-    /// List runbooks and the rules that each answers.
-    List(RunbookPathArgs),
-    /// Show runs: all that are open, or one with its plan, its steps and what was said.
-    Plan(RunArg),
-    /// Agree to the plan of a run that waits.
-    Approve(SayArgs),
-    /// Refuse the plan of a run that waits.
-    Reject(SayArgs),
-    /// Ask for a run to be undone, whatever its lease says.
-    Undo(SayArgs),
-    /// Verify the ledger, of the state table or of an exported file; exits with 1 where the chain breaks.
-    Audit(AuditArgs),
-    /// Write runbooks as Systems Manager Automation documents.
-    Export(RunbookExportArgs),
-}
-
-/// Runbooks to work on.
-#[derive(Debug, Args)]
-pub(crate) struct RunbookPathArgs {
-    /// Files or folders [default: the shipped runbooks].
-    #[arg(value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
-}
-
-/// Arguments of `runbook plan`.
-#[derive(Debug, Args)]
-pub(crate) struct RunArg {
-    /// The configuration, a TOML file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-    /// The run's id; without it all open runs.
-    #[arg(value_name = "ID")]
-    pub(crate) id: Option<String>,
-}
-
-/// Arguments of what people say to a run.
-#[derive(Debug, Args)]
-pub(crate) struct SayArgs {
-    /// The configuration, a TOML file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-    /// The run's id.
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
-    /// Who says so.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) by: String,
-}
-
-/// Arguments of `runbook audit`.
-#[derive(Debug, Args)]
-pub(crate) struct AuditArgs {
-    /// The configuration, a TOML file.
-    #[arg(long, value_name = "FILE", required_unless_present = "file")]
-    pub(crate) config: Option<PathBuf>,
-    /// An exported ledger to verify instead.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-    /// Where the verified lines go, one JSON object a line.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-}
-
-/// Arguments of `runbook export`.
-#[derive(Debug, Args)]
-pub(crate) struct RunbookExportArgs {
-    #[command(flatten)]
-    pub(crate) runbooks: RunbookPathArgs,
-    /// As Systems Manager Automation documents, one a file.
-    #[arg(long, required = true)]
-    pub(crate) ssm: bool,
-    /// The folder; it must be empty or not exist.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) output: PathBuf,
-}
-
-/// Arguments of `verdict`.
-#[derive(Debug, Args)]
-pub(crate) struct VerdictArgs {
-    /// The finding's id.
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
-    /// What it was: true_positive, benign_positive, false_positive, test, duplicate or inconclusive.
-    #[arg(value_name = "VERDICT", value_parser = judgement)]
-    pub(crate) verdict: Judgement,
-    /// Why.
-    #[arg(long, value_name = "CODE", value_parser = trailloop_respond::voices::REASONS)]
-    pub(crate) reason: String,
-    /// Who says so.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) by: String,
-    /// The configuration, a TOML file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
 }
 
 /// Arguments of `rules`.
@@ -485,14 +371,6 @@ fn first_day(text: &str) -> Result<Date, String> {
 fn level(text: &str) -> Result<Level, String> {
     Level::parse(text)
         .ok_or_else(|| format!("write one of {}", Level::ALL.map(Level::as_str).join(", ")))
-}
-
-/// A verdict by its name.
-fn judgement(text: &str) -> Result<Judgement, String> {
-    Judgement::parse(text).ok_or_else(|| {
-        let names = Judgement::ALL.map(Judgement::name);
-        format!("it must be one of {}", names.join(", "))
-    })
 }
 
 #[cfg(test)]
