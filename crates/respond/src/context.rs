@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value, json};
 use trailloop_finding::Level;
-use trailloop_runbook::{Target, resource, target};
+use trailloop_runbook::document::Runbook;
+use trailloop_runbook::{Resource, Target, resource, target};
 
 use crate::confirm::Confirmed;
+use crate::run::Run;
 use crate::time::rfc3339;
 
 /// A confirmed finding with all that follows from its record.
@@ -15,27 +17,28 @@ pub struct Case {
     /// Whom to act on.
     pub target: Target,
     /// What the event acted on.
-    pub resource: Value,
+    pub resource: Option<Resource>,
     /// `finding` as expressions see it.
     pub finding: Value,
-    /// The record by which somebody got the credential, if the case is about who that was.
-    pub link: Option<Value>,
+    /// Whether the case is about somebody who stands behind the finding's caller.
+    pub is_behind: bool,
 }
 
 impl Case {
     /// Reads what follows from the record.
     #[must_use]
     pub fn of(confirmed: Confirmed) -> Self {
-        Self::linked(confirmed, None)
+        let target = target::resolve(&confirmed.record);
+        Self::about(confirmed, target, false)
     }
 
-    /// The same for somebody who stands behind the caller: who made the call of this record.
+    /// The same of another than the caller: somebody who gave the caller its credential.
     #[must_use]
-    pub fn linked(confirmed: Confirmed, link: Option<Value>) -> Self {
-        let target = target::resolve(link.as_ref().unwrap_or(&confirmed.record));
-        let resource = resource::of(&confirmed.record).map_or(Value::Null, |found| found.to_json());
-        let finding = finding_of(&confirmed, &target, &resource);
-        Self { confirmed, target, resource, finding, link }
+    pub fn about(confirmed: Confirmed, target: Target, is_behind: bool) -> Self {
+        let resource = resource::of(&confirmed.record);
+        let shown = resource.as_ref().map_or(Value::Null, Resource::to_json);
+        let finding = finding_of(&confirmed, &target, &shown);
+        Self { confirmed, target, resource, finding, is_behind }
     }
 
     /// A text of the finding as expressions see it.
@@ -44,37 +47,57 @@ impl Case {
         self.finding.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The account to act in: the principal's own, or the one that the record was delivered for.
-    #[must_use]
-    pub fn account(&self) -> String {
-        let own = self.target.account.clone();
-        own.unwrap_or_else(|| self.text("account").to_owned())
+    /// Whether a runbook is about the caller; others are about what the call acted on.
+    fn is_about_caller(&self, runbook: &Runbook) -> bool {
+        self.is_behind || !runbook.trigger.identity.is_empty() || self.resource.is_none()
     }
 
-    /// What only one run may act on at a time: the principal, or without one the resource, or the event.
+    /// The account to act in: where the principal lives, or where the resource is.
     #[must_use]
-    pub fn held(&self) -> String {
-        // Who stands behind the caller is contained apart from what the caller did.
-        let resource = if self.link.is_none() { &self.resource } else { &Value::Null };
-        let arn = resource.get("arn").and_then(Value::as_str);
-        let principal = self.target.principal_arn.as_deref();
-        arn.or(principal).unwrap_or_else(|| self.text("uid")).to_owned()
+    pub fn account(&self, runbook: &Runbook) -> String {
+        let own = if self.is_about_caller(runbook) {
+            self.target.account.as_deref()
+        } else {
+            self.resource.as_ref().and_then(|resource| resource.account.as_deref())
+        };
+        own.unwrap_or_else(|| self.text("account")).to_owned()
+    }
+
+    /// The region to act in.
+    #[must_use]
+    pub fn region(&self, runbook: &Runbook) -> String {
+        let resource = self.resource.as_ref().filter(|_| !self.is_about_caller(runbook));
+        let own = resource.and_then(|resource| resource.region.as_deref());
+        own.unwrap_or_else(|| self.text("region")).to_owned()
+    }
+
+    /// What only one run may act on at a time: the principal, or the resource, or without either the event.
+    #[must_use]
+    pub fn held(&self, runbook: &Runbook) -> String {
+        let arn = if self.is_about_caller(runbook) {
+            self.target.principal_arn.as_deref()
+        } else {
+            self.resource.as_ref().map(|resource| resource.arn.as_deref().unwrap_or(&resource.name))
+        };
+        arn.unwrap_or_else(|| self.text("uid")).to_owned()
     }
 
     /// The whole context of a run.
     #[must_use]
-    pub fn context(&self, run_id: &str, started_ms: i64, enrich: &Value) -> Value {
+    pub fn context(&self, run: Option<&Run>, now_ms: i64) -> Value {
+        let empty = || Value::Object(Map::new());
         let mut context = Map::new();
         context.insert("finding".to_owned(), self.finding.clone());
         let run = json!({
-            "id": run_id,
-            "started_at": rfc3339(started_ms),
-            "account": self.account(),
-            "region": self.text("region"),
+            "id": run.map(|run| run.id.as_str()),
+            "started_at": rfc3339(run.map_or(now_ms, |run| run.started_ms)),
+            "account": run.map(|run| run.account.as_str()),
+            "region": run.map(|run| run.region.as_str()),
             "partition": self.target.partition,
         });
         context.insert("run".to_owned(), run);
-        context.insert("enrich".to_owned(), enrich.clone());
+        // Queries will answer here.
+        context.insert("enrich".to_owned(), empty());
         Value::Object(context)
     }
 }

@@ -8,7 +8,7 @@ use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::{Call, Refusal, catalogue, policy};
 
 use crate::context::Case;
-use crate::responder::Responder;
+use crate::responder::{Halt, Responder};
 use crate::run::Run;
 use crate::switch::Position;
 use crate::time::ms;
@@ -54,7 +54,7 @@ impl Responder {
         runbook: &Runbook,
         case: &Case,
         plan: &[(String, Call)],
-    ) -> Result<Ruling, CloudError> {
+    ) -> Result<Ruling, Halt> {
         let now_ms = self.clock.now_ms();
         let mut ruling =
             Ruling { mode: Mode::Auto, refusal: None, reasons: Vec::new(), pages: false };
@@ -81,7 +81,7 @@ impl Responder {
         }
         // 5. The resolver: whom may be acted on, and by which calls.
         for (_, call) in plan {
-            if let Some(refusal) = case.target.forbids(call) {
+            if let Some(refusal) = case.target.forbids_on(call, case.resource.as_ref()) {
                 ruling.refusal = Some(refusal);
                 return Ok(ruling);
             }
@@ -205,7 +205,7 @@ impl Responder {
         mut ruling: Ruling,
         run: &Run,
         case: &Case,
-    ) -> Result<Ruling, CloudError> {
+    ) -> Result<Ruling, Halt> {
         let request = case.confirmed.record.get("requestID").and_then(|id| id.as_str());
         let known = match request {
             Some(request) => self.knows_request(request).await?,

@@ -51,7 +51,7 @@ fn awaits_answer(template: &Template) -> bool {
     fn any(value: &Value) -> bool {
         match value {
             Value::String(text) => template::parts(text).is_ok_and(|parts| {
-                parts.iter().any(|part| matches!(part, Part::Reference(Reference::Output { .. })))
+                parts.iter().any(|part| matches!(part, Part::Value(Reference::Output { .. })))
             }),
             Value::Array(values) => values.iter().any(any),
             Value::Object(members) => members.values().any(any),

@@ -9,19 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
-use trailloop_cloud::{Actions, Clock, CloudError, Message, Notifier, RowKey, Table};
+use trailloop_cloud::{Actions, Clock, CloudError, CloudErrorKind, Message, Notifier, RowKey, Table};
 use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::lineage::Lineage;
 use trailloop_runbook::fill::{self, choose};
-use trailloop_runbook::Call;
+use trailloop_runbook::{Call, Target};
 
 use crate::change::{Change, ChangeError};
 use crate::confirm::{Archive, Confirmed, Doubt};
 use crate::context::Case;
 use crate::hint::{Hint, HintError};
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::{Entry, Ledger, LedgerError};
 use crate::rows::{self, Kept};
 use crate::run::{OPEN, Phase, Run, partition};
 use crate::settings::Settings;
@@ -36,6 +36,8 @@ pub struct Responder {
     pub archive: Archive,
     /// The state of runs.
     pub table: Arc<dyn Table>,
+    /// What was done, as a chain.
+    pub ledger: Ledger,
     /// The way to AWS.
     pub actions: Arc<dyn Actions>,
     /// The way to people's tools.
@@ -154,7 +156,7 @@ impl Responder {
     async fn open(&self, case: Case, is_live: bool) -> Result<Vec<String>, Halt> {
         let mut opened = Vec::new();
         for case in self.with_parents(case).await? {
-            let context = case.context("", self.clock.now_ms(), &Value::Object(Map::new()));
+            let context = case.context(None, self.clock.now_ms());
             let Some(chosen) = choose(&self.runbooks, &context) else { continue };
             let redirected = fill::redirect(chosen, &context);
             let other = redirected.and_then(|id| self.runbooks.iter().find(|one| one.id == id));
@@ -173,7 +175,7 @@ impl Responder {
         is_live: bool,
         parent: Option<&Run>,
     ) -> Result<Run, Halt> {
-        let target = case.held();
+        let target = case.held(runbook);
         let id = Run::id_of(case.text("uid"), &target, &runbook.id, runbook.version);
         if let Some(there) = rows::load::<Run>(&*self.table, &Run::key(&id)).await? {
             return Ok(there.value);
@@ -188,8 +190,8 @@ impl Responder {
             runbook: runbook.id.clone(),
             version: runbook.version,
             hash: runbook.hash.clone(),
-            account: case.account(),
-            region: case.text("region").to_owned(),
+            account: case.account(runbook),
+            region: case.region(runbook),
             target,
             is_live,
             event_ms: time.as_millisecond(),
@@ -213,7 +215,7 @@ impl Responder {
         let kept = Finding {
             finding: case.confirmed.finding.clone(),
             record: case.confirmed.record.clone(),
-            link: case.link.clone(),
+            behind: case.is_behind.then(|| case.target.clone()),
         };
         rows::create(table, &RowKey::new(partition(&id), "finding"), &kept).await?;
         rows::create(table, &RowKey::new(OPEN, id.clone()), &run.finding).await?;
@@ -275,7 +277,7 @@ impl Responder {
 
     /// Binds the parameters, plans, and asks the guards.
     async fn decide(&self, run: &mut Run, runbook: &Runbook, case: &Case) -> Result<(), Halt> {
-        let context = case.context(&run.id, run.started_ms, &Value::Object(Map::new()));
+        let context = case.context(Some(run), run.started_ms);
         let planned = fill::bind(runbook, &context).and_then(|parameters| {
             run.parameters = parameters;
             plan::changes(runbook, &self.values(run))
@@ -371,8 +373,12 @@ impl Responder {
     pub(crate) async fn case(&self, id: &str) -> Result<Option<Case>, Halt> {
         let key = RowKey::new(partition(id), "finding");
         let kept = rows::load::<Finding>(&*self.table, &key).await?;
-        Ok(kept.map(|Kept { value: Finding { finding, record, link }, .. }| {
-            Case::linked(Confirmed { finding, record }, link)
+        Ok(kept.map(|Kept { value: Finding { finding, record, behind }, .. }| {
+            let confirmed = Confirmed { finding, record };
+            match behind {
+                Some(target) => Case::about(confirmed, target, true),
+                None => Case::of(confirmed),
+            }
         }))
     }
 
@@ -415,18 +421,45 @@ impl Responder {
         result: &str,
     ) -> Result<(), CloudError> {
         let entry = Entry {
+            time: crate::time::rfc3339(self.clock.now_ms()),
+            kind: if api.is_empty() { "run" } else { "call" }.to_owned(),
             run: run.id.clone(),
             finding: run.finding.clone(),
             runbook: run.runbook_name(),
             runbook_sha256: run.hash.clone(),
             step: step.to_owned(),
+            account: run.account.clone(),
             api: api.to_owned(),
             params: Value::Object(inputs.clone()),
             aws_request_id: request_id.map(str::to_owned),
             result: result.to_owned(),
             actor: self.worker.clone(),
         };
-        Ledger::new(&*self.table).append(&entry, self.clock.now_ms()).await
+        self.append(&entry).await
+    }
+
+    /// A line about a message that led to no run.
+    pub(crate) async fn note_doubt(&self, hint: &Hint, doubt: &Doubt) -> Result<(), Halt> {
+        let entry = Entry {
+            time: crate::time::rfc3339(self.clock.now_ms()),
+            kind: "refused".to_owned(),
+            finding: hint.uid.clone(),
+            result: doubt.to_string(),
+            actor: self.worker.clone(),
+            ..Entry::default()
+        };
+        Ok(self.append(&entry).await?)
+    }
+
+    async fn append(&self, entry: &Entry) -> Result<(), CloudError> {
+        match self.ledger.append(entry).await {
+            Ok(_) => Ok(()),
+            Err(LedgerError::Table(error)) => Err(error),
+            Err(error) => {
+                let text = error.to_string();
+                Err(CloudError::new(CloudErrorKind::Transient, "append", "ledger", text))
+            }
+        }
     }
 
     /// A line of the ledger that is about no call.
@@ -487,8 +520,8 @@ impl Responder {
 struct Finding {
     finding: Value,
     record: Value,
-    /// The record that gave the credential, if the run is of who stands behind the finding's caller.
-    link: Option<Value>,
+    /// Whom the run is about, if it is somebody who stands behind the finding's caller.
+    behind: Option<Target>,
 }
 
 /// The name of a mode, as in runbooks.

@@ -67,10 +67,10 @@ impl Responder {
     /// Whether a verdict has moved the run: what was wrong is undone, or never done.
     pub(crate) async fn judged(&self, run: &mut Run) -> Result<bool, Halt> {
         let verdicts = voices::verdicts(&*self.table, &run.finding).await?;
-        let Some(last) = verdicts.last().filter(|last| last.judgement.undoes()) else {
+        let Some(last) = verdicts.last().filter(|last| last.undoes()) else {
             return Ok(false);
         };
-        run.reasons.push(format!("{} by {}: {}", last.judgement.name(), last.by, last.reason));
+        run.reasons.push(format!("{} by {}: {}", last.judgement, last.by, last.reason));
         run.phase = match run.phase {
             Phase::AwaitingApproval => Phase::Rejected,
             _ => Phase::Undoing,
@@ -84,7 +84,7 @@ impl Responder {
             return Ok(());
         }
         let verdicts = voices::verdicts(&*self.table, &run.finding).await?;
-        if verdicts.last().is_some_and(|last| last.judgement == voices::Judgement::TruePositive) {
+        if verdicts.last().is_some_and(|last| last.judgement == voices::Judgement::TruePositive.name()) {
             run.phase = Phase::Kept;
             return Ok(());
         }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use trailloop_cloud::{CloudError, ObjectRef};
 use trailloop_cloudtrail::{LogKey, Record, Scratch, read_records};
-use trailloop_runbook::lineage::Lineage;
+use trailloop_runbook::lineage::{Lineage, Link, to_contain};
 
 use crate::context::Case;
 use crate::responder::Responder;
@@ -74,7 +74,7 @@ impl Responder {
                 let keys = self.keys(case, &prefix, None).await?;
                 for (key, bytes) in keys {
                     if bytes > left {
-                        lineage.mark_incomplete();
+                        tracing::warn!(prefix, "the search for where a credential came from ended at respond's bound of bytes");
                         return Ok(lineage);
                     }
                     left -= bytes;
@@ -83,7 +83,7 @@ impl Responder {
                     }
                 }
             }
-            if lineage.is_rooted(&case.confirmed.record) {
+            if is_rooted(&lineage, &case.confirmed.record) {
                 break;
             }
         }
@@ -132,8 +132,11 @@ impl Responder {
             seen.insert(key);
         }
         for event in &mut events {
-            event.is_of_lineage =
-                self.with_lineage(&run.id, |lineage| lineage.contains(&event.record));
+            event.is_of_lineage = self.with_lineage(&run.id, |lineage| {
+                let chain = lineage.chain(&case.confirmed.record);
+                let links = contained(&chain, case);
+                lineage.contains(links, &event.record)
+            });
             if let Value::Object(members) = &mut event.record {
                 members.insert("in_lineage".to_owned(), Value::Bool(event.is_of_lineage));
             }
@@ -216,6 +219,20 @@ fn bucket_of(case: &Case) -> &str {
     bucket.and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The part of a chain that a case is about: of the root all that came of it, of a leaf the leaf alone.
+fn contained<'c>(chain: &'c [Link], case: &Case) -> &'c [Link] {
+    let place = chain.iter().position(|link| link.target.principal_arn == case.target.principal_arn);
+    let place = place.unwrap_or(0);
+    &chain[place..=place]
+}
+
+/// Whether the chain ends at a credential that nobody handed out.
+fn is_rooted(lineage: &Lineage, record: &Value) -> bool {
+    let chain = lineage.chain(record);
+    let root = chain.last().and_then(|link| link.key.as_deref());
+    root.is_some_and(|key| key.starts_with("AKIA"))
+}
+
 /// Whether a record may tell where a credential came from.
 fn tells_of_credentials(record: &Record<'_>) -> bool {
     record.text(&["eventSource"]) == Some("sts.amazonaws.com")
@@ -233,19 +250,19 @@ impl Responder {
     /// again.
     pub(crate) async fn with_parents(&self, case: Case) -> Result<Vec<Case>, CloudError> {
         let time: Timestamp = case.text("time").parse().unwrap_or_default();
-        if !case.target.has_temporary_credential() {
+        let is_temporary =
+            case.target.access_key_id.as_deref().is_some_and(|key| key.starts_with("ASIA"));
+        if !is_temporary {
             return Ok(vec![case]);
         }
-        let lineage = self.lineage(&case, time.as_millisecond()).await?;
-        let mut cases = Vec::new();
-        for link in lineage.chain(&case.confirmed.record).iter().rev() {
-            if let Some(record) = &link.issued_by {
-                let parent = Case::linked(case.confirmed.clone(), Some(record.clone()));
-                if parent.target.may_act().is_ok() && parent.held() != case.held() {
-                    cases.push(parent);
-                }
-            }
-        }
+        let known = self.lineage(&case, time.as_millisecond()).await?;
+        let chain = known.chain(&case.confirmed.record);
+        let behind = to_contain(&chain).into_iter().filter(|link| {
+            link.target.principal_arn != case.target.principal_arn && link.target.may_act().is_ok()
+        });
+        let mut cases: Vec<Case> = behind
+            .map(|link| Case::about(case.confirmed.clone(), link.target.clone(), true))
+            .collect();
         cases.push(case);
         Ok(cases)
     }

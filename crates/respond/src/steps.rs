@@ -9,13 +9,12 @@ use serde_json::Value;
 use trailloop_cloud::{CloudError, CloudErrorKind};
 use trailloop_runbook::document::{Action, Choice, OnFailure, Property, Runbook, Step, Template};
 use trailloop_runbook::template::{Values, fill_text};
-use trailloop_runbook::{Call, Refusal, catalogue, select};
+use trailloop_runbook::{Call, Refusal, select};
 
 use crate::change::{ChangeError, Standing, known};
 use crate::context::Case;
 use crate::responder::{Halt, Responder};
-use crate::run::{Phase, Run};
-use crate::switch::Position;
+use crate::run::Run;
 use crate::time::ms;
 
 /// How a step ended.
@@ -145,13 +144,11 @@ impl Responder {
             return Ok(Ended::Well(None));
         }
         // The last word before anything is changed, on the call as it will be made.
-        if let Some(refusal) = case.target.forbids(&call) {
+        if let Some(refusal) = case.target.forbids_on(&call, case.resource.as_ref()) {
             return Err(refusal.into());
         }
         api.never(&call, &case.target, &self.ours())?;
-        if let Position::Off | Position::AtMost(..=trailloop_runbook::document::Mode::DryRun) =
-            self.switch.read(&*self.actions).await
-        {
+        if !self.switch.read(&*self.actions).await.allows_changes() {
             return Err(Failure::Said("the kill switch allows no change any more".to_owned()));
         }
         match self.change(run, number, &step.name, &call).await {

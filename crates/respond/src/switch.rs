@@ -32,6 +32,14 @@ pub enum Position {
     AtMost(Mode),
 }
 
+impl Position {
+    /// Whether anything may be changed.
+    #[must_use]
+    pub fn allows_changes(&self) -> bool {
+        matches!(self, Self::AtMost(mode) if *mode > Mode::DryRun)
+    }
+}
+
 /// The words that the switch knows.
 const WORDS: &str = "off, dry-run, approve or auto";
 

@@ -37,60 +37,7 @@ pub async fn said(table: &dyn Table, run: &Run) -> Result<Vec<Approval>, CloudEr
     Ok(all.into_iter().map(|(_, row)| row.value).filter(of_this).collect())
 }
 
-/// What a finding was judged to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Judgement {
-    /// Malicious.
-    TruePositive,
-    /// The rule is right, and what happened is legitimate.
-    BenignPositive,
-    /// The rule or its data is wrong.
-    FalsePositive,
-    /// An exercise.
-    Test,
-    /// The same incident as another.
-    Duplicate,
-    /// Nobody can tell.
-    Inconclusive,
-}
-
-impl Judgement {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::TruePositive,
-        Self::BenignPositive,
-        Self::FalsePositive,
-        Self::Test,
-        Self::Duplicate,
-        Self::Inconclusive,
-    ];
-
-    /// The name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TruePositive => "true_positive",
-            Self::BenignPositive => "benign_positive",
-            Self::FalsePositive => "false_positive",
-            Self::Test => "test",
-            Self::Duplicate => "duplicate",
-            Self::Inconclusive => "inconclusive",
-        }
-    }
-
-    /// The judgement of this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|judgement| judgement.name() == name)
-    }
-
-    /// Whether what was done about the finding was wrong and is undone.
-    #[must_use]
-    pub fn undoes(self) -> bool {
-        matches!(self, Self::BenignPositive | Self::FalsePositive)
-    }
-}
+pub use crate::ocsf::Verdict as Judgement;
 
 /// Why a finding was judged so; the choices follow from what tuning can do about each.
 pub const REASONS: [&str; 12] = [
@@ -113,14 +60,22 @@ pub const REASONS: [&str; 12] = [
 pub struct Verdict {
     /// The finding.
     pub finding: String,
-    /// What it is.
-    pub judgement: Judgement,
+    /// What it is: the name of a [`Judgement`].
+    pub judgement: String,
     /// Why, of [`REASONS`].
     pub reason: String,
     /// Who says so.
     pub by: String,
     /// When, in milliseconds of Unix time.
     pub at_ms: i64,
+}
+
+impl Verdict {
+    /// Whether what was done about the finding was wrong.
+    #[must_use]
+    pub fn undoes(&self) -> bool {
+        Judgement::parse(&self.judgement).is_some_and(Judgement::undoes)
+    }
 }
 
 /// The partition of a finding's verdicts.

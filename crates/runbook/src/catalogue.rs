@@ -30,6 +30,19 @@ pub struct Api {
     pub changes: bool,
     /// Whether the executor makes it; others are planned and exported only.
     pub runs: bool,
+    /// Rights.
+    pub rights: &'static [&'static str],
+}
+
+/// Ours.
+#[derive(Clone, Debug, Default)]
+pub struct Ours {
+    /// Role.
+    pub responder_role: String,
+    /// Globs.
+    pub break_glass: Vec<String>,
+    /// Management.
+    pub management_account: Option<String>,
 }
 
 /// The API of this name.
@@ -50,6 +63,11 @@ impl Api {
     #[must_use]
     pub fn state(&self, _call: &Call, _answers: &[Option<Value>]) -> Value {
         Value::Null
+    }
+
+    /// Never.
+    pub fn never(&self, _call: &Call, _target: &crate::Target, _ours: &Ours) -> Result<(), crate::Refusal> {
+        Ok(())
     }
 
     /// Whether the state is what the call would make of it.

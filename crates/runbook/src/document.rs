@@ -167,6 +167,8 @@ pub enum Action {
         /// Its parameters; templates.
         parameters: BTreeMap<String, Value>,
     },
+    /// An action of Systems Manager that is exported and never run here.
+    Exported(String),
 }
 
 /// A call whose inputs may hold templates. Service and API never do.

@@ -20,7 +20,7 @@ pub(crate) fn verdict(arguments: &VerdictArgs) -> anyhow::Result<Exit> {
     let config = config::load(&arguments.config, Purpose::State)?;
     let verdict = Verdict {
         finding: id.clone(),
-        judgement: arguments.verdict,
+        judgement: arguments.verdict.name().to_owned(),
         reason: arguments.reason.clone(),
         by: arguments.by.clone(),
         at_ms: Clock::System.now_ms(),
@@ -30,11 +30,11 @@ pub(crate) fn verdict(arguments: &VerdictArgs) -> anyhow::Result<Exit> {
         voices::judge(&*table, &verdict).await.context("keep the verdict")
     })?;
     ensure!(kept, "{} has just judged this finding; say it again", verdict.by);
-    let undoes = if verdict.judgement.undoes() {
+    let undoes = if verdict.undoes() {
         "; what was done about it is undone at the executor's next look"
     } else {
         ""
     };
-    writeln!(std::io::stdout(), "{id} is {}, says {}{undoes}", verdict.judgement.name(), verdict.by)?;
+    writeln!(std::io::stdout(), "{id} is {}, says {}{undoes}", verdict.judgement, verdict.by)?;
     Ok(Exit::Done)
 }
