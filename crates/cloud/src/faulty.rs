@@ -1,4 +1,5 @@
-//! Queues and stores that break on purpose, around any other kind. The table that does is in `table/faulty.rs`.
+//! Queues and stores that break on purpose, around any other kind. The store is in `faulty/store.rs`, the table in
+//! `table/faulty.rs`.
 //!
 //! A [`FaultPlan`] says which calls fail, as a list of faults or as rates drawn from a seed. Each
 //! entry of a batch is a call of its own. Calls are numbered per operation, and what happens to call
@@ -9,16 +10,17 @@
 //! The nastiest faults are those where the work was done and the answer lost
 //! ([`Fault::DoneButFails`]): they are what makes "at least once" different from "once".
 
+mod store;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
+pub use self::store::FaultyStore;
 use crate::error::{CloudError, CloudErrorKind};
 use crate::queue::{Message, Outgoing, Queue, Receipt};
-use crate::store::{Object, ObjectRef, Page, Store};
 
 /// Marks the receipt of a delivery that this wrapper repeated.
 const REPEATED: &str = "repeated:";
@@ -34,9 +36,9 @@ pub enum Operation {
     Delete,
     /// One message of [`Queue::send`].
     Send,
-    /// [`Store::list`].
+    /// [`crate::Store::list`].
     List,
-    /// [`Store::get`].
+    /// [`crate::Store::get`].
     Get,
     /// [`crate::Table::get`].
     GetRow,
@@ -458,84 +460,11 @@ impl Queue for FaultyQueue {
     }
 }
 
-/// A store whose calls fail as the plan says.
-pub struct FaultyStore {
-    inner: Arc<dyn Store>,
-    plan: FaultPlan,
-}
-
-impl FaultyStore {
-    /// Wraps a store.
-    pub fn new(inner: Arc<dyn Store>, plan: FaultPlan) -> Self {
-        Self { inner, plan }
-    }
-
-    /// The plan, to heal it or to count what fired.
-    pub fn plan(&self) -> &FaultPlan {
-        &self.plan
-    }
-
-    /// What must happen before the wrapped store is asked.
-    async fn before(&self, operation: Operation, resource: &str) -> Result<Drawn, CloudError> {
-        let (fault, drawn) = self.plan.next(operation);
-        match fault {
-            Some(Fault::Fails(kind)) => return Err(injected(kind, operation, resource)),
-            Some(Fault::DoneButFails) => {
-                return Err(injected(CloudErrorKind::Transient, operation, resource));
-            }
-            Some(Fault::Delay(duration)) => tokio::time::sleep(duration).await,
-            _ => {}
-        }
-        Ok(Drawn { fault, drawn })
-    }
-}
-
-/// The fault of one call, and the number drawn for it.
-struct Drawn {
-    fault: Option<Fault>,
-    drawn: u64,
-}
-
-#[async_trait]
-impl Store for FaultyStore {
-    async fn list(
-        &self,
-        bucket: &str,
-        prefix: &str,
-        after: Option<&str>,
-    ) -> Result<Page, CloudError> {
-        self.before(Operation::List, bucket).await?;
-        self.inner.list(bucket, prefix, after).await
-    }
-
-    async fn get(&self, object: &ObjectRef, bytes_max: u64) -> Result<Object, CloudError> {
-        let drawn = self.before(Operation::Get, &object.to_string()).await?;
-        let mut found = self.inner.get(object, bytes_max).await?;
-        match drawn.fault {
-            Some(Fault::Truncate) => found.bytes.truncate(found.bytes.len() / 2),
-            Some(Fault::Corrupt) => found.bytes = corrupt(&found.bytes, drawn.drawn),
-            _ => {}
-        }
-        Ok(found)
-    }
-}
-
-/// The same bytes but for one bit, at a place that the draw chooses.
-fn corrupt(bytes: &Bytes, drawn: u64) -> Bytes {
-    let mut bytes = bytes.to_vec();
-    let length = bytes.len() as u64;
-    if length > 0
-        && let Ok(place) = usize::try_from((drawn >> 32) % length)
-    {
-        bytes[place] ^= 1 << (drawn % 8);
-    }
-    Bytes::from(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::memory::{MemoryQueue, MemoryStore};
+    use crate::store::{ObjectRef, Store};
 
     const VISIBILITY: Duration = Duration::from_secs(30);
 

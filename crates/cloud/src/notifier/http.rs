@@ -205,7 +205,7 @@ mod tests {
             "http://hooks.example.com/services/EXAMPLE",
             "http://127.0.0.1@hooks.example.com/EXAMPLE",
             "http://127.0.0.1.example.com/EXAMPLE",
-            "http://127.0.0.1#@hooks.example.com/EXAMPLE@",
+            "http://127.0.0.1\\@hooks.example.com/EXAMPLE",
             "http://localhost.example.com/EXAMPLE",
             "http://[::2]/EXAMPLE",
             "http://[::ffff:192.0.2.1]/EXAMPLE",

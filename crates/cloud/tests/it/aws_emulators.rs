@@ -1,4 +1,4 @@
-//! The contract over SQS and S3 as two emulators speak them, over real HTTP.
+//! The contract over SQS, S3 and DynamoDB as two emulators speak them, over real HTTP.
 //!
 //! `TRAILLOOP_TEST_MINISTACK`, `TRAILLOOP_TEST_MINISTACK_AUTH` and `TRAILLOOP_TEST_MOTO` say where they
 //! are; a test whose variable is absent says so and ends. Where an emulator differs from AWS, the
@@ -8,15 +8,17 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use trailloop_cloud::{
-    Aws, AwsOptions, CloudErrorKind, ObjectRef, Queue, Store, connect, provision,
+    Aws, AwsOptions, CloudErrorKind, ObjectRef, Queue, Store, Table, connect, provision,
 };
 
 use crate::queue_contract::{self, Differences, outgoing, receive_all};
 use crate::store_contract;
+use crate::table_contract;
 
 /// Clients of the emulator that a variable names, or `None` with a word that it was skipped.
 async fn emulator(variable: &str) -> Option<Aws> {
@@ -174,6 +176,32 @@ async fn moto_fifo_queue_drops_duplicates() {
 async fn moto_store_keeps_the_contract() {
     let Some(aws) = moto().await else { return };
     store_contract::check(&aws.store(), &bucket(&aws, "contract").await).await;
+}
+
+async fn check_table(aws: &Aws) {
+    let name = unique("state");
+    provision::create_table(aws, &name).await.unwrap();
+    table_contract::check(Arc::new(aws.table(name))).await;
+}
+
+#[tokio::test]
+async fn ministack_table_keeps_the_contract() {
+    let Some(aws) = ministack().await else { return };
+    check_table(&aws).await;
+}
+
+/// This one ends a page at 1 MB, as AWS does.
+#[tokio::test]
+async fn moto_table_keeps_the_contract() {
+    let Some(aws) = moto().await else { return };
+    check_table(&aws).await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_missing_is_not_found() {
+    let Some(aws) = ministack().await else { return };
+    let error = aws.table(unique("imagined")).list("p", None, 1).await.unwrap_err();
+    assert_eq!(error.kind(), CloudErrorKind::NotFound, "{error}");
 }
 
 /// One request to IAM, which takes any signature from the keys `test`; gives the answer's text.

@@ -1,4 +1,4 @@
-//! A server that answers as a test says, for answers of AWS that no emulator gives.
+//! A server that answers as a test says, for answers of AWS that no emulator gives, and for those of other servers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,6 +12,25 @@ pub(crate) struct Request {
     pub(crate) head: String,
     pub(crate) body: String,
 }
+
+/// What the server does with one connection.
+pub(crate) enum Reply {
+    /// It reads the request and answers this.
+    Text(String),
+    /// It reads the request and answers what the request makes of it.
+    Said(Box<dyn FnOnce(&Request) -> String + Send>),
+    /// It reads the request and waits until the client hangs up.
+    Hang,
+    /// It answers this and waits until the client hangs up.
+    TextThenHang(String),
+    /// It closes the connection with the request unread, which resets it.
+    Reset,
+    /// It answers this status with a body far longer than anyone should read, and fails if all of it is taken.
+    Endless(u16),
+}
+
+/// More than the buffers of a connection hold.
+const ENDLESS_BYTES: usize = 256 << 20;
 
 /// Answers one connection per prepared answer, in order, and keeps the requests.
 pub(crate) struct FakeHttp {
@@ -30,24 +49,31 @@ pub(crate) fn answer(status: u16, headers: &str, body: &str) -> String {
 
 impl FakeHttp {
     pub(crate) fn start(answers: Vec<String>) -> Self {
+        Self::start_with(answers.into_iter().map(Reply::Text).collect())
+    }
+
+    pub(crate) fn start_with(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&requests);
         let server = std::thread::spawn(move || {
-            for answer in answers {
-                let (mut client, _) = listener.accept().unwrap();
-                kept.lock().unwrap().push(read_request(&mut client));
-                client.write_all(answer.as_bytes()).unwrap();
+            for reply in replies {
+                let (client, _) = listener.accept().unwrap();
+                kept.lock().unwrap().extend(serve(client, reply));
             }
         });
         Self { address, requests, server }
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub(crate) async fn aws(&self) -> Aws {
         let options = AwsOptions {
             region: Some("us-east-1".to_owned()),
-            endpoint_url: Some(format!("http://{}", self.address)),
+            endpoint_url: Some(self.url()),
             path_style: true,
         };
         connect(options).await.with_keys("test", "test")
@@ -58,6 +84,40 @@ impl FakeHttp {
         self.server.join().unwrap();
         std::mem::take(&mut self.requests.lock().unwrap())
     }
+}
+
+/// Serves one connection, and gives the request if it was read.
+fn serve(mut client: TcpStream, reply: Reply) -> Option<Request> {
+    if matches!(reply, Reply::Reset) {
+        // Until something of the request lies there unread.
+        client.peek(&mut [0]).unwrap();
+        return None;
+    }
+    let request = read_request(&mut client);
+    match reply {
+        Reply::Text(text) => client.write_all(text.as_bytes()).unwrap(),
+        Reply::Said(say) => client.write_all(say(&request).as_bytes()).unwrap(),
+        Reply::Hang => wait_for_end(&mut client),
+        Reply::TextThenHang(text) => {
+            client.write_all(text.as_bytes()).unwrap();
+            wait_for_end(&mut client);
+        }
+        Reply::Endless(status) => {
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {ENDLESS_BYTES}\r\n\r\n");
+            client.write_all(head.as_bytes()).unwrap();
+            let chunk = [b'a'; 65_536];
+            let chunks = ENDLESS_BYTES / chunk.len();
+            let taken = (0..chunks).all(|_| client.write_all(&chunk).is_ok());
+            assert!(!taken, "the client took the whole body");
+        }
+        Reply::Reset => {}
+    }
+    Some(request)
+}
+
+fn wait_for_end(client: &mut TcpStream) {
+    // However the client ends it, the connection is over then.
+    while client.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {}
 }
 
 fn read_request(client: &mut TcpStream) -> Request {

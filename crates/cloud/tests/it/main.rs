@@ -1,4 +1,4 @@
-//! One contract for every kind of queue and store, and what each kind adds to it.
+//! One contract for every kind of queue, store and table, and what each kind adds to it.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,7 +11,11 @@ mod aws_emulators;
 mod fake_http;
 mod local_durable;
 mod memory_time;
+mod notifier_answers;
 mod queue_contract;
 mod queue_kinds;
 mod store_contract;
 mod store_kinds;
+mod table_answers;
+mod table_contract;
+mod table_kinds;
