@@ -13,8 +13,11 @@ pub mod call;
 pub mod catalogue;
 pub mod document;
 pub mod expression;
+pub mod inverse;
+pub mod resource;
 pub mod target;
 
 pub use call::Call;
 pub use document::Runbook;
+pub use resource::Resource;
 pub use target::{Class, Refusal, Target, resolve};
