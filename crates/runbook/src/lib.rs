@@ -14,10 +14,12 @@ pub mod catalogue;
 pub mod document;
 pub mod expression;
 pub mod inverse;
+pub mod lineage;
 pub mod resource;
 pub mod target;
 
 pub use call::Call;
 pub use document::Runbook;
+pub use lineage::Lineage;
 pub use resource::Resource;
 pub use target::{Class, Refusal, Target, resolve};
