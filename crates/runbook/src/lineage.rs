@@ -8,6 +8,7 @@
 //! It is bounded: a chain has at most [`CHAIN_MAX`] links, and at most [`RECORDS_MAX`] records are kept. Logs may name keys
 //! in a circle (an attacker writes parts of them), which ends a chain where it would come back.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -70,7 +71,8 @@ impl Link {
         let is_session = a.principal_id.as_deref().is_some_and(|id| id.starts_with("AROA"));
         same(self.key.as_ref(), other.key.as_ref())
             || is_session && same(a.principal_id.as_ref(), b.principal_id.as_ref())
-            || same(a.principal_arn.as_ref(), b.principal_arn.as_ref())
+            || a.user_name.is_some()
+                && same(a.principal_arn.as_ref(), b.principal_arn.as_ref())
                 && same(self.session_start.as_ref(), other.session_start.as_ref())
     }
 
@@ -89,7 +91,7 @@ pub struct Lineage {
     issued: BTreeMap<String, Link>,
     /// By the key that asked: the keys that were handed out.
     minted: BTreeMap<String, BTreeSet<String>>,
-    /// By role and name of the session, where no answer has the key: who asked for it.
+    /// By role and name of the session, of those that a service asked for: who asked for it.
     sessions: BTreeMap<(String, String), Link>,
     /// Sign-ins by account, user and time.
     logins: BTreeMap<(String, String, String), Link>,
@@ -131,17 +133,15 @@ impl Lineage {
         let role = request["roleArn"].as_str().filter(|arn| Arn::parse(arn).is_some());
         let session =
             request["roleSessionName"].as_str().filter(|name| names::is_session_name(name));
-        if let (Some(role), Some(session)) = (role, session) {
-            // One name may be used again and again; the first that asked stays.
-            let at = (role.to_owned(), session.to_owned());
-            self.sessions.entry(at).or_insert_with(|| link.clone());
+        if let (Some(role), Some(session), Class::AwsService) = (role, session, link.target.class) {
+            keep_better(&mut self.sessions, (role.to_owned(), session.to_owned()), &link);
         }
         let key = record["responseElements"]["credentials"]["accessKeyId"].as_str();
         let Some(key) = key.filter(|key| names::is_key(key, "ASIA")) else { return };
         if let Some(parent) = &link.key {
             self.minted.entry(parent.clone()).or_default().insert(key.to_owned());
         }
-        self.issued.entry(key.to_owned()).or_insert(link);
+        keep_better(&mut self.issued, key.to_owned(), &link);
     }
 
     fn feed_login(&mut self, record: &Value) {
@@ -154,7 +154,7 @@ impl Lineage {
             (&link.target.account, &link.target.user_name, time)
         {
             let at = (account.clone(), user.clone(), time.to_owned());
-            self.logins.entry(at).or_insert(link);
+            keep_better(&mut self.logins, at, &link);
         }
     }
 
@@ -231,6 +231,22 @@ impl Lineage {
         let is_of =
             |link: &Link| chain.iter().any(|one| one.is_same(link) || one.is_same_principal(link));
         own.iter().any(is_of)
+    }
+}
+
+/// Keeps the link that says more. A call across accounts has a record in both, and only that of the caller's own account says who
+/// it was; between two that say as much the event's id decides, so that the order in which they came doesn't.
+fn keep_better<K: Ord>(links: &mut BTreeMap<K, Link>, at: K, link: &Link) {
+    let rank = |link: &Link| (link.target.may_act().is_err(), link.event_id.clone());
+    match links.entry(at) {
+        Entry::Vacant(entry) => {
+            entry.insert(link.clone());
+        }
+        Entry::Occupied(mut entry) => {
+            if rank(link) < rank(entry.get()) {
+                entry.insert(link.clone());
+            }
+        }
     }
 }
 

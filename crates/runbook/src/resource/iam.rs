@@ -16,7 +16,7 @@ pub(super) fn read(call: &Event<'_>) -> Option<Resource> {
         "CreateRole" => created(principal(call, ROLE)?, "role_name"),
         "CreateLoginProfile" | "UpdateLoginProfile" => login_profile(call),
         "CreateServiceSpecificCredential" => service_credential(call),
-        "UpdateAssumeRolePolicy" => principal(call, ROLE),
+        "UpdateAssumeRolePolicy" => flagged(principal(call, ROLE)?, "is_trust"),
         "AddUserToGroup" | "RemoveUserFromGroup" => {
             let group = text(&call.request["groupName"], names::is_policy_name)?;
             Some(with(principal(call, USER)?, &[("group_name", Some(group))]))
@@ -73,6 +73,13 @@ fn created(mut resource: Resource, what: &str) -> Option<Resource> {
     Some(resource)
 }
 
+/// The resource with a word on which part of it the call changed.
+#[expect(clippy::unnecessary_wraps, reason = "it is the last step of a chain of options")]
+fn flagged(mut resource: Resource, part: &str) -> Option<Resource> {
+    resource.details.insert(part.to_owned(), json!(true));
+    Some(resource)
+}
+
 fn access_key(call: &Event<'_>) -> Option<Resource> {
     let key = match call.name {
         "CreateAccessKey" => &call.response["accessKey"],
@@ -118,7 +125,8 @@ fn policy_of(call: &Event<'_>, kind: &'static str) -> Option<Resource> {
     let is_whole = name.is_some() || arn.is_some() || call.name.ends_with("Boundary");
     is_whole.then_some(())?;
     let details = [("policy_name", name), ("policy_arn", arn), ("permissions_boundary", boundary)];
-    Some(with(principal(call, kind)?, &details))
+    let resource = with(principal(call, kind)?, &details);
+    if call.name.ends_with("Boundary") { flagged(resource, "is_boundary") } else { Some(resource) }
 }
 
 fn is_policy_arn(text: &str) -> bool {

@@ -181,14 +181,15 @@ fn is_on_resource(call: &Call, resource: &Resource) -> bool {
             "AWS::IAM::User" if was_made => is_user,
             "AWS::IAM::Role" if was_made => is_role,
             "AWS::IAM::Role" if api == "UpdateAssumeRolePolicy" => {
-                is_role && resource.details.len() == 1
+                is_role && resource.details.contains_key("is_trust")
             }
             "AWS::IAM::User" | "AWS::IAM::Role" | "AWS::IAM::Group" => {
                 let is_membership = matches!(api, "RemoveUserFromGroup" | "AddUserToGroup");
                 let is_policy = POLICY_APIS.iter().any(|verb| api.starts_with(verb))
                     && (is("PolicyName", resource.text("policy_name"))
                         || is("PolicyArn", resource.text("policy_arn"))
-                        || api.ends_with("PermissionsBoundary"));
+                        || api.ends_with("PermissionsBoundary")
+                            && resource.details.contains_key("is_boundary"));
                 match resource.kind {
                     "AWS::IAM::User" if is_membership => is_user && is_group,
                     "AWS::IAM::User" => is_user && is_policy,
