@@ -14,9 +14,16 @@ pub mod catalogue;
 pub mod document;
 pub mod expression;
 pub mod fill;
+pub mod inverse;
+pub mod lineage;
+pub mod policy;
+pub mod resource;
+pub mod select;
 pub mod target;
 pub mod template;
 
 pub use call::Call;
 pub use document::Runbook;
+pub use lineage::Lineage;
+pub use resource::Resource;
 pub use target::{Class, Refusal, Target, resolve};

@@ -8,6 +8,7 @@
 
 mod action;
 mod arn;
+mod forbid;
 pub(crate) mod names;
 mod shape;
 

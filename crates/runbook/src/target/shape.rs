@@ -354,20 +354,20 @@ fn session_id(facts: &Facts<'_>, session: &str) -> Result<Option<String>, String
 /// The target as what kind of role and of session it is.
 fn of_role(facts: &Facts<'_>, target: Target, path: &str) -> Target {
     let role = target.role_name.as_deref().unwrap_or_default();
-    let session = target.session_name.as_deref().unwrap_or_default();
+    let session = target.session_name.as_deref();
     if is_service_linked(path, role) {
         Target { class: Class::ServiceLinkedRole, ..target }
     } else if path.starts_with(RESERVED_SSO_PATH) || role.starts_with(names::RESERVED_SSO) {
         let (user, store) = on_behalf_of(facts);
         Target {
             class: Class::IdentityCenterUser,
-            identity_center_user: user.or_else(|| Some(session.to_owned())),
+            identity_center_user: user.or_else(|| session.map(owned)),
             identity_store: store,
             permission_set: names::permission_set(role).map(owned),
             ..target
         }
-    } else if names::is_instance_session(session) {
-        let instance_id = Some(session.to_owned());
+    } else if session.is_some_and(names::is_instance_session) {
+        let instance_id = session.map(owned);
         Target { class: Class::InstanceRole, instance_id, ..target }
     } else {
         target
