@@ -5,12 +5,26 @@
 //! effect, so that the caller must look before it repeats. Calls that only read are repeated by the SDK, and their pages joined.
 
 mod cloudtrail;
+mod config;
+mod ec2;
+mod guard_duty;
 mod iam;
+mod identity_store;
 mod inputs;
 mod json;
 mod kms;
+mod lambda;
+mod organizations;
 mod s3;
+mod security_hub;
 mod session;
+mod signed;
+mod sns;
+mod sqs;
+mod ssm;
+mod sso_admin;
+mod sts;
+mod xml;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -41,6 +55,7 @@ const PAGES_MAX: usize = 50;
 pub struct AwsActions {
     base: SdkConfig,
     path_style: bool,
+    connector: SharedHttpConnector,
     sessions: Sessions,
 }
 
@@ -61,16 +76,17 @@ impl Aws {
                 .pool_idle_timeout(IDLE)
                 .build(),
         );
+        let shared = connector.clone();
         let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(FIRST_BYTE);
         let base = self
             .config
             .clone()
             .into_builder()
             .timeout_config(timeouts.build())
-            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .http_client(http_client_fn(move |_, _| shared.clone()))
             .build();
         let sessions = Sessions::new(options, &base);
-        AwsActions { base, path_style: self.path_style, sessions }
+        AwsActions { base, path_style: self.path_style, connector, sessions }
     }
 }
 
@@ -149,6 +165,7 @@ macro_rules! apis {
         ) -> Result<$crate::actions::Answer, $crate::error::CloudError> {
             use aws_sdk_sts::operation::RequestId as _;
             let client = $client;
+            let inputs = &mut inputs;
             let draft = client(caller, caller.unsigned());
             match caller.call.api.as_str() {
                 $($api => {
@@ -174,9 +191,21 @@ impl AwsActions {
         let caller = Caller { actions: self, session, call };
         match call.service.as_str() {
             "cloudtrail" => cloudtrail::call(&caller, inputs).await,
+            "config" => config::call(&caller, inputs).await,
+            "ec2" => ec2::call(&caller, inputs).await,
+            "guardduty" => guard_duty::call(&caller, inputs).await,
             "iam" => iam::call(&caller, inputs).await,
+            "identitystore" => identity_store::call(&caller, inputs).await,
             "kms" => kms::call(&caller, inputs).await,
+            "lambda" => lambda::call(&caller, inputs).await,
+            "organizations" => organizations::call(&caller, inputs).await,
             "s3" => s3::call(&caller, inputs).await,
+            "securityhub" => security_hub::call(&caller, inputs).await,
+            "sns" => sns::call(&caller, inputs).await,
+            "sqs" => sqs::call(&caller, inputs).await,
+            "ssm" => ssm::call(&caller, inputs).await,
+            "sso-admin" => sso_admin::call(&caller, inputs).await,
+            "sts" => sts::call(&caller, inputs).await,
             _ => Err(inputs.unknown_api()),
         }
     }

@@ -87,6 +87,14 @@ impl Inputs {
         number.map(Some).ok_or_else(|| self.refuse(input, "is not a whole number of 32 bits"))
     }
 
+    /// A number that must be there.
+    pub(super) fn required_number(&mut self, input: &str) -> Taken<i32> {
+        match self.number(input)? {
+            None => Err(self.refuse(input, "is missing")),
+            some => Ok(some),
+        }
+    }
+
     pub(super) fn texts(&mut self, input: &str) -> Taken<Vec<String>> {
         let not_texts = "is not a list of texts";
         match self.take(input) {
@@ -192,11 +200,6 @@ impl Inputs {
             nested.end()?;
         }
         Ok(Some(made))
-    }
-
-    /// All that is left, for APIs that are spoken without the SDK.
-    pub(super) fn take_any(&mut self, input: &str) -> Option<Value> {
-        self.take(input)
     }
 }
 

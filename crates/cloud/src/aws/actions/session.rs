@@ -87,7 +87,8 @@ impl Sessions {
             .build())
     }
 
-    async fn credentials(&self, session: &Session) -> Result<Credentials, CloudError> {
+    /// The credentials of a session, from STS unless those at hand are still good.
+    pub(super) async fn credentials(&self, session: &Session) -> Result<Credentials, CloudError> {
         let now_ms = self.options.clock.now_ms();
         let found = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
