@@ -1,1 +1,7 @@
 //! Finding in, runbook run, effect verified, undone if wrong.
+
+pub mod alert;
+pub mod evidence;
+pub mod ledger;
+pub mod ocsf;
+pub mod token;
