@@ -96,7 +96,7 @@ impl From<CloudError> for ChangeError {
 
 /// The row of a changing step.
 #[must_use]
-pub fn row_of(run: &str, number: usize, step: &str) -> RowKey {
+pub(crate) fn row_of(run: &str, number: usize, step: &str) -> RowKey {
     RowKey::new(partition(run), format!("step/{number:02}-{step}"))
 }
 

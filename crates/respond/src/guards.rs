@@ -16,15 +16,15 @@ use crate::{budget, holds, rows};
 
 /// How far a run may go, and why no further.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ruling {
+pub(crate) struct Ruling {
     /// How far.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// Why it is refused, if it is.
-    pub refusal: Option<Refusal>,
+    pub(crate) refusal: Option<Refusal>,
     /// Why it may not go further.
-    pub reasons: Vec<String>,
+    pub(crate) reasons: Vec<String>,
     /// Whether somebody has to be paged.
-    pub pages: bool,
+    pub(crate) pages: bool,
 }
 
 impl Ruling {

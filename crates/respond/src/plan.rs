@@ -7,7 +7,7 @@ use trailloop_runbook::{Call, Refusal, catalogue};
 
 /// The changing calls in the order of the steps, with those inputs filled in that are known beforehand. A branch that depends
 /// on an answer is planned with both ways; a call whose inputs depend on one is planned as far as it is known.
-pub fn changes(runbook: &Runbook, values: &Values) -> Result<Vec<(String, Call)>, Refusal> {
+pub(crate) fn changes(runbook: &Runbook, values: &Values) -> Result<Vec<(String, Call)>, Refusal> {
     let mut planned = Vec::new();
     for step in &runbook.steps {
         let Action::Call(template) = &step.action else { continue };
@@ -32,7 +32,7 @@ pub fn changes(runbook: &Runbook, values: &Values) -> Result<Vec<(String, Call)>
 
 /// A call as a line for people: `iam:PutUserPolicy UserName=bob PolicyName=…`. Documents are shortened.
 #[must_use]
-pub fn line(call: &Call) -> String {
+pub(crate) fn line(call: &Call) -> String {
     let mut text = call.name();
     for (name, value) in &call.inputs {
         let shown = match value {

@@ -14,6 +14,7 @@ mod shape;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use action::IdentityAction;
@@ -21,7 +22,8 @@ pub use arn::{Arn, partition_of_region};
 pub use shape::resolve;
 
 /// What kind of caller a record shows, as far as it matters for what can be done about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Class {
     /// AWS itself, or an event without a caller: there is nobody to act on, only the resource.
     AwsService,
@@ -93,7 +95,7 @@ impl Class {
 }
 
 /// Whom to act on, and by what names AWS knows them. What is not known is absent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// The kind of caller.
     pub class: Class,
