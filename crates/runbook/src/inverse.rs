@@ -424,3 +424,163 @@ fn unshare(event: &Event<'_>, name: &str) -> Found {
     let ids: Vec<Value> = users.into_iter().chain(groups).collect();
     one("rds", event.api, json!({id: name, "AttributeName": "restore", "ValuesToRemove": ids}))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(source: &str, api: &str, request: Value) -> Value {
+        json!({"eventSource": format!("{source}.amazonaws.com"), "eventName": api,
+               "awsRegion": "eu-central-1", "recipientAccountId": "111122223333",
+               "requestParameters": request})
+    }
+
+    fn answered(mut record: Value, response: Value) -> Value {
+        record["responseElements"] = response;
+        record
+    }
+
+    fn said(record: &Value, history: &[Value]) -> (String, Value) {
+        let calls = of(record, history).unwrap();
+        assert_eq!(calls.len(), 1, "{calls:?}");
+        (calls[0].name(), Value::Object(calls[0].inputs.clone()))
+    }
+
+    fn trust(document: &str) -> Value {
+        let request = json!({"roleName": "deploy", "policyDocument": document});
+        record("iam", "UpdateAssumeRolePolicy", request)
+    }
+
+    #[test]
+    fn a_trust_policy_goes_back_to_the_last_that_took_effect() {
+        let made = record(
+            "iam",
+            "CreateRole",
+            json!({"roleName": "deploy", "assumeRolePolicyDocument": "{\"v\":0}"}),
+        );
+        let mut failed = trust("{\"v\":2}");
+        failed["errorCode"] = json!("AccessDenied");
+        let mut other = trust("{\"v\":3}");
+        other["requestParameters"]["roleName"] = json!("other");
+        let history = [made, trust("{\"v\":1}"), failed, other];
+        let back = |document: &str| {
+            let inputs = json!({"RoleName": "deploy", "PolicyDocument": document});
+            ("iam:UpdateAssumeRolePolicy".to_owned(), inputs)
+        };
+        assert_eq!(said(&trust("{\"v\":9}"), &history), back("{\"v\":1}"));
+        assert_eq!(said(&trust("{\"v\":9}"), &history[..1]), back("{\"v\":0}"));
+        assert!(of(&trust("{\"v\":9}"), &[]).is_err());
+        // What is no document is not put anywhere.
+        assert!(of(&trust("{\"v\":9}"), &[trust("cut off")]).is_err());
+    }
+
+    #[test]
+    fn an_inline_policy_goes_back_to_its_document_or_away() {
+        let put = |policy: &str, document: &str| {
+            record(
+                "iam",
+                "PutRolePolicy",
+                json!({"roleName": "deploy", "policyName": policy, "policyDocument": document}),
+            )
+        };
+        let delete =
+            record("iam", "DeleteRolePolicy", json!({"roleName": "deploy", "policyName": "a"}));
+        let (api, inputs) = said(&put("a", "{\"v\":2}"), &[put("a", "{\"v\":1}"), put("b", "{}")]);
+        assert_eq!(
+            (api.as_str(), &inputs["PolicyDocument"]),
+            ("iam:PutRolePolicy", &json!("{\"v\":1}"))
+        );
+        let gone = "iam:DeleteRolePolicy";
+        assert_eq!(said(&put("a", "{}"), &[put("b", "{}")]).0, gone);
+        assert_eq!(said(&put("a", "{}"), &[put("a", "{}"), delete.clone()]).0, gone);
+        assert_eq!(said(&delete, &[put("a", "{}")]).0, "iam:PutRolePolicy");
+        assert!(of(&delete, &[]).is_err());
+    }
+
+    #[test]
+    fn a_trail_goes_back_to_its_selectors_and_settings() {
+        let selectors = |kind: &str| {
+            let one = json!({"readWriteType": kind, "includeManagementEvents": true,
+                             "dataResources": [{"type": "AWS::S3::Object", "values": []}]});
+            let request = json!({"trailName": "main", "eventSelectors": [one]});
+            record("cloudtrail", "PutEventSelectors", request)
+        };
+        let (_, inputs) = said(&selectors("ReadOnly"), &[selectors("All")]);
+        let arn = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/main";
+        assert_eq!(inputs["TrailName"], arn);
+        let first = &inputs["EventSelectors"][0];
+        assert_eq!(first["ReadWriteType"], "All");
+        assert_eq!(first["DataResources"][0]["Type"], "AWS::S3::Object");
+        let create = record(
+            "cloudtrail",
+            "CreateTrail",
+            json!({"name": "main", "s3BucketName": "logs", "isMultiRegionTrail": true}),
+        );
+        let update = |request: Value| record("cloudtrail", "UpdateTrail", request);
+        let moved = update(json!({"name": "main", "s3BucketName": "elsewhere"}));
+        let (_, inputs) = said(&moved, std::slice::from_ref(&create));
+        assert_eq!(inputs, json!({"Name": arn, "S3BucketName": "logs"}));
+        let key = update(json!({"name": "main", "kmsKeyId": "x"}));
+        assert!(of(&key, &[create]).is_err(), "nobody knows which key it was");
+    }
+
+    #[test]
+    fn a_bucket_is_closed_as_it_was_or_wholly() {
+        let gone = record("s3", "DeleteBucketPublicAccessBlock", json!({"bucketName": "files"}));
+        let (api, inputs) = said(&gone, &[]);
+        assert_eq!(api, "s3:PutPublicAccessBlock");
+        let block = &inputs["PublicAccessBlockConfiguration"];
+        assert!(BLOCKS.iter().all(|name| block[name] == true), "{block}");
+        let put = record(
+            "s3",
+            "PutBucketPublicAccessBlock",
+            json!({"bucketName": "files", "PublicAccessBlockConfiguration":
+                   {"BlockPublicAcls": true, "IgnorePublicAcls": false}}),
+        );
+        let (_, inputs) = said(&gone, &[put]);
+        assert_eq!(inputs["PublicAccessBlockConfiguration"]["IgnorePublicAcls"], false);
+        let policy = |text: Value| {
+            record("s3", "PutBucketPolicy", json!({"bucketName": "files", "bucketPolicy": text}))
+        };
+        let (_, inputs) = said(&policy(json!({"v": 2})), &[policy(json!({"v": 1}))]);
+        assert_eq!(inputs, json!({"Bucket": "files", "Policy": "{\"v\":1}"}));
+        assert!(of(&policy(json!({})), &[]).is_err());
+    }
+
+    #[test]
+    fn what_a_record_says_by_itself_is_taken_back_without_others() {
+        let id = "1234abcd-12ab-34cd-56ef-1234567890ab";
+        let calls = of(&record("kms", "ScheduleKeyDeletion", json!({"keyId": id})), &[]).unwrap();
+        let names: Vec<_> = calls.iter().map(Call::name).collect();
+        assert_eq!(names, ["kms:CancelKeyDeletion", "kms:EnableKey"]);
+        let group =
+            record("ec2", "AuthorizeSecurityGroupIngress", json!({"groupId": "sg-01234567"}));
+        let rules =
+            json!({"securityGroupRuleSet": {"items": [{"securityGroupRuleId": "sgr-01234567"}]}});
+        let (api, inputs) = said(&answered(group.clone(), rules), &[]);
+        assert_eq!(api, "ec2:RevokeSecurityGroupIngress");
+        assert_eq!(inputs["SecurityGroupRuleIds"], json!(["sgr-01234567"]));
+        assert!(of(&group, &[]).is_err(), "without ids it would be a guess");
+        let share = record(
+            "ec2",
+            "ModifySnapshotAttribute",
+            json!({"snapshotId": "snap-01234567", "createVolumePermission":
+                   {"add": {"items": [{"userId": "444455556666"}, {"group": "all"}]}}}),
+        );
+        let (_, inputs) = said(&share, &[]);
+        assert_eq!(
+            inputs,
+            json!({"SnapshotId": "snap-01234567", "Attribute": "createVolumePermission",
+                   "OperationType": "remove", "UserIds": ["444455556666"], "GroupNames": ["all"]})
+        );
+        let version = |id: &str| {
+            let request =
+                json!({"policyArn": "arn:aws:iam::111122223333:policy/p", "versionId": id});
+            record("iam", "SetDefaultPolicyVersion", request)
+        };
+        assert_eq!(said(&version("v3"), &[version("v2")]).1["VersionId"], "v2");
+        let mut failed = record("kms", "DisableKey", json!({"keyId": id}));
+        failed["errorCode"] = json!("AccessDenied");
+        assert!(of(&failed, &[]).unwrap_err().reason.contains("failed"));
+    }
+}

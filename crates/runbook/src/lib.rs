@@ -7,7 +7,7 @@
 //!
 //! In suggested reading order: `document` is the format as types, `load` reads it, `expression` and `template` fill it in, `call`
 //! and `catalogue` are what may be asked of AWS, `select` looks into its answers, `policy` says which rights that takes,
-//! `target` and `lineage` find whom to act on, `check` holds it all together, `trial` runs a runbook's own tests.
+//! `target` and `lineage` find whom to act on, `resource` what a call acted on and `inverse` how it is taken back, `check` holds it all together, `trial` runs a runbook's own tests.
 
 pub mod call;
 pub mod catalogue;

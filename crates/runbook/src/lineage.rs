@@ -273,3 +273,161 @@ pub fn to_contain(chain: &[Link]) -> Vec<&Link> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ACCOUNT: &str = "111122223333";
+    const LONG: &str = "AKIAIOSFODNN7EXAMPLE";
+    const FIRST: &str = "ASIAIOSFODNN7EXAMPL1";
+    const SECOND: &str = "ASIAIOSFODNN7EXAMPL2";
+
+    fn user(key: &str) -> Value {
+        json!({"type": "IAMUser", "accountId": ACCOUNT, "userName": "bob", "accessKeyId": key,
+               "arn": format!("arn:aws:iam::{ACCOUNT}:user/bob"),
+               "sessionContext": {"attributes": {"creationDate": "2026-11-01T08:00:00Z"}}})
+    }
+
+    fn role(name: &str, session: &str, key: &str) -> Value {
+        let id = format!("AROAEXAMPLE{:0<9}", name.to_ascii_uppercase());
+        json!({"type": "AssumedRole", "accountId": ACCOUNT, "accessKeyId": key,
+               "principalId": format!("{id}:{session}"),
+               "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}"),
+               "sessionContext": {"sessionIssuer": {"type": "Role", "principalId": id,
+                   "arn": format!("arn:aws:iam::{ACCOUNT}:role/{name}"),
+                   "accountId": ACCOUNT, "userName": name}}})
+    }
+
+    fn record(event_id: &str, source: &str, api: &str, identity: Value) -> Value {
+        json!({"eventSource": format!("{source}.amazonaws.com"), "eventName": api,
+               "eventID": event_id, "recipientAccountId": ACCOUNT, "userIdentity": identity})
+    }
+
+    fn issue(event_id: &str, api: &str, identity: Value, to: (&str, &str), key: &str) -> Value {
+        let mut record = record(event_id, "sts", api, identity);
+        record["requestParameters"] = json!({
+            "roleArn": format!("arn:aws:iam::{ACCOUNT}:role/{}", to.0), "roleSessionName": to.1});
+        record["responseElements"] = json!({"credentials": {"accessKeyId": key}});
+        record
+    }
+
+    fn fed(records: &[&Value]) -> Lineage {
+        let mut lineage = Lineage::new();
+        records.iter().for_each(|record| lineage.feed(record));
+        lineage
+    }
+
+    fn keys(chain: &[Link]) -> Vec<&str> {
+        chain.iter().filter_map(|link| link.key.as_deref()).collect()
+    }
+
+    #[test]
+    fn a_chain_of_two_roles_ends_at_the_long_term_key_in_whatever_order_it_was_read() {
+        let one = issue("e-1", "AssumeRole", user(LONG), ("deploy", "bob"), FIRST);
+        let two =
+            issue("e-2", "AssumeRole", role("deploy", "bob", FIRST), ("admin", "xena"), SECOND);
+        let last = record("e-3", "s3", "ListBuckets", role("admin", "xena", SECOND));
+        let chain = fed(&[&one, &two]).chain(&last);
+        assert_eq!(chain, fed(&[&two, &one]).chain(&last));
+        assert_eq!(keys(&chain), [SECOND, FIRST, LONG]);
+        assert_eq!(root(&chain).unwrap().target.class, Class::IamUserKey);
+        let contained: Vec<_> = to_contain(&chain).iter().map(|link| link.target.class).collect();
+        assert_eq!(contained, [Class::IamUserKey, Class::RoleSession, Class::RoleSession]);
+        assert_eq!(chain[1].issued_by.as_deref(), Some("AssumeRole"));
+        let lineage = fed(&[&one, &two]);
+        assert_eq!(Vec::from_iter(lineage.descendants(LONG)), [FIRST, SECOND]);
+        assert_eq!(lineage.descendants(SECOND).len(), 0);
+    }
+
+    #[test]
+    fn a_record_is_of_the_lineage_by_any_key_that_the_root_handed_out() {
+        let one = issue("e-1", "AssumeRole", user(LONG), ("deploy", "bob"), FIRST);
+        let mut token = issue("e-2", "GetSessionToken", user(LONG), ("", ""), SECOND);
+        token["requestParameters"] = Value::Null;
+        let lineage = fed(&[&one, &token]);
+        let chain = lineage.chain(&record("e-3", "s3", "X", role("deploy", "bob", FIRST)));
+        let sibling = record("e-4", "s3", "X", user(SECOND));
+        assert!(lineage.contains(&chain, &sibling));
+        // Another session of the role, by another key, is nobody's here; another key of the user is, if the user is denied.
+        let other = record("e-5", "s3", "X", role("deploy", "carol", "ASIAIOSFODNN7EXAMPL3"));
+        assert!(!lineage.contains(&chain, &other));
+        let mut other_key = record("e-6", "s3", "X", user("AKIAI44QH8DHBEXAMPLE"));
+        other_key["userIdentity"]["sessionContext"] = Value::Null;
+        assert!(!lineage.contains(&chain, &other_key));
+        assert!(lineage.contains_principal(&chain, &other_key));
+    }
+
+    #[test]
+    fn a_console_session_comes_from_its_sign_in() {
+        let mut login = record("e-1", "signin", "ConsoleLogin", user(""));
+        login["userIdentity"]["sessionContext"] = Value::Null;
+        login["eventTime"] = json!("2026-11-01T08:00:00Z");
+        login["responseElements"] = json!({"ConsoleLogin": "Success"});
+        let call = record("e-2", "s3", "X", user(FIRST));
+        let chain = fed(&[&login]).chain(&call);
+        assert_eq!(chain.len(), 2);
+        assert_eq!(chain[1].issued_by.as_deref(), Some("ConsoleLogin"));
+        assert_eq!(chain[1].event_id.as_deref(), Some("e-1"));
+        // Other keys of the same console session are of it; the long-term key signed in nowhere.
+        let lineage = fed(&[&login]);
+        assert!(lineage.contains(&chain, &record("e-3", "s3", "X", user(SECOND))));
+        assert_eq!(lineage.chain(&record("e-4", "s3", "X", user(LONG))).len(), 1);
+        login["responseElements"] = json!({"ConsoleLogin": "Failure"});
+        assert_eq!(fed(&[&login]).chain(&call).len(), 1);
+    }
+
+    #[test]
+    fn an_instance_comes_from_ec2_even_when_its_key_was_renewed() {
+        let ec2 = json!({"type": "AWSService", "invokedBy": "ec2.amazonaws.com"});
+        let one = issue("e-1", "AssumeRole", ec2, ("web", "i-0123456789abcdef0"), FIRST);
+        let call = record("e-2", "s3", "X", role("web", "i-0123456789abcdef0", SECOND));
+        let chain = fed(&[&one]).chain(&call);
+        assert_eq!(root(&chain).unwrap().target.class, Class::AwsService);
+        let contained: Vec<_> = to_contain(&chain).iter().map(|link| link.target.class).collect();
+        assert_eq!(contained, [Class::InstanceRole]);
+        // That EC2 is the root of two instances doesn't make them one lineage.
+        let other = record("e-3", "s3", "X", role("web", "i-0123456789abcdef1", LONG));
+        assert!(!fed(&[&one]).contains(&chain, &other));
+    }
+
+    #[test]
+    fn circles_end_and_failed_calls_say_nothing() {
+        let one = issue("e-1", "AssumeRole", role("a", "xx", SECOND), ("b", "yy"), FIRST);
+        let two = issue("e-2", "AssumeRole", role("b", "yy", FIRST), ("a", "xx"), SECOND);
+        let lineage = fed(&[&one, &two]);
+        let call = record("e-3", "s3", "X", role("a", "xx", SECOND));
+        assert_eq!(keys(&lineage.chain(&call)), [SECOND, FIRST]);
+        assert_eq!(Vec::from_iter(lineage.descendants(FIRST)), [SECOND]);
+        let mut failed = one.clone();
+        failed["errorCode"] = json!("AccessDenied");
+        let call = record("e-3", "s3", "X", role("b", "yy", FIRST));
+        assert_eq!(fed(&[&failed]).chain(&call).len(), 1);
+    }
+
+    #[test]
+    fn of_two_records_of_one_call_that_counts_which_knows_the_caller() {
+        let own = issue("e-2", "AssumeRole", user(LONG), ("deploy", "bob"), FIRST);
+        let stranger = json!({"type": "AWSAccount", "accountId": "444455556666"});
+        let theirs = issue("e-1", "AssumeRole", stranger, ("deploy", "bob"), FIRST);
+        let call = record("e-3", "s3", "X", role("deploy", "bob", FIRST));
+        for lineage in [fed(&[&own, &theirs]), fed(&[&theirs, &own])] {
+            assert_eq!(keys(&lineage.chain(&call)), [FIRST, LONG]);
+        }
+    }
+
+    #[test]
+    fn a_long_chain_is_cut() {
+        let key = |number: usize| format!("ASIAEXAMPLE{number:09}");
+        let mut lineage = Lineage::new();
+        for number in 0..200 {
+            let caller = role("a", "xx", &key(number));
+            lineage.feed(&issue("e", "AssumeRole", caller, ("a", "xx"), &key(number + 1)));
+        }
+        let call = record("e", "s3", "X", role("a", "xx", &key(200)));
+        assert_eq!(lineage.chain(&call).len(), CHAIN_MAX);
+        assert_eq!(lineage.descendants(&key(0)).len(), 200);
+    }
+}

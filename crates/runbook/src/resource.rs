@@ -313,3 +313,108 @@ fn recorder(call: &Event<'_>) -> Option<Resource> {
     let name = text(&call.request["configurationRecorderName"], |name| names::is_plain(name, 256))?;
     Some(call.resource("AWS::Config::ConfigurationRecorder", name, None))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(source: &str, api: &str, request: Value, response: Value) -> Value {
+        json!({"eventSource": format!("{source}.amazonaws.com"), "eventName": api,
+               "awsRegion": "eu-central-1", "recipientAccountId": "111122223333",
+               "requestParameters": request, "responseElements": response})
+    }
+
+    fn found(source: &str, api: &str, request: Value, response: Value) -> Value {
+        of(&record(source, api, request, response)).map_or(Value::Null, |one| one.to_json())
+    }
+
+    #[test]
+    fn a_trail_by_name_or_by_arn() {
+        let arn = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/main";
+        let by_name = found("cloudtrail", "StopLogging", json!({"name": "main"}), Value::Null);
+        assert_eq!((&by_name["arn"], &by_name["name"]), (&json!(arn), &json!("main")));
+        // An organization's trail is of another account and region than the call.
+        let other = "arn:aws:cloudtrail:us-east-1:444455556666:trail/main";
+        let by_arn = found("cloudtrail", "DeleteTrail", json!({"name": other}), Value::Null);
+        assert_eq!((&by_arn["arn"], &by_arn["region"]), (&json!(other), &json!("us-east-1")));
+        assert_eq!(by_arn["account"], "444455556666");
+        for bad in ["a b", "arn:aws:s3:::x", "", "ma/in"] {
+            let none = found("cloudtrail", "StopLogging", json!({"name": bad}), Value::Null);
+            assert_eq!(none, Value::Null, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_was_made_stands_apart_and_a_failed_call_makes_nothing() {
+        let (request, key) = (
+            Value::Null,
+            json!({"accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "userName": "bob", "status": "Active"}),
+        );
+        let made = found("iam", "CreateAccessKey", request, json!({"accessKey": key}));
+        let expected = json!({"user_name": "bob", "access_key_id": "AKIAIOSFODNN7EXAMPLE"});
+        assert_eq!(made["created"], expected);
+        let items = json!([{"instanceId": "i-0123456789abcdef0"}, {"instanceId": "i-01234567"}]);
+        let run = json!({"instancesSet": {"items": items}});
+        let mut record = record("ec2", "RunInstances", json!({}), run);
+        let ids = json!(["i-0123456789abcdef0", "i-01234567"]);
+        assert_eq!(of(&record).unwrap().to_json()["created"]["instance_ids"], ids);
+        record["errorCode"] = json!("Client.UnauthorizedOperation");
+        assert!(of(&record).unwrap().created.is_empty());
+        record["responseElements"]["instancesSet"]["items"][1]["instanceId"] = json!("$(id)");
+        assert_eq!(of(&record), None, "half of a list is no list");
+    }
+
+    #[test]
+    fn a_function_without_its_version_and_its_events_without_theirs() {
+        let arn = "arn:aws:lambda:eu-central-1:111122223333:function:pay";
+        for name in ["pay", arn, "111122223333:function:pay"] {
+            let request = json!({"functionName": name, "statementId": "open"});
+            let one = found("lambda", "AddPermission20150331v2", request, Value::Null);
+            assert_eq!((&one["arn"], &one["statement_id"]), (&json!(arn), &json!("open")));
+        }
+        let request = json!({"functionName": format!("{arn}:live")});
+        let one = found("lambda", "UpdateFunctionCode20150331v2", request, Value::Null);
+        assert_eq!((&one["arn"], &one["qualifier"]), (&json!(arn), &json!("live")));
+        let request = json!({"functionName": "444455556666:function:pay"});
+        assert_eq!(found("lambda", "CreateFunction20150331", request, Value::Null), Value::Null);
+        let api = |name: &str| api_of(&json!({"eventName": name})).to_owned();
+        assert_eq!(api("AddPermission20150331"), "AddPermission");
+        assert_eq!(api("ListBuckets"), "ListBuckets");
+        assert_eq!((api("v2"), api("20150331"), api("")), ("v2".into(), "".into(), "".into()));
+    }
+
+    #[test]
+    fn keys_detectors_recorders_and_buckets() {
+        let id = "1234abcd-12ab-34cd-56ef-1234567890ab";
+        let key = found("kms", "DisableKey", json!({"keyId": id}), Value::Null);
+        assert_eq!(key["arn"], format!("arn:aws:kms:eu-central-1:111122223333:key/{id}"));
+        let alias = found("kms", "DisableKey", json!({"keyId": "alias/x"}), Value::Null);
+        assert_eq!(alias, Value::Null);
+        let id = "0123456789abcdef0123456789abcdef";
+        let detector = found("guardduty", "UpdateDetector", json!({"detectorId": id}), Value::Null);
+        assert_eq!(detector["name"], id);
+        let request = json!({"configurationRecorderName": "default"});
+        let recorder = found("config", "StopConfigurationRecorder", request, Value::Null);
+        assert_eq!(recorder["type"], "AWS::Config::ConfigurationRecorder");
+        let request = json!({"bucketName": "files.example.com"});
+        let bucket = found("s3", "PutBucketAcl", request, Value::Null);
+        assert_eq!(bucket["arn"], "arn:aws:s3:::files.example.com");
+        assert_eq!(
+            found("s3", "GetObject", json!({"bucketName": "files"}), Value::Null),
+            Value::Null
+        );
+    }
+
+    #[test]
+    fn policies_name_the_principal_and_the_policy() {
+        let request = json!({"userName": "bob", "policyArn": "arn:aws:iam::aws:policy/x"});
+        let one = found("iam", "AttachUserPolicy", request, Value::Null);
+        assert_eq!((&one["type"], &one["name"]), (&json!("AWS::IAM::User"), &json!("bob")));
+        assert_eq!(one["policy_arn"], "arn:aws:iam::aws:policy/x");
+        let bad = json!({"userName": "bob", "policyArn": "AdministratorAccess"});
+        assert_eq!(found("iam", "AttachUserPolicy", bad, Value::Null), Value::Null);
+        let bad = json!({"userName": "b ob", "policyName": "x"});
+        assert_eq!(found("iam", "PutUserPolicy", bad, Value::Null), Value::Null);
+    }
+}
