@@ -11,12 +11,20 @@
 
 pub mod call;
 pub mod catalogue;
+mod check;
+mod diagnostic;
 pub mod document;
 pub mod expression;
 pub mod fill;
+mod load;
 pub mod target;
 pub mod template;
 
 pub use call::Call;
+pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use document::Runbook;
+pub use expression::Expression;
+pub use fill::{Parameters, bind, choose, redirect};
+pub use load::{Find, Known, Loaded, load, load_with};
 pub use target::{Class, Refusal, Target};
+pub use template::Values;
