@@ -21,6 +21,7 @@ pub mod target;
 pub mod template;
 
 pub use call::Call;
+pub use check::check_set;
 pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use document::Runbook;
 pub use expression::Expression;
