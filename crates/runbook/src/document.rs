@@ -66,6 +66,52 @@ pub struct Runbook {
     pub body: Value,
 }
 
+impl Runbook {
+    /// The step of this name.
+    #[must_use]
+    pub fn step(&self, name: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.name == name)
+    }
+
+    /// Why it is exported only and never run here, if it is.
+    #[must_use]
+    pub fn not_run_here(&self) -> Option<String> {
+        self.steps.iter().find_map(|step| match &step.action {
+            Action::Exported(action) => {
+                Some(format!("step `{}` is of action `{action}`", step.name))
+            }
+            Action::Call(call) if call.api().is_some_and(|api| !api.runs) => {
+                Some(format!("step `{}` calls {}:{}", step.name, call.service, call.api))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Template {
+    /// What the catalogue knows of the API.
+    #[must_use]
+    pub fn api(&self) -> Option<&'static crate::catalogue::Api> {
+        crate::catalogue::find(&self.service, &self.api)
+    }
+}
+
+impl Mode {
+    /// All of them, from the least to the most, with their names.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("observe", Self::Observe),
+        ("dry_run", Self::DryRun),
+        ("approve", Self::Approve),
+        ("auto", Self::Auto),
+    ];
+
+    /// The name in runbooks.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// A declared parameter: the only door through which a finding reaches a call.
 #[derive(Clone, Debug)]
 pub struct Parameter {
@@ -109,6 +155,8 @@ pub struct Step {
     pub timeout: Duration,
     /// What happens when it fails.
     pub on_failure: OnFailure,
+    /// The step to go on with when somebody cancels the run there.
+    pub on_cancel: Option<String>,
     /// Whether its failure makes the run a failed one even if the run goes on.
     pub is_critical: bool,
     /// Whether the run ends after it.
@@ -160,6 +208,8 @@ pub enum Action {
         /// What it is told.
         body: String,
     },
+    /// `aws:executeScript` and `aws:runCommand`: exported, and never run here.
+    Exported(String),
     /// `aws:executeAutomation`: another runbook, with these parameters.
     Automation {
         /// Its id.
@@ -167,8 +217,6 @@ pub enum Action {
         /// Its parameters; templates.
         parameters: BTreeMap<String, Value>,
     },
-    /// An action of Systems Manager that is exported and never run here.
-    Exported(String),
 }
 
 /// A call whose inputs may hold templates. Service and API never do.
@@ -390,12 +438,35 @@ pub struct Notify {
 pub struct Trial {
     /// Its name.
     pub name: String,
+    /// The line that it begins on, from 1.
+    pub line: u32,
     /// The record that the finding is of.
-    pub record: Value,
+    pub record: TrialRecord,
+    /// The rule that the finding is of, if that matters.
+    pub rule: Option<String>,
+    /// The rule's tags.
+    pub tags: Vec<String>,
+    /// The finding's level; high if it does not matter.
+    pub severity: Level,
+    /// The finding's title.
+    pub title: Option<String>,
+    /// What the finding says of the resource, as `type`, `arn` and `name`.
+    pub resource: Value,
     /// What enrichment would have answered, by alias.
     pub enrich: Value,
     /// What has to come of it.
     pub expect: TrialExpect,
+}
+
+/// The record of an example.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrialRecord {
+    /// In the runbook itself.
+    Inline(Value),
+    /// In a file beside it.
+    File(String),
+    /// No record: the finding as expressions see it, for findings that come of a query.
+    Finding(Value),
 }
 
 /// What has to come of a trial.

@@ -251,13 +251,13 @@ fn as_text(value: &Value) -> String {
 
 /// Whether the place after the text so far is inside a string of JSON.
 #[derive(Default)]
-struct Strings {
-    is_inside: bool,
+pub(crate) struct Strings {
+    pub(crate) is_inside: bool,
     is_escaped: bool,
 }
 
 impl Strings {
-    fn read(&mut self, text: &str) {
+    pub(crate) fn read(&mut self, text: &str) {
         for byte in text.bytes() {
             match byte {
                 _ if self.is_escaped => self.is_escaped = false,
