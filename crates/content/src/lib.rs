@@ -4,6 +4,7 @@
 //! does not; the tests of this crate hold that.
 
 mod rates;
+pub mod runbooks;
 mod version;
 
 use include_dir::{Dir, include_dir};
