@@ -38,10 +38,12 @@ pub enum Operation {
     List,
     /// [`Store::get`].
     Get,
+    /// [`crate::Actions::call`].
+    Call,
 }
 
 impl Operation {
-    /// All of them.
+    /// All of queues and stores.
     pub(crate) const ALL: [Self; 6] =
         [Self::Receive, Self::Extend, Self::Delete, Self::Send, Self::List, Self::Get];
 
@@ -53,6 +55,7 @@ impl Operation {
             Self::Send => "send",
             Self::List => "list",
             Self::Get => "get",
+            Self::Call => "call",
         }
     }
 }
@@ -171,7 +174,7 @@ impl FaultPlan {
     }
 
     /// The fault of the next call of an operation, and a number drawn for it.
-    fn next(&self, operation: Operation) -> (Option<Fault>, u64) {
+    pub(crate) fn next(&self, operation: Operation) -> (Option<Fault>, u64) {
         let mut state = self.state();
         let counter = state.calls.entry(operation).or_default();
         let call = *counter;
@@ -234,7 +237,7 @@ fn meaningful(operation: Operation, fault: Fault) -> bool {
     }
 }
 
-fn injected(kind: CloudErrorKind, operation: Operation, resource: &str) -> CloudError {
+pub(crate) fn injected(kind: CloudErrorKind, operation: Operation, resource: &str) -> CloudError {
     CloudError::new(kind, operation.word(), resource, "a fault of the plan")
         .with_code("InjectedFault")
 }
