@@ -1,9 +1,20 @@
 //! Calls that change an account: what a runbook asks of AWS.
 
+mod accounts;
+mod attempt;
+mod fake_iam;
+mod fake_services;
+mod faulty;
+pub(crate) mod inputs;
+mod policy;
+
 use async_trait::async_trait;
 use serde_json::Value;
 use trailloop_runbook::Call;
 
+pub use self::accounts::{FakeAccounts, Requested};
+pub use self::attempt::Attempt;
+pub use self::faulty::FaultyActions;
 use crate::error::CloudError;
 
 /// Where and as whom a call is made.

@@ -50,11 +50,13 @@ pub enum Operation {
     ListRows,
     /// [`crate::Notifier::post`].
     Post,
+    /// [`crate::Actions::call`].
+    Call,
 }
 
 impl Operation {
     /// All of them.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Receive,
         Self::Extend,
         Self::Delete,
@@ -66,6 +68,7 @@ impl Operation {
         Self::DeleteRow,
         Self::ListRows,
         Self::Post,
+        Self::Call,
     ];
 
     pub(crate) fn word(self) -> &'static str {
@@ -81,6 +84,7 @@ impl Operation {
             Self::DeleteRow => "delete row",
             Self::ListRows => "list rows",
             Self::Post => "post",
+            Self::Call => "call",
         }
     }
 }
@@ -219,7 +223,7 @@ impl FaultPlan {
     }
 
     /// The fault of the next call of an operation, and a number drawn for it.
-    fn next(&self, operation: Operation) -> (Option<Fault>, u64) {
+    pub(crate) fn next(&self, operation: Operation) -> (Option<Fault>, u64) {
         let mut state = self.state();
         let counter = state.calls.entry(operation).or_default();
         let call = *counter;
@@ -282,7 +286,7 @@ fn meaningful(operation: Operation, fault: Fault) -> bool {
     }
 }
 
-fn injected(kind: CloudErrorKind, operation: Operation, resource: &str) -> CloudError {
+pub(crate) fn injected(kind: CloudErrorKind, operation: Operation, resource: &str) -> CloudError {
     CloudError::new(kind, operation.word(), resource, "a fault of the plan")
         .with_code("InjectedFault")
 }

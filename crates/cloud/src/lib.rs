@@ -32,7 +32,7 @@ mod queue;
 mod store;
 mod table;
 
-pub use actions::{Actions, Answer, Session};
+pub use actions::{Actions, Answer, Attempt, FakeAccounts, FaultyActions, Requested, Session};
 pub use aws::{
     ActionOptions, Aws, AwsActions, AwsOptions, AwsQueue, AwsStore, AwsTable, MemberAccount,
     Organization, connect,

@@ -22,9 +22,8 @@ pub async fn take(
 ) -> Result<bool, CloudError> {
     let key = RowKey::new("budget", name);
     for _ in 0..TRIES {
-        let mut row: Kept<Vec<(i64, String)>> = rows::load(table, &key)
-            .await?
-            .unwrap_or(Kept { value: Vec::new(), version: 0 });
+        let mut row: Kept<Vec<(i64, String)>> =
+            rows::load(table, &key).await?.unwrap_or(Kept { value: Vec::new(), version: 0 });
         row.value.retain(|(taken_ms, _)| now_ms - taken_ms < HOUR_MS);
         if row.value.iter().any(|(_, who)| who == taker) {
             return Ok(true);
@@ -37,5 +36,10 @@ pub async fn take(
             return Ok(true);
         }
     }
-    Err(CloudError::new(CloudErrorKind::Transient, "take", name, "too many take from this budget at once"))
+    Err(CloudError::new(
+        CloudErrorKind::Transient,
+        "take",
+        name,
+        "too many take from this budget at once",
+    ))
 }

@@ -60,11 +60,7 @@ impl Change {
     /// The call.
     #[must_use]
     pub fn call(&self) -> Call {
-        Call {
-            service: self.service.clone(),
-            api: self.api.clone(),
-            inputs: self.inputs.clone(),
-        }
+        Call { service: self.service.clone(), api: self.api.clone(), inputs: self.inputs.clone() }
     }
 }
 
@@ -264,12 +260,7 @@ impl Responder {
     }
 
     /// The state once it shows the call's effect, or as it is after some looks.
-    async fn settled_state(
-        &self,
-        run: &Run,
-        api: &Api,
-        call: &Call,
-    ) -> Result<Value, CloudError> {
+    async fn settled_state(&self, run: &Run, api: &Api, call: &Call) -> Result<Value, CloudError> {
         let mut state = self.state(run, api, call).await?;
         for look in 1..LOOKS {
             if api.is_achieved(call, &state) {
@@ -305,7 +296,9 @@ impl Responder {
 pub(crate) fn known(call: &Call) -> Result<&'static Api, ChangeError> {
     match catalogue::find(&call.service, &call.api) {
         Some(api) if api.runs => Ok(api),
-        Some(_) => Err(ChangeError::Drifted(format!("{} is planned and exported only", call.name()))),
+        Some(_) => {
+            Err(ChangeError::Drifted(format!("{} is planned and exported only", call.name())))
+        }
         None => Err(ChangeError::Drifted(format!("{} is not in the catalogue", call.name()))),
     }
 }

@@ -90,7 +90,8 @@ impl Archive {
     /// Examines the object for the finding of this id, off the runtime's threads.
     async fn find(&self, hint: &Hint, bytes: bytes::Bytes) -> Result<Finding, Doubt> {
         let engine = Arc::clone(&self.engine);
-        let (uid, source) = (hint.uid.clone(), format!("{}/{}", hint.object.bucket, hint.object.key));
+        let (uid, source) =
+            (hint.uid.clone(), format!("{}/{}", hint.object.bucket, hint.object.key));
         let version = hint.object.version.clone();
         let searched = tokio::task::spawn_blocking(move || {
             let mut found = None;

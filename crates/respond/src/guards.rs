@@ -107,7 +107,8 @@ impl Responder {
         }
         // 10. Budgets, of what would act by itself.
         let confidence = self.confidence(runbook, plan);
-        if ruling.mode == Mode::Auto && confidence.is_ok() && !self.has_budget(run, runbook).await? {
+        if ruling.mode == Mode::Auto && confidence.is_ok() && !self.has_budget(run, runbook).await?
+        {
             ruling.lower(Mode::Approve, "budget", "the hour's budget of automatic runs is spent");
             ruling.pages = true;
         }
@@ -285,11 +286,8 @@ impl Responder {
         let mut inputs = serde_json::Map::new();
         inputs.insert("PolicySourceArn".to_owned(), role.into());
         inputs.insert("ActionNames".to_owned(), actions.into());
-        let call = Call {
-            service: "iam".to_owned(),
-            api: "SimulatePrincipalPolicy".to_owned(),
-            inputs,
-        };
+        let call =
+            Call { service: "iam".to_owned(), api: "SimulatePrincipalPolicy".to_owned(), inputs };
         let missing = match self.actions.call(&self.session(run, &call), &call).await {
             Ok(answer) => denied_action(&answer.body),
             Err(error) if error.is_transient() => return Err(error),

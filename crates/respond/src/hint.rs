@@ -99,7 +99,10 @@ mod tests {
     #[test]
     fn what_is_no_finding_is_refused_and_the_missing_part_named() {
         let error = Hint::of(&message(&json!({"a": 1}))).unwrap_err();
-        assert_eq!(error.to_string(), "the message has no /finding_info/uid, which every finding has");
+        assert_eq!(
+            error.to_string(),
+            "the message has no /finding_info/uid, which every finding has"
+        );
         let mut odd = finding();
         odd["finding_info"]["uid"] = json!("../../etc");
         assert!(Hint::of(&message(&odd)).is_err());

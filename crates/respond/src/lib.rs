@@ -38,7 +38,7 @@ mod watch;
 
 pub use change::{Change, Standing};
 pub use context::Case;
-pub use responder::{Handled, Halt, Responder};
+pub use responder::{Halt, Handled, Responder};
 pub use run::{Phase, Run};
 pub use settings::Settings;
 pub use switch::Switch;

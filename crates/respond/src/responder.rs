@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
-use trailloop_cloud::{Actions, Clock, CloudError, CloudErrorKind, Message, Notifier, RowKey, Table};
+use trailloop_cloud::{
+    Actions, Clock, CloudError, CloudErrorKind, Message, Notifier, RowKey, Table,
+};
 use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
-use trailloop_runbook::lineage::Lineage;
 use trailloop_runbook::fill::{self, choose};
+use trailloop_runbook::lineage::Lineage;
 use trailloop_runbook::{Call, Target};
 
 use crate::change::{Change, ChangeError};
@@ -286,7 +288,8 @@ impl Responder {
             Ok(planned) => planned,
             Err(refusal) => return self.refuse(run, &refusal).await,
         };
-        run.plan = planned.iter().map(|(step, call)| format!("{step}: {}", plan::line(call))).collect();
+        run.plan =
+            planned.iter().map(|(step, call)| format!("{step}: {}", plan::line(call))).collect();
         let ruling = self.judge(run, runbook, case, &planned).await?;
         run.reasons.extend(ruling.reasons.iter().cloned());
         if let Some(refusal) = &ruling.refusal {
@@ -364,8 +367,7 @@ impl Responder {
     pub(crate) async fn drive(&self, id: &str) -> Result<(), Halt> {
         let now_ms = self.clock.now_ms();
         let times = (now_ms, now_ms + DRIVE_MS);
-        let holder =
-            holds::take(&*self.table, &format!("drive/{id}"), &self.worker, times).await?;
+        let holder = holds::take(&*self.table, &format!("drive/{id}"), &self.worker, times).await?;
         if holder == self.worker { Ok(()) } else { Err(Halt::Taken) }
     }
 

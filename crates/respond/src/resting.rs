@@ -1,7 +1,7 @@
 //! Phases in which a run waits for people or for time: an approval, the end of a lease, a verdict.
 
-use trailloop_runbook::document::{Expiry, Runbook};
 use trailloop_runbook::catalogue::{self, Risk};
+use trailloop_runbook::document::{Expiry, Runbook};
 
 use crate::context::Case;
 use crate::responder::{Halt, Responder};
@@ -31,7 +31,8 @@ impl Responder {
             let approvers = &runbook.approval.approvers;
             approvers.is_empty() || approvers.iter().any(|one| one == by)
         };
-        let counted = said.iter().filter(|said| allowed(&said.by) && !run.target.ends_with(&said.by));
+        let counted =
+            said.iter().filter(|said| allowed(&said.by) && !run.target.ends_with(&said.by));
         let (agree, reject): (Vec<_>, Vec<_>) = counted.partition(|said| said.agrees);
         if let Some(said) = reject.first() {
             run.reasons.push(format!("rejected by {}", said.by));
@@ -84,7 +85,10 @@ impl Responder {
             return Ok(());
         }
         let verdicts = voices::verdicts(&*self.table, &run.finding).await?;
-        if verdicts.last().is_some_and(|last| last.judgement == voices::Judgement::TruePositive.name()) {
+        if verdicts
+            .last()
+            .is_some_and(|last| last.judgement == voices::Judgement::TruePositive.name())
+        {
             run.phase = Phase::Kept;
             return Ok(());
         }
@@ -149,12 +153,7 @@ impl Responder {
     }
 
     /// Opens a run of another runbook for the same finding; `false` if there is no such runbook.
-    pub(crate) async fn open_child(
-        &self,
-        run: &Run,
-        case: &Case,
-        to: &str,
-    ) -> Result<bool, Halt> {
+    pub(crate) async fn open_child(&self, run: &Run, case: &Case, to: &str) -> Result<bool, Halt> {
         let Some(runbook) = self.runbooks.iter().find(|one| one.id == to) else {
             return Ok(false);
         };

@@ -74,7 +74,10 @@ impl Responder {
                 let keys = self.keys(case, &prefix, None).await?;
                 for (key, bytes) in keys {
                     if bytes > left {
-                        tracing::warn!(prefix, "the search for where a credential came from ended at respond's bound of bytes");
+                        tracing::warn!(
+                            prefix,
+                            "the search for where a credential came from ended at respond's bound of bytes"
+                        );
                         return Ok(lineage);
                     }
                     left -= bytes;
@@ -221,7 +224,8 @@ fn bucket_of(case: &Case) -> &str {
 
 /// The part of a chain that a case is about: of the root all that came of it, of a leaf the leaf alone.
 fn contained<'c>(chain: &'c [Link], case: &Case) -> &'c [Link] {
-    let place = chain.iter().position(|link| link.target.principal_arn == case.target.principal_arn);
+    let place =
+        chain.iter().position(|link| link.target.principal_arn == case.target.principal_arn);
     let place = place.unwrap_or(0);
     &chain[place..=place]
 }

@@ -107,7 +107,8 @@ impl Responder {
             // One page for a budget, not one for each run that it holds up.
             alert.run.clear();
             alert.target = format!("budget/{}/{}", run.runbook, run.account);
-            alert.title = format!("The hour's budget of {} is spent; runs wait for approval", run.runbook);
+            alert.title =
+                format!("The hour's budget of {} is spent; runs wait for approval", run.runbook);
         }
         self.send("default", &alert, &format!("{}/{why}", run.id)).await
     }
@@ -115,7 +116,9 @@ impl Responder {
     /// The archive does not bear a finding out, or its rule is another: nothing is done, and it is said.
     pub(crate) async fn doubted(&self, hint: &Hint, doubt: &Doubt) -> Result<(), Halt> {
         let (severity, title) = match doubt {
-            Doubt::RuleChanged => (Level::Medium, "Findings are made by other rules than the responder's"),
+            Doubt::RuleChanged => {
+                (Level::Medium, "Findings are made by other rules than the responder's")
+            }
             _ => (Level::Critical, "A finding on the action queue is not borne out by the archive"),
         };
         tracing::error!(finding = %hint.uid, %doubt, "not acted on");
@@ -201,16 +204,22 @@ impl Responder {
                 expires_s,
                 nonce,
             };
-            Link { label: label.to_owned(), url: url(base, &secret.issue(&claims)), is_grave: !is_verdict }
+            Link {
+                label: label.to_owned(),
+                url: url(base, &secret.issue(&claims)),
+                is_grave: !is_verdict,
+            }
         };
         let mut links = Vec::new();
         if run.phase == Phase::AwaitingApproval {
             links.push(link(Action::Approve, "Approve"));
             links.push(link(Action::Reject, "Reject"));
         }
-        for (name, label) in
-            [("true_positive", "Malicious"), ("benign_positive", "Expected"), ("false_positive", "Rule wrong")]
-        {
+        for (name, label) in [
+            ("true_positive", "Malicious"),
+            ("benign_positive", "Expected"),
+            ("false_positive", "Rule wrong"),
+        ] {
             links.extend(Action::parse(name).map(|action| link(action, label)));
         }
         links

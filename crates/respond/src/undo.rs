@@ -1,8 +1,8 @@
 //! The way back: the inverse of each change, in reverse order, each only if the state is the one we left.
 
 use serde_json::Value;
-use trailloop_runbook::document::{Runbook, Undo};
 use trailloop_runbook::Call;
+use trailloop_runbook::document::{Runbook, Undo};
 
 use crate::change::{Change, Standing, known};
 use crate::responder::{Halt, Responder};

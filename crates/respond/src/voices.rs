@@ -31,9 +31,8 @@ pub async fn say(table: &dyn Table, run: &str, approval: &Approval) -> Result<bo
 pub async fn said(table: &dyn Table, run: &Run) -> Result<Vec<Approval>, CloudError> {
     let all = rows::all::<Approval>(table, &format!("{}/approvals", partition(&run.id))).await?;
     let parameters = run.parameters_hash();
-    let of_this = |said: &Approval| {
-        said.runbook_hash == run.hash && said.parameters_hash == parameters
-    };
+    let of_this =
+        |said: &Approval| said.runbook_hash == run.hash && said.parameters_hash == parameters;
     Ok(all.into_iter().map(|(_, row)| row.value).filter(of_this).collect())
 }
 
@@ -107,11 +106,7 @@ pub enum Asked {
 }
 
 /// Asks for a run to be undone, whatever its lease says.
-pub async fn ask_to_undo(
-    table: &dyn Table,
-    id: &str,
-    by: &str,
-) -> Result<Asked, CloudError> {
+pub async fn ask_to_undo(table: &dyn Table, id: &str, by: &str) -> Result<Asked, CloudError> {
     loop {
         let Some(mut row) = rows::load::<Run>(table, &Run::key(id)).await? else {
             return Ok(Asked::Unknown);

@@ -104,7 +104,9 @@ impl Responder {
                 }
                 // Nothing is known of a lost answer: the next look tells.
                 Err(error) if error.is_transient() => return Err(Halt::Unreached(error)),
-                Err(error) => return Ok(Some(format!("{} can't be made again: {error}", call.name()))),
+                Err(error) => {
+                    return Ok(Some(format!("{} can't be made again: {error}", call.name())));
+                }
             }
         }
         Ok(None)
@@ -153,7 +155,10 @@ impl Responder {
                 }
             } else if event.time_ms >= proven_from_ms {
                 run.successes.push(event.name());
-                return Ok(Some(format!("{} of the same lineage succeeded after the act", event.name())));
+                return Ok(Some(format!(
+                    "{} of the same lineage succeeded after the act",
+                    event.name()
+                )));
             } else if event.time_ms >= acted_ms && PERSISTENCE.contains(&event.event_name()) {
                 run.successes.push(event.name());
                 return Ok(Some(format!("the lineage builds persistence: {}", event.name())));

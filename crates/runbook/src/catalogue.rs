@@ -101,8 +101,7 @@ pub fn find(service: &str, api: &str) -> Option<&'static Api> {
 
 /// Every API, by service and name as they stand in the tables.
 pub fn all() -> impl Iterator<Item = &'static Api> {
-    let tables: [&'static [Api]; 4] =
-        [iam::APIS, organization::APIS, data::APIS, services::APIS];
+    let tables: [&'static [Api]; 4] = [iam::APIS, organization::APIS, data::APIS, services::APIS];
     tables.into_iter().flatten()
 }
 

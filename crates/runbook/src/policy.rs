@@ -30,8 +30,17 @@ pub fn session_policy(call: &Call, partition: &str, account: &str, region: &str)
 }
 
 /// The ARNs of a template. A user or role may have a path that its name does not tell.
-fn resources(template: &str, call: &Call, partition: &str, account: &str, region: &str) -> Vec<String> {
-    let mut arn = template.replace("{partition}", partition).replace("{account}", account).replace("{region}", region);
+fn resources(
+    template: &str,
+    call: &Call,
+    partition: &str,
+    account: &str,
+    region: &str,
+) -> Vec<String> {
+    let mut arn = template
+        .replace("{partition}", partition)
+        .replace("{account}", account)
+        .replace("{region}", region);
     for (name, value) in &call.inputs {
         if let Some(text) = value.as_str() {
             arn = arn.replace(&format!("{{{name}}}"), text);

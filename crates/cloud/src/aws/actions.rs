@@ -10,7 +10,6 @@ mod ec2;
 mod guard_duty;
 mod iam;
 mod identity_store;
-mod inputs;
 mod json;
 mod kms;
 mod lambda;
@@ -40,10 +39,10 @@ use aws_smithy_runtime_api::client::http::{
 use serde_json::Value;
 use trailloop_runbook::Call;
 
-use self::inputs::Inputs;
 pub use self::session::ActionOptions;
 use self::session::Sessions;
 use super::{ATTEMPTS, Aws, CONNECT, FIRST_BYTE, from_sdk};
+use crate::actions::inputs::{self, Inputs};
 use crate::actions::{Actions, Answer, Session};
 use crate::error::{CloudError, CloudErrorKind};
 

@@ -13,7 +13,13 @@ const FUNCTION: &str = "arn:{partition}:lambda:{region}:{account}:function:{Func
 
 /// The table.
 pub(super) const APIS: &[Api] = &[
-    read("s3", "GetPublicAccessBlock", (&["Bucket"], &[]), &["s3:GetBucketPublicAccessBlock"], BUCKET),
+    read(
+        "s3",
+        "GetPublicAccessBlock",
+        (&["Bucket"], &[]),
+        &["s3:GetBucketPublicAccessBlock"],
+        BUCKET,
+    ),
     read("s3", "GetBucketPolicy", (&["Bucket"], &[]), &["s3:GetBucketPolicy"], BUCKET),
     read("s3", "GetBucketVersioning", (&["Bucket"], &[]), &["s3:GetBucketVersioning"], BUCKET),
     read("s3", "GetBucketAcl", (&["Bucket"], &[]), &["s3:GetBucketAcl"], BUCKET),
@@ -21,10 +27,28 @@ pub(super) const APIS: &[Api] = &[
     read("kms", "GetKeyPolicy", (&["KeyId"], &["PolicyName"]), &["kms:GetKeyPolicy"], KEY),
     read("cloudtrail", "GetTrailStatus", (&["Name"], &[]), &["cloudtrail:GetTrailStatus"], TRAIL),
     read("cloudtrail", "GetTrail", (&["Name"], &[]), &["cloudtrail:GetTrail"], TRAIL),
-    read("cloudtrail", "GetEventSelectors", (&["TrailName"], &[]), &["cloudtrail:GetEventSelectors"], "{TrailName}"),
-    read("lambda", "GetFunctionConcurrency", (&["FunctionName"], &[]), &["lambda:GetFunctionConcurrency"], FUNCTION),
+    read(
+        "cloudtrail",
+        "GetEventSelectors",
+        (&["TrailName"], &[]),
+        &["cloudtrail:GetEventSelectors"],
+        "{TrailName}",
+    ),
+    read(
+        "lambda",
+        "GetFunctionConcurrency",
+        (&["FunctionName"], &[]),
+        &["lambda:GetFunctionConcurrency"],
+        FUNCTION,
+    ),
     read("lambda", "GetPolicy", (&["FunctionName"], &[]), &["lambda:GetPolicy"], FUNCTION),
-    read("lambda", "GetFunctionUrlConfig", (&["FunctionName"], &[]), &["lambda:GetFunctionUrlConfig"], FUNCTION),
+    read(
+        "lambda",
+        "GetFunctionUrlConfig",
+        (&["FunctionName"], &[]),
+        &["lambda:GetFunctionUrlConfig"],
+        FUNCTION,
+    ),
     change(
         ("s3", "PutPublicAccessBlock", Risk::R1),
         (&["Bucket", "PublicAccessBlockConfiguration"], &[]),
@@ -34,8 +58,11 @@ pub(super) const APIS: &[Api] = &[
             reads: &[reading("GetPublicAccessBlock", &[("Bucket", "Bucket")])],
             state: |_, answers| at(answers, "/PublicAccessBlockConfiguration"),
             achieved: |call, state| {
-                let wanted = call.inputs.get("PublicAccessBlockConfiguration").and_then(Value::as_object);
-                wanted.is_some_and(|wanted| wanted.iter().all(|(name, value)| state.get(name) == Some(value)))
+                let wanted =
+                    call.inputs.get("PublicAccessBlockConfiguration").and_then(Value::as_object);
+                wanted.is_some_and(|wanted| {
+                    wanted.iter().all(|(name, value)| state.get(name) == Some(value))
+                })
             },
             restore: |call, before| {
                 Some(vec![match before {
@@ -50,7 +77,13 @@ pub(super) const APIS: &[Api] = &[
             },
         },
     ),
-    undoing("s3", "DeletePublicAccessBlock", (&["Bucket"], &[]), &["s3:PutBucketPublicAccessBlock"], BUCKET),
+    undoing(
+        "s3",
+        "DeletePublicAccessBlock",
+        (&["Bucket"], &[]),
+        &["s3:PutBucketPublicAccessBlock"],
+        BUCKET,
+    ),
     change(
         ("s3", "PutBucketPolicy", Risk::R2),
         (&["Bucket", "Policy"], &[]),
@@ -86,11 +119,17 @@ pub(super) const APIS: &[Api] = &[
             reads: &[reading("GetBucketVersioning", &[("Bucket", "Bucket")])],
             state: |_, answers| at(answers, "/Status"),
             achieved: |call, state| {
-                call.inputs.get("VersioningConfiguration").and_then(|wanted| wanted.get("Status")) == Some(state)
+                call.inputs.get("VersioningConfiguration").and_then(|wanted| wanted.get("Status"))
+                    == Some(state)
             },
             restore: |call, before| {
                 let wanted = json!({ "Status": before.as_str()? });
-                Some(vec![other(call, "PutBucketVersioning", &["Bucket"], &[("VersioningConfiguration", wanted)])])
+                Some(vec![other(
+                    call,
+                    "PutBucketVersioning",
+                    &["Bucket"],
+                    &[("VersioningConfiguration", wanted)],
+                )])
             },
         },
     ),
@@ -117,7 +156,9 @@ pub(super) const APIS: &[Api] = &[
             reads: &[reading("DescribeKey", &[("KeyId", "KeyId")])],
             state: key_state,
             achieved: |_, state| *state == "Enabled",
-            restore: |call, before| (*before == "Disabled").then(|| vec![other(call, "DisableKey", &["KeyId"], &[])]),
+            restore: |call, before| {
+                (*before == "Disabled").then(|| vec![other(call, "DisableKey", &["KeyId"], &[])])
+            },
         },
     ),
     change(
@@ -129,24 +170,41 @@ pub(super) const APIS: &[Api] = &[
             reads: &[reading("DescribeKey", &[("KeyId", "KeyId")])],
             state: key_state,
             achieved: |_, state| *state == "Disabled",
-            restore: |call, before| (*before == "Enabled").then(|| vec![other(call, "EnableKey", &["KeyId"], &[])]),
+            restore: |call, before| {
+                (*before == "Enabled").then(|| vec![other(call, "EnableKey", &["KeyId"], &[])])
+            },
         },
     ),
-    planned("kms", "ScheduleKeyDeletion", (&["KeyId"], &["PendingWindowInDays"]), &["kms:ScheduleKeyDeletion"], KEY),
+    planned(
+        "kms",
+        "ScheduleKeyDeletion",
+        (&["KeyId"], &["PendingWindowInDays"]),
+        &["kms:ScheduleKeyDeletion"],
+        KEY,
+    ),
     change(
         ("kms", "PutKeyPolicy", Risk::R2),
         (&["KeyId", "Policy"], &["PolicyName", "BypassPolicyLockoutSafetyCheck"]),
         &["kms:PutKeyPolicy"],
         KEY,
         Effect {
-            reads: &[super::Reading { api: "GetKeyPolicy", inputs: &[("KeyId", "KeyId")], fixed: &[("PolicyName", "default")] }],
+            reads: &[super::Reading {
+                api: "GetKeyPolicy",
+                inputs: &[("KeyId", "KeyId")],
+                fixed: &[("PolicyName", "default")],
+            }],
             state: |_, answers| at(answers, "/Policy"),
             achieved: |call, state| {
                 call.inputs.get("Policy").is_some_and(|wanted| same_document(wanted, state))
             },
             restore: |call, before| {
                 let policy = before.as_str()?;
-                Some(vec![other(call, "PutKeyPolicy", &["KeyId", "PolicyName"], &[("Policy", policy.into())])])
+                Some(vec![other(
+                    call,
+                    "PutKeyPolicy",
+                    &["KeyId", "PolicyName"],
+                    &[("Policy", policy.into())],
+                )])
             },
         },
     ),
@@ -159,7 +217,9 @@ pub(super) const APIS: &[Api] = &[
             reads: &[reading("GetTrailStatus", &[("Name", "Name")])],
             state: |_, answers| at(answers, "/IsLogging"),
             achieved: |_, state| *state == true,
-            restore: |call, before| (*before == false).then(|| vec![other(call, "StopLogging", &["Name"], &[])]),
+            restore: |call, before| {
+                (*before == false).then(|| vec![other(call, "StopLogging", &["Name"], &[])])
+            },
         },
     ),
     undoing("cloudtrail", "StopLogging", (&["Name"], &[]), &["cloudtrail:StopLogging"], TRAIL),
@@ -177,9 +237,9 @@ pub(super) const APIS: &[Api] = &[
                 })
             },
             achieved: |call, state| {
-                ["EventSelectors", "AdvancedEventSelectors"]
-                    .iter()
-                    .all(|name| call.inputs.get(*name).is_none_or(|wanted| state.get(*name) == Some(wanted)))
+                ["EventSelectors", "AdvancedEventSelectors"].iter().all(|name| {
+                    call.inputs.get(*name).is_none_or(|wanted| state.get(*name) == Some(wanted))
+                })
             },
             restore: |call, before| {
                 let kinds = ["EventSelectors", "AdvancedEventSelectors"];
@@ -213,9 +273,27 @@ pub(super) const APIS: &[Api] = &[
             },
         },
     ),
-    undoing("lambda", "DeleteFunctionConcurrency", (&["FunctionName"], &[]), &["lambda:DeleteFunctionConcurrency"], FUNCTION),
-    planned("lambda", "RemovePermission", (&["FunctionName", "StatementId"], &["Qualifier"]), &["lambda:RemovePermission"], FUNCTION),
-    planned("lambda", "DeleteFunctionUrlConfig", (&["FunctionName"], &["Qualifier"]), &["lambda:DeleteFunctionUrlConfig"], FUNCTION),
+    undoing(
+        "lambda",
+        "DeleteFunctionConcurrency",
+        (&["FunctionName"], &[]),
+        &["lambda:DeleteFunctionConcurrency"],
+        FUNCTION,
+    ),
+    planned(
+        "lambda",
+        "RemovePermission",
+        (&["FunctionName", "StatementId"], &["Qualifier"]),
+        &["lambda:RemovePermission"],
+        FUNCTION,
+    ),
+    planned(
+        "lambda",
+        "DeleteFunctionUrlConfig",
+        (&["FunctionName"], &["Qualifier"]),
+        &["lambda:DeleteFunctionUrlConfig"],
+        FUNCTION,
+    ),
 ];
 
 fn key_state(_: &Call, answers: &[Option<Value>]) -> Value {

@@ -13,25 +13,91 @@ const POLICY: &str = "{PolicyArn}";
 
 /// The table.
 pub(super) const APIS: &[Api] = &[
-    read("iam", "GetAccessKeyLastUsed", (&["AccessKeyId"], &[]), &["iam:GetAccessKeyLastUsed"], "*"),
+    read(
+        "iam",
+        "GetAccessKeyLastUsed",
+        (&["AccessKeyId"], &[]),
+        &["iam:GetAccessKeyLastUsed"],
+        "*",
+    ),
     read("iam", "GetLoginProfile", (&["UserName"], &[]), &["iam:GetLoginProfile"], USER),
     read("iam", "GetPolicy", (&["PolicyArn"], &[]), &["iam:GetPolicy"], POLICY),
-    read("iam", "GetPolicyVersion", (&["PolicyArn", "VersionId"], &[]), &["iam:GetPolicyVersion"], POLICY),
+    read(
+        "iam",
+        "GetPolicyVersion",
+        (&["PolicyArn", "VersionId"], &[]),
+        &["iam:GetPolicyVersion"],
+        POLICY,
+    ),
     read("iam", "GetRole", (&["RoleName"], &[]), &["iam:GetRole"], ROLE),
     read("iam", "GetRolePolicy", (&["RoleName", "PolicyName"], &[]), &["iam:GetRolePolicy"], ROLE),
     read("iam", "GetUser", (&["UserName"], &[]), &["iam:GetUser"], USER),
     read("iam", "GetUserPolicy", (&["UserName", "PolicyName"], &[]), &["iam:GetUserPolicy"], USER),
     read("iam", "ListAccessKeys", (&["UserName"], &["MaxItems"]), &["iam:ListAccessKeys"], USER),
-    read("iam", "ListAttachedGroupPolicies", (&["GroupName"], &["MaxItems"]), &["iam:ListAttachedGroupPolicies"], GROUP),
-    read("iam", "ListAttachedRolePolicies", (&["RoleName"], &["MaxItems"]), &["iam:ListAttachedRolePolicies"], ROLE),
-    read("iam", "ListAttachedUserPolicies", (&["UserName"], &["MaxItems"]), &["iam:ListAttachedUserPolicies"], USER),
-    read("iam", "ListGroupsForUser", (&["UserName"], &["MaxItems"]), &["iam:ListGroupsForUser"], USER),
+    read(
+        "iam",
+        "ListAttachedGroupPolicies",
+        (&["GroupName"], &["MaxItems"]),
+        &["iam:ListAttachedGroupPolicies"],
+        GROUP,
+    ),
+    read(
+        "iam",
+        "ListAttachedRolePolicies",
+        (&["RoleName"], &["MaxItems"]),
+        &["iam:ListAttachedRolePolicies"],
+        ROLE,
+    ),
+    read(
+        "iam",
+        "ListAttachedUserPolicies",
+        (&["UserName"], &["MaxItems"]),
+        &["iam:ListAttachedUserPolicies"],
+        USER,
+    ),
+    read(
+        "iam",
+        "ListGroupsForUser",
+        (&["UserName"], &["MaxItems"]),
+        &["iam:ListGroupsForUser"],
+        USER,
+    ),
     read("iam", "ListMFADevices", (&["UserName"], &["MaxItems"]), &["iam:ListMFADevices"], USER),
-    read("iam", "ListPolicyVersions", (&["PolicyArn"], &["MaxItems"]), &["iam:ListPolicyVersions"], POLICY),
-    read("iam", "ListRolePolicies", (&["RoleName"], &["MaxItems"]), &["iam:ListRolePolicies"], ROLE),
-    read("iam", "ListServiceSpecificCredentials", (&["UserName"], &["ServiceName"]), &["iam:ListServiceSpecificCredentials"], USER),
-    read("iam", "ListUserPolicies", (&["UserName"], &["MaxItems"]), &["iam:ListUserPolicies"], USER),
-    read("iam", "SimulatePrincipalPolicy", (&["PolicySourceArn", "ActionNames"], &["ResourceArns"]), &["iam:SimulatePrincipalPolicy"], "{PolicySourceArn}"),
+    read(
+        "iam",
+        "ListPolicyVersions",
+        (&["PolicyArn"], &["MaxItems"]),
+        &["iam:ListPolicyVersions"],
+        POLICY,
+    ),
+    read(
+        "iam",
+        "ListRolePolicies",
+        (&["RoleName"], &["MaxItems"]),
+        &["iam:ListRolePolicies"],
+        ROLE,
+    ),
+    read(
+        "iam",
+        "ListServiceSpecificCredentials",
+        (&["UserName"], &["ServiceName"]),
+        &["iam:ListServiceSpecificCredentials"],
+        USER,
+    ),
+    read(
+        "iam",
+        "ListUserPolicies",
+        (&["UserName"], &["MaxItems"]),
+        &["iam:ListUserPolicies"],
+        USER,
+    ),
+    read(
+        "iam",
+        "SimulatePrincipalPolicy",
+        (&["PolicySourceArn", "ActionNames"], &["ResourceArns"]),
+        &["iam:SimulatePrincipalPolicy"],
+        "{PolicySourceArn}",
+    ),
     read("sts", "GetCallerIdentity", (&[], &[]), &["sts:GetCallerIdentity"], "*"),
     change(
         ("iam", "UpdateAccessKey", Risk::R1),
@@ -48,7 +114,12 @@ pub(super) const APIS: &[Api] = &[
             achieved: |call, state| call.inputs.get("Status") == Some(state),
             restore: |call, before| {
                 let status = before.as_str()?;
-                Some(vec![other(call, "UpdateAccessKey", &["UserName", "AccessKeyId"], &[("Status", status.into())])])
+                Some(vec![other(
+                    call,
+                    "UpdateAccessKey",
+                    &["UserName", "AccessKeyId"],
+                    &[("Status", status.into())],
+                )])
             },
         },
     ),
@@ -69,7 +140,12 @@ pub(super) const APIS: &[Api] = &[
             restore: |call, before| {
                 let kept = ["UserName", "ServiceSpecificCredentialId"];
                 let status = before.as_str()?;
-                Some(vec![other(call, "UpdateServiceSpecificCredential", &kept, &[("Status", status.into())])])
+                Some(vec![other(
+                    call,
+                    "UpdateServiceSpecificCredential",
+                    &kept,
+                    &[("Status", status.into())],
+                )])
             },
         },
     ),
@@ -79,7 +155,10 @@ pub(super) const APIS: &[Api] = &[
         &["iam:PutUserPolicy"],
         USER,
         Effect {
-            reads: &[reading("GetUserPolicy", &[("UserName", "UserName"), ("PolicyName", "PolicyName")])],
+            reads: &[reading(
+                "GetUserPolicy",
+                &[("UserName", "UserName"), ("PolicyName", "PolicyName")],
+            )],
             state: document,
             achieved: puts,
             restore: |call, before| Some(vec![inline(call, "User", before)]),
@@ -91,7 +170,10 @@ pub(super) const APIS: &[Api] = &[
         &["iam:DeleteUserPolicy"],
         USER,
         Effect {
-            reads: &[reading("GetUserPolicy", &[("UserName", "UserName"), ("PolicyName", "PolicyName")])],
+            reads: &[reading(
+                "GetUserPolicy",
+                &[("UserName", "UserName"), ("PolicyName", "PolicyName")],
+            )],
             state: document,
             achieved: |_, state| state.is_null(),
             restore: |call, before| Some(vec![inline(call, "User", before)]),
@@ -103,7 +185,10 @@ pub(super) const APIS: &[Api] = &[
         &["iam:PutRolePolicy"],
         ROLE,
         Effect {
-            reads: &[reading("GetRolePolicy", &[("RoleName", "RoleName"), ("PolicyName", "PolicyName")])],
+            reads: &[reading(
+                "GetRolePolicy",
+                &[("RoleName", "RoleName"), ("PolicyName", "PolicyName")],
+            )],
             state: document,
             achieved: puts,
             restore: |call, before| Some(vec![inline(call, "Role", before)]),
@@ -115,7 +200,10 @@ pub(super) const APIS: &[Api] = &[
         &["iam:DeleteRolePolicy"],
         ROLE,
         Effect {
-            reads: &[reading("GetRolePolicy", &[("RoleName", "RoleName"), ("PolicyName", "PolicyName")])],
+            reads: &[reading(
+                "GetRolePolicy",
+                &[("RoleName", "RoleName"), ("PolicyName", "PolicyName")],
+            )],
             state: document,
             achieved: |_, state| state.is_null(),
             restore: |call, before| Some(vec![inline(call, "Role", before)]),
@@ -180,7 +268,12 @@ pub(super) const APIS: &[Api] = &[
             achieved: puts,
             restore: |call, before| {
                 let document = before.as_str()?;
-                Some(vec![other(call, "UpdateAssumeRolePolicy", &["RoleName"], &[("PolicyDocument", document.into())])])
+                Some(vec![other(
+                    call,
+                    "UpdateAssumeRolePolicy",
+                    &["RoleName"],
+                    &[("PolicyDocument", document.into())],
+                )])
             },
         },
     ),
@@ -237,16 +330,51 @@ pub(super) const APIS: &[Api] = &[
             achieved: |call, state| call.inputs.get("VersionId") == Some(state),
             restore: |call, before| {
                 let version = before.as_str()?;
-                Some(vec![other(call, "SetDefaultPolicyVersion", &["PolicyArn"], &[("VersionId", version.into())])])
+                Some(vec![other(
+                    call,
+                    "SetDefaultPolicyVersion",
+                    &["PolicyArn"],
+                    &[("VersionId", version.into())],
+                )])
             },
         },
     ),
     planned("iam", "DeleteLoginProfile", (&["UserName"], &[]), &["iam:DeleteLoginProfile"], USER),
-    planned("iam", "UpdateLoginProfile", (&["UserName", "Password"], &["PasswordResetRequired"]), &["iam:UpdateLoginProfile"], USER),
-    planned("iam", "DeactivateMFADevice", (&["UserName", "SerialNumber"], &[]), &["iam:DeactivateMFADevice"], USER),
-    undoing("iam", "AddUserToGroup", (&["UserName", "GroupName"], &[]), &["iam:AddUserToGroup"], GROUP),
-    undoing("iam", "DeleteRolePermissionsBoundary", (&["RoleName"], &[]), &["iam:DeleteRolePermissionsBoundary"], ROLE),
-    undoing("iam", "DeleteUserPermissionsBoundary", (&["UserName"], &[]), &["iam:DeleteUserPermissionsBoundary"], USER),
+    planned(
+        "iam",
+        "UpdateLoginProfile",
+        (&["UserName", "Password"], &["PasswordResetRequired"]),
+        &["iam:UpdateLoginProfile"],
+        USER,
+    ),
+    planned(
+        "iam",
+        "DeactivateMFADevice",
+        (&["UserName", "SerialNumber"], &[]),
+        &["iam:DeactivateMFADevice"],
+        USER,
+    ),
+    undoing(
+        "iam",
+        "AddUserToGroup",
+        (&["UserName", "GroupName"], &[]),
+        &["iam:AddUserToGroup"],
+        GROUP,
+    ),
+    undoing(
+        "iam",
+        "DeleteRolePermissionsBoundary",
+        (&["RoleName"], &[]),
+        &["iam:DeleteRolePermissionsBoundary"],
+        ROLE,
+    ),
+    undoing(
+        "iam",
+        "DeleteUserPermissionsBoundary",
+        (&["UserName"], &[]),
+        &["iam:DeleteUserPermissionsBoundary"],
+        USER,
+    ),
 ];
 
 /// The document of an inline policy, as text.

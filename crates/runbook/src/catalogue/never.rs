@@ -17,7 +17,12 @@ pub struct Ours {
 }
 
 /// Roles that an organization is run by.
-const KEPT: [&str; 4] = ["OrganizationAccountAccessRole", "AWSControlTowerExecution", "AWSReservedSSO_*", "AWSServiceRoleFor*"];
+const KEPT: [&str; 4] = [
+    "OrganizationAccountAccessRole",
+    "AWSControlTowerExecution",
+    "AWSReservedSSO_*",
+    "AWSServiceRoleFor*",
+];
 
 impl Api {
     /// Refuses what must not be called on anything.
@@ -30,11 +35,15 @@ impl Api {
             if role == ours.responder_role {
                 return refused("it is the executor's own role".to_owned());
             }
-            if KEPT.iter().any(|kept| glob_matches(kept, role)) || role.starts_with("stacksets-exec-") {
+            if KEPT.iter().any(|kept| glob_matches(kept, role))
+                || role.starts_with("stacksets-exec-")
+            {
                 return refused(format!("{role} is a role that the organization is run by"));
             }
         }
-        if self.name == "UpdateAccessKey" && !call.text("AccessKeyId").is_some_and(|key| key.starts_with("AKIA")) {
+        if self.name == "UpdateAccessKey"
+            && !call.text("AccessKeyId").is_some_and(|key| key.starts_with("AKIA"))
+        {
             return refused("only a long-term key (AKIA…) can be deactivated".to_owned());
         }
         if self.name == "AttachPolicy" && self.service == "organizations" {
@@ -44,7 +53,8 @@ impl Api {
                 return refused(format!("{place} is not a member account"));
             }
         }
-        if call.inputs.get("BypassPolicyLockoutSafetyCheck").is_some_and(|bypass| *bypass != false) {
+        if call.inputs.get("BypassPolicyLockoutSafetyCheck").is_some_and(|bypass| *bypass != false)
+        {
             return refused("a key policy that locks everybody out can't be taken back".to_owned());
         }
         let arn = target.principal_arn.as_deref().unwrap_or_default();

@@ -10,11 +10,35 @@ const SET: &str = "{PermissionSetArn}";
 
 /// The table.
 pub(super) const APIS: &[Api] = &[
-    read("organizations", "DescribeOrganization", (&[], &[]), &["organizations:DescribeOrganization"], "*"),
-    read("organizations", "DescribeAccount", (&["AccountId"], &[]), &["organizations:DescribeAccount"], "*"),
-    read("organizations", "DescribePolicy", (&["PolicyId"], &[]), &["organizations:DescribePolicy"], "*"),
+    read(
+        "organizations",
+        "DescribeOrganization",
+        (&[], &[]),
+        &["organizations:DescribeOrganization"],
+        "*",
+    ),
+    read(
+        "organizations",
+        "DescribeAccount",
+        (&["AccountId"], &[]),
+        &["organizations:DescribeAccount"],
+        "*",
+    ),
+    read(
+        "organizations",
+        "DescribePolicy",
+        (&["PolicyId"], &[]),
+        &["organizations:DescribePolicy"],
+        "*",
+    ),
     read("organizations", "ListParents", (&["ChildId"], &[]), &["organizations:ListParents"], "*"),
-    read("organizations", "ListPoliciesForTarget", (&["TargetId", "Filter"], &[]), &["organizations:ListPoliciesForTarget"], "*"),
+    read(
+        "organizations",
+        "ListPoliciesForTarget",
+        (&["TargetId", "Filter"], &[]),
+        &["organizations:ListPoliciesForTarget"],
+        "*",
+    ),
     change(
         ("organizations", "AttachPolicy", Risk::R2),
         (&["PolicyId", "TargetId"], &[]),
@@ -39,12 +63,48 @@ pub(super) const APIS: &[Api] = &[
             restore: attachment,
         },
     ),
-    planned("organizations", "CreatePolicy", (&["Name", "Content", "Type"], &["Description"]), &["organizations:CreatePolicy"], "*"),
-    planned("organizations", "UpdatePolicy", (&["PolicyId", "Content"], &[]), &["organizations:UpdatePolicy"], "*"),
-    read("sso-admin", "GetInlinePolicyForPermissionSet", (&["InstanceArn", "PermissionSetArn"], &[]), &["sso:GetInlinePolicyForPermissionSet"], SET),
-    read("sso-admin", "ListAccountAssignments", (&["InstanceArn", "AccountId", "PermissionSetArn"], &[]), &["sso:ListAccountAssignments"], SET),
-    read("identitystore", "DescribeUser", (&["IdentityStoreId", "UserId"], &[]), &["identitystore:DescribeUser"], "*"),
-    read("identitystore", "ListUsers", (&["IdentityStoreId"], &["Filters"]), &["identitystore:ListUsers"], "*"),
+    planned(
+        "organizations",
+        "CreatePolicy",
+        (&["Name", "Content", "Type"], &["Description"]),
+        &["organizations:CreatePolicy"],
+        "*",
+    ),
+    planned(
+        "organizations",
+        "UpdatePolicy",
+        (&["PolicyId", "Content"], &[]),
+        &["organizations:UpdatePolicy"],
+        "*",
+    ),
+    read(
+        "sso-admin",
+        "GetInlinePolicyForPermissionSet",
+        (&["InstanceArn", "PermissionSetArn"], &[]),
+        &["sso:GetInlinePolicyForPermissionSet"],
+        SET,
+    ),
+    read(
+        "sso-admin",
+        "ListAccountAssignments",
+        (&["InstanceArn", "AccountId", "PermissionSetArn"], &[]),
+        &["sso:ListAccountAssignments"],
+        SET,
+    ),
+    read(
+        "identitystore",
+        "DescribeUser",
+        (&["IdentityStoreId", "UserId"], &[]),
+        &["identitystore:DescribeUser"],
+        "*",
+    ),
+    read(
+        "identitystore",
+        "ListUsers",
+        (&["IdentityStoreId"], &["Filters"]),
+        &["identitystore:ListUsers"],
+        "*",
+    ),
     change(
         ("sso-admin", "PutInlinePolicyToPermissionSet", Risk::R2),
         (&["InstanceArn", "PermissionSetArn", "InlinePolicy"], &[]),
@@ -67,13 +127,24 @@ pub(super) const APIS: &[Api] = &[
             restore: |call, before| {
                 let kept = ["InstanceArn", "PermissionSetArn"];
                 Some(vec![match before.as_str() {
-                    Some(text) => other(call, "PutInlinePolicyToPermissionSet", &kept, &[("InlinePolicy", text.into())]),
+                    Some(text) => other(
+                        call,
+                        "PutInlinePolicyToPermissionSet",
+                        &kept,
+                        &[("InlinePolicy", text.into())],
+                    ),
                     None => other(call, "DeleteInlinePolicyFromPermissionSet", &kept, &[]),
                 }])
             },
         },
     ),
-    undoing("sso-admin", "DeleteInlinePolicyFromPermissionSet", (&["InstanceArn", "PermissionSetArn"], &[]), &["sso:DeleteInlinePolicyFromPermissionSet"], SET),
+    undoing(
+        "sso-admin",
+        "DeleteInlinePolicyFromPermissionSet",
+        (&["InstanceArn", "PermissionSetArn"], &[]),
+        &["sso:DeleteInlinePolicyFromPermissionSet"],
+        SET,
+    ),
     change(
         ("sso-admin", "DeleteAccountAssignment", Risk::R2),
         (ASSIGNMENT, &[]),
@@ -82,7 +153,11 @@ pub(super) const APIS: &[Api] = &[
         Effect {
             reads: &[reading(
                 "ListAccountAssignments",
-                &[("InstanceArn", "InstanceArn"), ("AccountId", "TargetId"), ("PermissionSetArn", "PermissionSetArn")],
+                &[
+                    ("InstanceArn", "InstanceArn"),
+                    ("AccountId", "TargetId"),
+                    ("PermissionSetArn", "PermissionSetArn"),
+                ],
             )],
             state: |call, answers| {
                 let person = call.inputs.get("PrincipalId");
@@ -90,13 +165,29 @@ pub(super) const APIS: &[Api] = &[
             },
             achieved: |_, state| *state == false,
             restore: |call, before| {
-                let api = if *before == true { "CreateAccountAssignment" } else { "DeleteAccountAssignment" };
+                let api = if *before == true {
+                    "CreateAccountAssignment"
+                } else {
+                    "DeleteAccountAssignment"
+                };
                 Some(vec![other(call, api, ASSIGNMENT, &[])])
             },
         },
     ),
-    undoing("sso-admin", "CreateAccountAssignment", (ASSIGNMENT, &[]), &["sso:CreateAccountAssignment"], SET),
-    planned("sso-admin", "ProvisionPermissionSet", (&["InstanceArn", "PermissionSetArn", "TargetType"], &["TargetId"]), &["sso:ProvisionPermissionSet"], SET),
+    undoing(
+        "sso-admin",
+        "CreateAccountAssignment",
+        (ASSIGNMENT, &[]),
+        &["sso:CreateAccountAssignment"],
+        SET,
+    ),
+    planned(
+        "sso-admin",
+        "ProvisionPermissionSet",
+        (&["InstanceArn", "PermissionSetArn", "TargetType"], &["TargetId"]),
+        &["sso:ProvisionPermissionSet"],
+        SET,
+    ),
 ];
 
 /// What names an assignment.

@@ -14,44 +14,126 @@ const DETECTOR: &str = "arn:{partition}:guardduty:{region}:{account}:detector/{D
 /// The table.
 pub(super) const APIS: &[Api] = &[
     read("ec2", "DescribeInstances", (&[], &["InstanceIds"]), &["ec2:DescribeInstances"], "*"),
-    read("ec2", "DescribeSecurityGroupRules", (&[], &["SecurityGroupRuleIds", "Filters"]), &["ec2:DescribeSecurityGroupRules"], "*"),
-    read("ec2", "DescribeSnapshotAttribute", (&["SnapshotId", "Attribute"], &[]), &["ec2:DescribeSnapshotAttribute"], SNAPSHOT),
-    read("ec2", "DescribeImageAttribute", (&["ImageId", "Attribute"], &[]), &["ec2:DescribeImageAttribute"], IMAGE),
+    read(
+        "ec2",
+        "DescribeSecurityGroupRules",
+        (&[], &["SecurityGroupRuleIds", "Filters"]),
+        &["ec2:DescribeSecurityGroupRules"],
+        "*",
+    ),
+    read(
+        "ec2",
+        "DescribeSnapshotAttribute",
+        (&["SnapshotId", "Attribute"], &[]),
+        &["ec2:DescribeSnapshotAttribute"],
+        SNAPSHOT,
+    ),
+    read(
+        "ec2",
+        "DescribeImageAttribute",
+        (&["ImageId", "Attribute"], &[]),
+        &["ec2:DescribeImageAttribute"],
+        IMAGE,
+    ),
     read("guardduty", "GetDetector", (&["DetectorId"], &[]), &["guardduty:GetDetector"], DETECTOR),
     read("guardduty", "ListDetectors", (&[], &[]), &["guardduty:ListDetectors"], "*"),
-    read("config", "DescribeConfigurationRecorderStatus", (&[], &["ConfigurationRecorderNames"]), &["config:DescribeConfigurationRecorderStatus"], "*"),
-    read("ssm", "GetParameter", (&["Name"], &["WithDecryption"]), &["ssm:GetParameter"], "arn:{partition}:ssm:{region}:{account}:parameter/*"),
-    read("ssm", "GetCalendarState", (&["CalendarNames"], &["AtTime"]), &["ssm:GetCalendarState"], "*"),
-    read("sns", "Publish", (&["TopicArn", "Message"], &["Subject"]), &["sns:Publish"], "{TopicArn}"),
-    read("sqs", "SendMessage", (&["QueueUrl", "MessageBody"], &["MessageGroupId", "MessageDeduplicationId"]), &["sqs:SendMessage"], "arn:{partition}:sqs:{region}:{account}:*"),
-    read("securityhub", "BatchImportFindings", (&["Findings"], &[]), &["securityhub:BatchImportFindings"], "*"),
-    read("securityhub", "BatchUpdateFindings", (&["FindingIdentifiers"], &["Workflow", "Note", "VerificationState", "Confidence", "UserDefinedFields"]), &["securityhub:BatchUpdateFindings"], "*"),
+    read(
+        "config",
+        "DescribeConfigurationRecorderStatus",
+        (&[], &["ConfigurationRecorderNames"]),
+        &["config:DescribeConfigurationRecorderStatus"],
+        "*",
+    ),
+    read(
+        "ssm",
+        "GetParameter",
+        (&["Name"], &["WithDecryption"]),
+        &["ssm:GetParameter"],
+        "arn:{partition}:ssm:{region}:{account}:parameter/*",
+    ),
+    read(
+        "ssm",
+        "GetCalendarState",
+        (&["CalendarNames"], &["AtTime"]),
+        &["ssm:GetCalendarState"],
+        "*",
+    ),
+    read(
+        "sns",
+        "Publish",
+        (&["TopicArn", "Message"], &["Subject"]),
+        &["sns:Publish"],
+        "{TopicArn}",
+    ),
+    read(
+        "sqs",
+        "SendMessage",
+        (&["QueueUrl", "MessageBody"], &["MessageGroupId", "MessageDeduplicationId"]),
+        &["sqs:SendMessage"],
+        "arn:{partition}:sqs:{region}:{account}:*",
+    ),
+    read(
+        "securityhub",
+        "BatchImportFindings",
+        (&["Findings"], &[]),
+        &["securityhub:BatchImportFindings"],
+        "*",
+    ),
+    read(
+        "securityhub",
+        "BatchUpdateFindings",
+        (
+            &["FindingIdentifiers"],
+            &["Workflow", "Note", "VerificationState", "Confidence", "UserDefinedFields"],
+        ),
+        &["securityhub:BatchUpdateFindings"],
+        "*",
+    ),
     change(
         ("ec2", "RevokeSecurityGroupIngress", Risk::R1),
         (&["GroupId", "SecurityGroupRuleIds"], &[]),
         &["ec2:RevokeSecurityGroupIngress"],
         GROUP,
         Effect {
-            reads: &[reading("DescribeSecurityGroupRules", &[("SecurityGroupRuleIds", "SecurityGroupRuleIds")])],
+            reads: &[reading(
+                "DescribeSecurityGroupRules",
+                &[("SecurityGroupRuleIds", "SecurityGroupRuleIds")],
+            )],
             state: rules,
             achieved: |_, state| state.as_array().is_none_or(Vec::is_empty),
             restore: |call, before| {
                 let permissions: Vec<Value> = before.as_array()?.iter().map(permission).collect();
-                Some(vec![other(call, "AuthorizeSecurityGroupIngress", &["GroupId"], &[("IpPermissions", permissions.into())])])
+                Some(vec![other(
+                    call,
+                    "AuthorizeSecurityGroupIngress",
+                    &["GroupId"],
+                    &[("IpPermissions", permissions.into())],
+                )])
             },
         },
     ),
-    undoing("ec2", "AuthorizeSecurityGroupIngress", (&["GroupId", "IpPermissions"], &[]), &["ec2:AuthorizeSecurityGroupIngress"], GROUP),
+    undoing(
+        "ec2",
+        "AuthorizeSecurityGroupIngress",
+        (&["GroupId", "IpPermissions"], &[]),
+        &["ec2:AuthorizeSecurityGroupIngress"],
+        GROUP,
+    ),
     change(
         ("ec2", "ModifySnapshotAttribute", Risk::R1),
         (&["SnapshotId", "Attribute", "OperationType"], &["UserIds", "GroupNames"]),
         &["ec2:ModifySnapshotAttribute"],
         SNAPSHOT,
         Effect {
-            reads: &[reading("DescribeSnapshotAttribute", &[("SnapshotId", "SnapshotId"), ("Attribute", "Attribute")])],
+            reads: &[reading(
+                "DescribeSnapshotAttribute",
+                &[("SnapshotId", "SnapshotId"), ("Attribute", "Attribute")],
+            )],
             state: |call, answers| shared_with(call, &at(answers, "/CreateVolumePermissions")),
             achieved: |call, state| is_shared_as_wanted(call, state),
-            restore: |call, before| share(call, "ModifySnapshotAttribute", &["SnapshotId", "Attribute"], before),
+            restore: |call, before| {
+                share(call, "ModifySnapshotAttribute", &["SnapshotId", "Attribute"], before)
+            },
         },
     ),
     change(
@@ -60,10 +142,15 @@ pub(super) const APIS: &[Api] = &[
         &["ec2:ModifyImageAttribute"],
         IMAGE,
         Effect {
-            reads: &[reading("DescribeImageAttribute", &[("ImageId", "ImageId"), ("Attribute", "Attribute")])],
+            reads: &[reading(
+                "DescribeImageAttribute",
+                &[("ImageId", "ImageId"), ("Attribute", "Attribute")],
+            )],
             state: |call, answers| shared_with(call, &at(answers, "/LaunchPermissions")),
             achieved: |call, state| is_shared_as_wanted(call, state),
-            restore: |call, before| share(call, "ModifyImageAttribute", &["ImageId", "Attribute"], before),
+            restore: |call, before| {
+                share(call, "ModifyImageAttribute", &["ImageId", "Attribute"], before)
+            },
         },
     ),
     change(
@@ -75,7 +162,9 @@ pub(super) const APIS: &[Api] = &[
             reads: &[reading("DescribeInstances", &[("InstanceIds", "InstanceIds")])],
             state: instance_states,
             achieved: |_, state| {
-                let stops = |state: &Value| *state == "stopped" || *state == "stopping" || *state == "terminated";
+                let stops = |state: &Value| {
+                    *state == "stopped" || *state == "stopping" || *state == "terminated"
+                };
                 state.as_object().is_some_and(|all| !all.is_empty() && all.values().all(stops))
             },
             restore: |call, before| {
@@ -89,7 +178,13 @@ pub(super) const APIS: &[Api] = &[
             },
         },
     ),
-    undoing("ec2", "StartInstances", (&["InstanceIds"], &[]), &["ec2:StartInstances"], "arn:{partition}:ec2:{region}:{account}:instance/*"),
+    undoing(
+        "ec2",
+        "StartInstances",
+        (&["InstanceIds"], &[]),
+        &["ec2:StartInstances"],
+        "arn:{partition}:ec2:{region}:{account}:instance/*",
+    ),
     change(
         ("guardduty", "UpdateDetector", Risk::R1),
         (&["DetectorId", "Enable"], &[]),
@@ -103,7 +198,12 @@ pub(super) const APIS: &[Api] = &[
             },
             achieved: |call, state| call.inputs.get("Enable") == Some(state),
             restore: |call, before| {
-                Some(vec![other(call, "UpdateDetector", &["DetectorId"], &[("Enable", before.as_bool()?.into())])])
+                Some(vec![other(
+                    call,
+                    "UpdateDetector",
+                    &["DetectorId"],
+                    &[("Enable", before.as_bool()?.into())],
+                )])
             },
         },
     ),
@@ -122,21 +222,56 @@ pub(super) const APIS: &[Api] = &[
             },
             achieved: |_, state| *state == true,
             restore: |call, before| {
-                (*before == false).then(|| vec![other(call, "StopConfigurationRecorder", &["ConfigurationRecorderName"], &[])])
+                (*before == false).then(|| {
+                    vec![other(
+                        call,
+                        "StopConfigurationRecorder",
+                        &["ConfigurationRecorderName"],
+                        &[],
+                    )]
+                })
             },
         },
     ),
-    undoing("config", "StopConfigurationRecorder", (&["ConfigurationRecorderName"], &[]), &["config:StopConfigurationRecorder"], "*"),
-    planned("s3control", "PutPublicAccessBlock", (&["AccountId", "PublicAccessBlockConfiguration"], &[]), &["s3:PutAccountPublicAccessBlock"], "*"),
-    planned("ssm", "StartAutomationExecution", (&["DocumentName"], &["Parameters"]), &["ssm:StartAutomationExecution"], "*"),
+    undoing(
+        "config",
+        "StopConfigurationRecorder",
+        (&["ConfigurationRecorderName"], &[]),
+        &["config:StopConfigurationRecorder"],
+        "*",
+    ),
+    planned(
+        "s3control",
+        "PutPublicAccessBlock",
+        (&["AccountId", "PublicAccessBlockConfiguration"], &[]),
+        &["s3:PutAccountPublicAccessBlock"],
+        "*",
+    ),
+    planned(
+        "ssm",
+        "StartAutomationExecution",
+        (&["DocumentName"], &["Parameters"]),
+        &["ssm:StartAutomationExecution"],
+        "*",
+    ),
 ];
 
 /// The rules that are there, without their ids: a rule that is made again has another.
 fn rules(_: &Call, answers: &[Option<Value>]) -> Value {
     let listed = at(answers, "/SecurityGroupRules");
     let rule = |rule: &Value| {
-        let kept = ["IpProtocol", "FromPort", "ToPort", "CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupInfo", "Description"];
-        let members = kept.iter().filter_map(|name| Some(((*name).to_owned(), rule.get(*name)?.clone())));
+        let kept = [
+            "IpProtocol",
+            "FromPort",
+            "ToPort",
+            "CidrIpv4",
+            "CidrIpv6",
+            "PrefixListId",
+            "ReferencedGroupInfo",
+            "Description",
+        ];
+        let members =
+            kept.iter().filter_map(|name| Some(((*name).to_owned(), rule.get(*name)?.clone())));
         Value::Object(members.collect::<Map<_, _>>())
     };
     match listed.as_array() {
@@ -153,7 +288,11 @@ fn permission(rule: &Value) -> Value {
             permission.insert(name.to_owned(), value.clone());
         }
     }
-    let ranges = [("CidrIpv4", "IpRanges", "CidrIp"), ("CidrIpv6", "Ipv6Ranges", "CidrIpv6"), ("PrefixListId", "PrefixListIds", "PrefixListId")];
+    let ranges = [
+        ("CidrIpv4", "IpRanges", "CidrIp"),
+        ("CidrIpv6", "Ipv6Ranges", "CidrIpv6"),
+        ("PrefixListId", "PrefixListIds", "PrefixListId"),
+    ];
     for (from, list, to) in ranges {
         if let Some(value) = rule.get(from) {
             let mut range = Map::new();
@@ -196,7 +335,8 @@ fn is_shared_as_wanted(call: &Call, state: &Value) -> bool {
 /// The call that shares with those again with whom it was shared before.
 fn share(call: &Call, api: &str, kept: &[&str], before: &Value) -> Option<Vec<Call>> {
     let before = before.as_array()?;
-    let is_account = |one: &&Value| one.as_str().is_some_and(|id| id.bytes().all(|b| b.is_ascii_digit()));
+    let is_account =
+        |one: &&Value| one.as_str().is_some_and(|id| id.bytes().all(|b| b.is_ascii_digit()));
     let (accounts, groups): (Vec<&Value>, Vec<&Value>) = before.iter().partition(is_account);
     let list = if api == "ModifyImageAttribute" { "UserGroups" } else { "GroupNames" };
     let mut more = vec![("OperationType", json!("add"))];
@@ -214,7 +354,8 @@ fn instance_states(_: &Call, answers: &[Option<Value>]) -> Value {
     let reservations = at(answers, "/Reservations");
     let mut states = Map::new();
     for reservation in reservations.as_array().into_iter().flatten() {
-        for instance in reservation.get("Instances").and_then(Value::as_array).into_iter().flatten() {
+        for instance in reservation.get("Instances").and_then(Value::as_array).into_iter().flatten()
+        {
             if let Some(id) = instance.get("InstanceId").and_then(Value::as_str) {
                 let state = instance.pointer("/State/Name").cloned().unwrap_or(Value::Null);
                 states.insert(id.to_owned(), state);

@@ -10,7 +10,7 @@ use trailloop_runbook::Call;
 use crate::error::{CloudError, CloudErrorKind};
 
 /// What is not yet taken of a call's inputs, or of a structure in them.
-pub(super) struct Inputs {
+pub(crate) struct Inputs {
     /// `iam:UpdateAccessKey`.
     call: String,
     /// Where in the inputs this is, such as `EventSelectors[0].`.
@@ -21,7 +21,7 @@ pub(super) struct Inputs {
 type Taken<T> = Result<Option<T>, CloudError>;
 
 impl Inputs {
-    pub(super) fn new(call: &Call) -> Self {
+    pub(crate) fn new(call: &Call) -> Self {
         Self { call: call.name(), path: String::new(), rest: call.inputs.clone() }
     }
 
@@ -31,19 +31,19 @@ impl Inputs {
     }
 
     /// The error of an API that is not made here.
-    pub(super) fn unknown_api(&self) -> CloudError {
+    pub(crate) fn unknown_api(&self) -> CloudError {
         let message = "this API is not in the catalogue of calls that are made";
         CloudError::new(CloudErrorKind::Invalid, "call", &self.call, message)
     }
 
     /// The error of a structure that lacks something.
-    pub(super) fn incomplete(&self, error: &dyn Display) -> CloudError {
+    pub(crate) fn incomplete(&self, error: &dyn Display) -> CloudError {
         let place = self.path.trim_end_matches('.');
         CloudError::new(CloudErrorKind::Invalid, "call", &self.call, format!("{place}: {error}"))
     }
 
     /// Refuses what nobody took.
-    pub(super) fn end(&self) -> Result<(), CloudError> {
+    pub(crate) fn end(&self) -> Result<(), CloudError> {
         match self.rest.keys().next() {
             Some(input) => Err(self.refuse(input, "is unknown to this API")),
             None => Ok(()),
@@ -56,7 +56,7 @@ impl Inputs {
     }
 
     /// Text, or absent.
-    pub(super) fn text(&mut self, input: &str) -> Taken<String> {
+    pub(crate) fn text(&mut self, input: &str) -> Taken<String> {
         match self.take(input) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -65,7 +65,7 @@ impl Inputs {
     }
 
     /// Text that must be there and not empty: an empty name in a path or query would be another call.
-    pub(super) fn name(&mut self, input: &str) -> Taken<String> {
+    pub(crate) fn name(&mut self, input: &str) -> Taken<String> {
         match self.text(input)? {
             Some(text) if !text.is_empty() => Ok(Some(text)),
             Some(_) => Err(self.refuse(input, "is empty")),
@@ -73,7 +73,7 @@ impl Inputs {
         }
     }
 
-    pub(super) fn flag(&mut self, input: &str) -> Taken<bool> {
+    pub(crate) fn flag(&mut self, input: &str) -> Taken<bool> {
         match self.take(input) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(flag)),
@@ -81,21 +81,21 @@ impl Inputs {
         }
     }
 
-    pub(super) fn number(&mut self, input: &str) -> Taken<i32> {
+    pub(crate) fn number(&mut self, input: &str) -> Taken<i32> {
         let Some(value) = self.take(input) else { return Ok(None) };
         let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
         number.map(Some).ok_or_else(|| self.refuse(input, "is not a whole number of 32 bits"))
     }
 
     /// A number that must be there.
-    pub(super) fn required_number(&mut self, input: &str) -> Taken<i32> {
+    pub(crate) fn required_number(&mut self, input: &str) -> Taken<i32> {
         match self.number(input)? {
             None => Err(self.refuse(input, "is missing")),
             some => Ok(some),
         }
     }
 
-    pub(super) fn texts(&mut self, input: &str) -> Taken<Vec<String>> {
+    pub(crate) fn texts(&mut self, input: &str) -> Taken<Vec<String>> {
         let not_texts = "is not a list of texts";
         match self.take(input) {
             None => Ok(None),
@@ -112,14 +112,14 @@ impl Inputs {
     }
 
     /// Texts of which there must be at least one: "none" means "all" to some APIs.
-    pub(super) fn names(&mut self, input: &str) -> Taken<Vec<String>> {
+    pub(crate) fn names(&mut self, input: &str) -> Taken<Vec<String>> {
         match self.texts(input)? {
             Some(texts) if !texts.is_empty() => Ok(Some(texts)),
             _ => Err(self.refuse(input, "is missing or empty")),
         }
     }
 
-    pub(super) fn text_map(&mut self, input: &str) -> Taken<HashMap<String, String>> {
+    pub(crate) fn text_map(&mut self, input: &str) -> Taken<HashMap<String, String>> {
         let Some(value) = self.take(input) else { return Ok(None) };
         let Value::Object(members) = value else {
             return Err(self.refuse(input, "is not an object of texts"));
@@ -135,7 +135,7 @@ impl Inputs {
     }
 
     /// One of the words that the SDK knows.
-    pub(super) fn choice<T, E: Display>(
+    pub(crate) fn choice<T, E: Display>(
         &mut self,
         input: &str,
         parse: impl Fn(&str) -> Result<T, E>,
@@ -147,7 +147,7 @@ impl Inputs {
     }
 
     /// As [`Self::choice`], and must be there.
-    pub(super) fn required_choice<T, E: Display>(
+    pub(crate) fn required_choice<T, E: Display>(
         &mut self,
         input: &str,
         parse: impl Fn(&str) -> Result<T, E>,
@@ -173,7 +173,7 @@ impl Inputs {
     }
 
     /// A structure, each of its members taken by `each`.
-    pub(super) fn structure<T>(
+    pub(crate) fn structure<T>(
         &mut self,
         input: &str,
         each: impl Fn(&mut Self) -> Result<T, CloudError>,
@@ -186,7 +186,7 @@ impl Inputs {
     }
 
     /// A list of structures.
-    pub(super) fn structures<T>(
+    pub(crate) fn structures<T>(
         &mut self,
         input: &str,
         each: impl Fn(&mut Self) -> Result<T, CloudError>,
