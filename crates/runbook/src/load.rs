@@ -72,7 +72,10 @@ pub fn load_with(path: &str, text: &str, find: Find<'_>) -> Loaded {
         Some(runbook)
     });
     let has_errors = reporter.errors() > 0;
-    Loaded { runbook: runbook.filter(|_| !has_errors), diagnostics: reporter.into_diagnostics() }
+    let mut diagnostics = reporter.into_diagnostics();
+    // A value that is both an input and a part of the body is read twice.
+    diagnostics.dedup();
+    Loaded { runbook: runbook.filter(|_| !has_errors), diagnostics }
 }
 
 /// The document of a file that holds one.
