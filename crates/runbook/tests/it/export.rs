@@ -33,31 +33,8 @@ fn faults(schema: &Value, root: &Value, value: &Value, at: &str, faults_out: &mu
                     .iter()
                     .all(|key| object.contains_key(key.as_str().unwrap()))
             }),
-            "properties" => {
-                for (key, rule) in rule.as_object().unwrap() {
-                    if let Some(value) = value.get(key) {
-                        faults(rule, root, value, &format!("{at}/{key}"), faults_out);
-                    }
-                }
-                true
-            }
-            "additionalProperties" => {
-                let known = schema.get("properties");
-                for (key, value) in value.as_object().into_iter().flatten() {
-                    if known.is_some_and(|known| known.get(key).is_some()) {
-                        continue;
-                    }
-                    match rule {
-                        Value::Bool(false) => faults_out.push(format!("{at}/{key}: unknown")),
-                        rule => faults(rule, root, value, &format!("{at}/{key}"), faults_out),
-                    }
-                }
-                true
-            }
-            "items" => {
-                for (nth, value) in value.as_array().into_iter().flatten().enumerate() {
-                    faults(rule, root, value, &format!("{at}/{nth}"), faults_out);
-                }
+            "properties" | "additionalProperties" | "items" => {
+                parts(keyword, schema, root, value, at, faults_out);
                 true
             }
             "allOf" => {
@@ -83,6 +60,44 @@ fn faults(schema: &Value, root: &Value, value: &Value, at: &str, faults_out: &mu
         };
         if !holds {
             faults_out.push(format!("{at}: {keyword} {rule}"));
+        }
+    }
+}
+
+/// The faults of what a value holds, by one keyword.
+fn parts(
+    keyword: &str,
+    schema: &Value,
+    root: &Value,
+    value: &Value,
+    at: &str,
+    faults_out: &mut Vec<String>,
+) {
+    let rule = &schema[keyword];
+    let known = schema.get("properties");
+    let entries = || value.as_object().into_iter().flatten();
+    match keyword {
+        "properties" => {
+            for (key, rule) in rule.as_object().unwrap() {
+                if let Some(value) = value.get(key) {
+                    faults(rule, root, value, &format!("{at}/{key}"), faults_out);
+                }
+            }
+        }
+        "items" => {
+            for (nth, value) in value.as_array().into_iter().flatten().enumerate() {
+                faults(rule, root, value, &format!("{at}/{nth}"), faults_out);
+            }
+        }
+        _ => {
+            for (key, value) in
+                entries().filter(|(key, _)| known.is_none_or(|known| known.get(key).is_none()))
+            {
+                match rule {
+                    Value::Bool(false) => faults_out.push(format!("{at}/{key}: unknown")),
+                    rule => faults(rule, root, value, &format!("{at}/{key}"), faults_out),
+                }
+            }
         }
     }
 }
