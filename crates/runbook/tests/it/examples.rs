@@ -1,5 +1,6 @@
 //! Whole runbooks: they load, choose, and plan what their own examples say.
 
+use proptest::prelude::*;
 use serde_json::json;
 use trailloop_runbook::trial::run_trials_with;
 use trailloop_runbook::{Runbook, bind, choose};
@@ -96,4 +97,28 @@ fn the_hash_is_of_the_text() {
     let other = load(path, &format!("{text}# a comment\n")).runbook.unwrap();
     assert_eq!(one.hash.len(), 64);
     assert_ne!(one.hash, other.hash);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_damaged_runbook_is_refused_or_loads(
+        nth in 0_usize..3,
+        from in any::<prop::sample::Index>(),
+        length in 0_usize..12,
+        insert in "[{}\\[\\]:'\"a0$ \n-]{0,4}",
+    ) {
+        let (path, text) = examples().nth(nth).unwrap();
+        let from = from.index(text.len());
+        let mut text = text.to_owned();
+        text.replace_range(from..(from + length).min(text.len()), &insert);
+        let loaded = load(path, &text);
+        prop_assert!(loaded.runbook.is_some() != loaded.has_errors());
+        if let Some(runbook) = loaded.runbook {
+            // Nothing is there to bind: a refusal, or defaults.
+            let _bound = bind(&runbook, &json!({}));
+            let _chosen = choose(&[runbook], &json!({}));
+        }
+    }
 }
