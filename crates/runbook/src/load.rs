@@ -14,7 +14,7 @@ use trailloop_rules::source::{Mark, Node, Reporter};
 use crate::catalogue;
 use crate::check;
 use crate::diagnostic::{Diagnostic, Severity, code};
-use crate::document::Runbook;
+use crate::document::{Parameter, Runbook, Template, Verify};
 
 pub(crate) use read::Reading;
 pub use read::{Find, Known};
@@ -119,7 +119,7 @@ fn runbook(document: &Node, reading: &mut Reading<'_, '_>) -> Option<Runbook> {
     if let Value::Object(entries) = &mut json {
         entries.shift_remove(OURS);
     }
-    Some(Runbook {
+    let mut runbook = Runbook {
         path: String::new(),
         hash: String::new(),
         description: body.description,
@@ -127,5 +127,22 @@ fn runbook(document: &Node, reading: &mut Reading<'_, '_>) -> Option<Runbook> {
         steps: body.steps,
         body: json,
         ..ours
-    })
+    };
+    let Runbook { parameters, verify, .. } = &mut runbook;
+    for verify in verify {
+        if let Verify::Api { call, .. } = verify {
+            same_names(call, parameters, reading);
+        }
+    }
+    Some(runbook)
+}
+
+/// Gives a proof without inputs the parameters that have the names of its API's inputs.
+fn same_names(call: &mut Template, parameters: &[Parameter], reading: &Reading<'_, '_>) {
+    let inputs = (reading.find)(&call.service, &call.api).and_then(|known| known.inputs);
+    let (true, Some(inputs)) = (call.inputs.is_empty(), inputs) else { return };
+    for parameter in parameters.iter().filter(|one| inputs.contains(&one.name.as_str())) {
+        let template = format!("{{{{ {} }}}}", parameter.name);
+        call.inputs.insert(parameter.name.clone(), Value::String(template));
+    }
 }

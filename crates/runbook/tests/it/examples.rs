@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
+use trailloop_runbook::document::Verify;
 use trailloop_runbook::trial::run_trials_with;
 use trailloop_runbook::{Runbook, bind, choose};
 
@@ -97,6 +98,15 @@ fn the_hash_is_of_the_text() {
     let other = load(path, &format!("{text}# a comment\n")).runbook.unwrap();
     assert_eq!(one.hash.len(), 64);
     assert_ne!(one.hash, other.hash);
+}
+
+#[test]
+fn a_proof_without_inputs_takes_the_parameters_of_the_same_names() {
+    let (path, text) = examples().next().unwrap();
+    let text = text.replace("inputs: {UserName: \"{{ UserName }}\"}, expect", "expect");
+    let runbook = load(path, &text).runbook.unwrap();
+    let Verify::Api { call, .. } = &runbook.verify[0] else { panic!("{:?}", runbook.verify) };
+    assert_eq!(json!(call.inputs), json!({"UserName": "{{ UserName }}"}));
 }
 
 proptest! {
