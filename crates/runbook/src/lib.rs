@@ -13,6 +13,8 @@ pub mod call;
 pub mod catalogue;
 pub mod document;
 pub mod expression;
+pub mod policy;
+pub mod select;
 pub mod target;
 
 pub use call::Call;
