@@ -17,6 +17,8 @@ mod organization;
 mod page;
 mod permission;
 mod risk;
+mod roles;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -148,7 +150,7 @@ pub struct Api {
 /// The tables of the services.
 const TABLES: [&[Api]; 13] = [
     identity::USERS,
-    identity::ROLES,
+    roles::ROLES,
     identity::OTHERS,
     organization::ORGANIZATION,
     organization::IDENTITY_CENTER,

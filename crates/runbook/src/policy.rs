@@ -94,9 +94,12 @@ struct Scope<'a> {
     lists: bool,
 }
 
+/// A condition's key, and the values of which it has to have one.
+type Condition = Option<(String, Vec<String>)>;
+
 /// Actions by resources and condition: what a policy's statements are made of.
 #[derive(Default)]
-struct Grants(BTreeMap<(BTreeSet<String>, Option<(String, Vec<String>)>), BTreeSet<String>>);
+struct Grants(BTreeMap<(BTreeSet<String>, Condition), BTreeSet<String>>);
 
 impl Grants {
     fn add_with_reads(&mut self, api: &Api, scope: &Scope<'_>) {
@@ -119,13 +122,7 @@ impl Grants {
         }
     }
 
-    fn grant(
-        &mut self,
-        action: &str,
-        resources: &[&str],
-        condition: Option<(String, Vec<String>)>,
-        scope: &Scope<'_>,
-    ) {
+    fn grant(&mut self, action: &str, resources: &[&str], condition: Condition, scope: &Scope<'_>) {
         let mut named: BTreeSet<String> =
             resources.iter().flat_map(|template| scope.arns(template)).collect();
         if named.is_empty() {
@@ -140,19 +137,17 @@ impl Grants {
     }
 
     fn policy(&self) -> Value {
-        let statement =
-            |((resources, condition), actions): (&(BTreeSet<_>, Option<_>), &BTreeSet<_>)| {
-                let mut statement = Map::new();
-                statement.insert("Effect".to_owned(), Value::from("Allow"));
-                statement.insert("Action".to_owned(), json!(actions));
-                statement.insert("Resource".to_owned(), json!(resources));
-                if let Some((key, values)) = condition {
-                    let (key, values): (&String, &Vec<String>) = (key, values);
-                    statement.insert("Condition".to_owned(), json!({ "ArnLike": { key: values } }));
-                }
-                Value::Object(statement)
-            };
-        let mut statements: Vec<Value> = self.0.iter().map(statement).collect();
+        let made = self.0.iter().map(|((resources, condition), actions)| {
+            let mut statement = Map::new();
+            statement.insert("Effect".to_owned(), Value::from("Allow"));
+            statement.insert("Action".to_owned(), json!(actions));
+            statement.insert("Resource".to_owned(), json!(resources));
+            if let Some((key, values)) = condition {
+                statement.insert("Condition".to_owned(), json!({ "ArnLike": { key: values } }));
+            }
+            Value::Object(statement)
+        });
+        let mut statements: Vec<Value> = made.collect();
         statements.sort_by_cached_key(|statement| statement["Action"].to_string());
         json!({ "Version": "2012-10-17", "Statement": statements })
     }

@@ -174,7 +174,7 @@ const DISABLE: Effect = Effect {
 /// Scheduling the deletion again is left to people.
 const CANCEL_DELETION: Effect = Effect {
     reads: &[Read { api: "DescribeKey", inputs: &[("KeyId", Same)] }],
-    inverses: &["CancelKeyDeletion"],
+    inverses: &[],
     shape: Shape::Switch(Switch {
         list: None,
         path: &["KeyMetadata", "KeyState"],
@@ -182,7 +182,7 @@ const CANCEL_DELETION: Effect = Effect {
         name: "PendingDeletion",
         wants: Ok(false),
         keys: &["KeyId"],
-        calls: [None, Some("CancelKeyDeletion")],
+        calls: [None, None],
     }),
 };
 

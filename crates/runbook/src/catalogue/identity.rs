@@ -1,6 +1,6 @@
-//! IAM and STS: keys, passwords and policies of users and roles.
+//! IAM and STS: keys, passwords and policies of users, and groups and managed policies.
 //!
-//! Users and roles have paths that no call names, so a policy names them twice: without a path and with any.
+//! Users, roles and groups have paths that no call names, so a policy names them twice: without a path and with any.
 
 use serde_json::{Value, json};
 
@@ -14,11 +14,6 @@ use super::{Api, Input};
 const USER: &[&str] = &[
     "arn:{partition}:iam::{account}:user/{UserName}",
     "arn:{partition}:iam::{account}:user/*/{UserName}",
-];
-/// An IAM role.
-const ROLE: &[&str] = &[
-    "arn:{partition}:iam::{account}:role/{RoleName}",
-    "arn:{partition}:iam::{account}:role/*/{RoleName}",
 ];
 /// An IAM group.
 const GROUP: &[&str] = &[
@@ -128,70 +123,6 @@ const DELETE_USER_BOUNDARY: Effect = Effect {
     }),
 };
 
-const PUT_ROLE_POLICY: Effect = Effect {
-    reads: &[Read { api: "GetRolePolicy", inputs: &[("RoleName", Same), ("PolicyName", Same)] }],
-    inverses: &["PutRolePolicy", "DeleteRolePolicy"],
-    shape: Shape::Property(Property {
-        item: None,
-        path: &["PolicyDocument"],
-        may_lack: false,
-        input: "PolicyDocument",
-        keys: &["RoleName", "PolicyName"],
-        put: "PutRolePolicy",
-        delete: Some("DeleteRolePolicy"),
-        sets: true,
-        then: None,
-    }),
-};
-
-const PUT_ROLE_BOUNDARY: Effect = Effect {
-    reads: &[Read { api: "GetRole", inputs: &[("RoleName", Same)] }],
-    inverses: &["PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary"],
-    shape: Shape::Property(Property {
-        item: None,
-        path: &["Role", "PermissionsBoundary", "PermissionsBoundaryArn"],
-        may_lack: true,
-        input: "PermissionsBoundary",
-        keys: &["RoleName"],
-        put: "PutRolePermissionsBoundary",
-        delete: Some("DeleteRolePermissionsBoundary"),
-        sets: true,
-        then: None,
-    }),
-};
-
-const DELETE_ROLE_POLICY: Effect = Effect {
-    reads: &[Read { api: "GetRolePolicy", inputs: &[("RoleName", Same), ("PolicyName", Same)] }],
-    inverses: &["PutRolePolicy", "DeleteRolePolicy"],
-    shape: Shape::Property(Property {
-        item: None,
-        path: &["PolicyDocument"],
-        may_lack: false,
-        input: "PolicyDocument",
-        keys: &["RoleName", "PolicyName"],
-        put: "PutRolePolicy",
-        delete: Some("DeleteRolePolicy"),
-        sets: false,
-        then: None,
-    }),
-};
-
-const DELETE_ROLE_BOUNDARY: Effect = Effect {
-    reads: &[Read { api: "GetRole", inputs: &[("RoleName", Same)] }],
-    inverses: &["PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary"],
-    shape: Shape::Property(Property {
-        item: None,
-        path: &["Role", "PermissionsBoundary", "PermissionsBoundaryArn"],
-        may_lack: true,
-        input: "PermissionsBoundary",
-        keys: &["RoleName"],
-        put: "PutRolePermissionsBoundary",
-        delete: Some("DeleteRolePermissionsBoundary"),
-        sets: false,
-        then: None,
-    }),
-};
-
 const ATTACH_USER_POLICY: Effect = Effect {
     reads: &[Read { api: "ListAttachedUserPolicies", inputs: &[("UserName", Same)] }],
     inverses: &["AttachUserPolicy", "DetachUserPolicy"],
@@ -214,32 +145,6 @@ const DETACH_USER_POLICY: Effect = Effect {
         keys: &["UserName", "PolicyArn"],
         add: Some("AttachUserPolicy"),
         remove: Some("DetachUserPolicy"),
-        adds: false,
-    }),
-};
-
-const ATTACH_ROLE_POLICY: Effect = Effect {
-    reads: &[Read { api: "ListAttachedRolePolicies", inputs: &[("RoleName", Same)] }],
-    inverses: &["AttachRolePolicy", "DetachRolePolicy"],
-    shape: Shape::Member(Member {
-        list: "AttachedPolicies",
-        fields: &[("PolicyArn", "PolicyArn")],
-        keys: &["RoleName", "PolicyArn"],
-        add: Some("AttachRolePolicy"),
-        remove: Some("DetachRolePolicy"),
-        adds: true,
-    }),
-};
-
-const DETACH_ROLE_POLICY: Effect = Effect {
-    reads: &[Read { api: "ListAttachedRolePolicies", inputs: &[("RoleName", Same)] }],
-    inverses: &["AttachRolePolicy", "DetachRolePolicy"],
-    shape: Shape::Member(Member {
-        list: "AttachedPolicies",
-        fields: &[("PolicyArn", "PolicyArn")],
-        keys: &["RoleName", "PolicyArn"],
-        add: Some("AttachRolePolicy"),
-        remove: Some("DetachRolePolicy"),
         adds: false,
     }),
 };
@@ -296,22 +201,6 @@ const REMOVE_FROM_GROUP: Effect = Effect {
     }),
 };
 
-const TRUST: Effect = Effect {
-    reads: &[Read { api: "GetRole", inputs: &[("RoleName", Same)] }],
-    inverses: &["UpdateAssumeRolePolicy"],
-    shape: Shape::Property(Property {
-        item: None,
-        path: &["Role", "AssumeRolePolicyDocument"],
-        may_lack: false,
-        input: "PolicyDocument",
-        keys: &["RoleName"],
-        put: "UpdateAssumeRolePolicy",
-        delete: None,
-        sets: true,
-        then: None,
-    }),
-};
-
 const DEFAULT_VERSION: Effect = Effect {
     reads: &[Read { api: "GetPolicy", inputs: &[("PolicyArn", Same)] }],
     inverses: &["SetDefaultPolicyVersion"],
@@ -364,7 +253,6 @@ const PASSWORD: Effect = Effect {
 
 const USER_NAME: &[Input] = &[text("UserName")];
 const USER_POLICY: &[Input] = &[text("UserName"), text("PolicyArn")];
-const ROLE_POLICY: &[Input] = &[text("RoleName"), text("PolicyArn")];
 const GROUP_POLICY: &[Input] = &[text("GroupName"), text("PolicyArn")];
 const MEMBERSHIP: &[Input] = &[text("GroupName"), text("UserName")];
 const LOGIN: &[Input] =
@@ -451,64 +339,6 @@ pub(super) const USERS: &[Api] = &[
         &[text("UserName"), text("SerialNumber")],
         USER,
         &MFA_DEVICE,
-    ),
-];
-
-/// IAM roles.
-pub(super) const ROLES: &[Api] = &[
-    read("iam", "GetRole", &[text("RoleName")], ROLE),
-    read("iam", "GetRolePolicy", &[text("RoleName"), text("PolicyName")], ROLE),
-    read("iam", "ListRolePolicies", &[text("RoleName")], ROLE),
-    read(
-        "iam",
-        "ListAttachedRolePolicies",
-        &[text("RoleName"), text("PathPrefix").optional()],
-        ROLE,
-    ),
-    change(
-        "iam",
-        "PutRolePolicy",
-        R2,
-        &[text("RoleName"), text("PolicyName"), document("PolicyDocument")],
-        ROLE,
-        &PUT_ROLE_POLICY,
-    ),
-    change(
-        "iam",
-        "DeleteRolePolicy",
-        R1,
-        &[text("RoleName"), text("PolicyName")],
-        ROLE,
-        &DELETE_ROLE_POLICY,
-    ),
-    change("iam", "AttachRolePolicy", R2, ROLE_POLICY, ROLE, &ATTACH_ROLE_POLICY)
-        .only_if("iam:PolicyARN", "PolicyArn"),
-    change("iam", "DetachRolePolicy", R1, ROLE_POLICY, ROLE, &DETACH_ROLE_POLICY)
-        .only_if("iam:PolicyARN", "PolicyArn"),
-    change(
-        "iam",
-        "UpdateAssumeRolePolicy",
-        R2,
-        &[text("RoleName"), document("PolicyDocument")],
-        ROLE,
-        &TRUST,
-    ),
-    change(
-        "iam",
-        "PutRolePermissionsBoundary",
-        R2,
-        &[text("RoleName"), text("PermissionsBoundary")],
-        ROLE,
-        &PUT_ROLE_BOUNDARY,
-    )
-    .only_if("iam:PermissionsBoundary", "PermissionsBoundary"),
-    change(
-        "iam",
-        "DeleteRolePermissionsBoundary",
-        R2,
-        &[text("RoleName")],
-        ROLE,
-        &DELETE_ROLE_BOUNDARY,
     ),
 ];
 

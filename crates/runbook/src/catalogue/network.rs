@@ -6,7 +6,7 @@ use super::Risk::{R0, R1, R2};
 use super::common::{change, flag, list, object, read, text};
 use super::effect::Fill::{Filter, ListOf, Same};
 use super::effect::{Custom, Effect, Read, Shape, at, call_like, only, unreadable};
-use super::{Api, Input, Right, attributes};
+use super::{Api, Input, Right, attributes, tags};
 use crate::call::Call;
 
 const GROUP: &[&str] = &[
@@ -25,19 +25,25 @@ const INTERFACE: &[&str] = &[
 const RESTORES: &str = "trailloop-restores";
 
 /// Rules by the ids that they had, without them: a rule that was put back equals the one that was.
-const fn rules(is_achieved: fn(&Call, &Value) -> bool) -> Effect {
+const fn rules(
+    inverses: &'static [&'static str],
+    is_achieved: fn(&Call, &Value) -> bool,
+) -> Effect {
     Effect {
         reads: &[Read {
             api: "DescribeSecurityGroupRules",
             inputs: &[("Filters", Filter("group-id", "GroupId"))],
         }],
-        inverses: &["AuthorizeSecurityGroupIngress"],
+        inverses,
         shape: Shape::Custom(Custom { state: rules_named, is_achieved, restore: rules_back }),
     }
 }
 
-const REVOKE: Effect = rules(|_, state| state.as_object().is_some_and(Map::is_empty));
-const AUTHORIZE: Effect = rules(|call, state| {
+const REVOKE: Effect = rules(&["AuthorizeSecurityGroupIngress"], |_, state| {
+    state.as_object().is_some_and(Map::is_empty)
+});
+/// A rule that was put back is not taken away again: it has an id that the call doesn't know.
+const AUTHORIZE: Effect = rules(&[], |call, state| {
     let ids = rule_ids(call);
     !ids.is_empty() && ids.iter().all(|id| state.get(id).is_some())
 });
@@ -245,27 +251,6 @@ const INTERFACE_GROUPS: Effect = Effect {
     }),
 };
 
-/// Snapshots are evidence and are kept; the description tells whether they were made.
-const SNAPSHOTS: Effect = Effect {
-    reads: &[Read {
-        api: "DescribeSnapshots",
-        inputs: &[("Filters", Filter("description", "Description"))],
-    }],
-    inverses: &[],
-    shape: Shape::Custom(Custom {
-        state: |_, answers| {
-            let snapshots = only(answers).and_then(|answer| answer.get("Snapshots")?.as_array());
-            let Some(snapshots) = snapshots else { return unreadable("Snapshots") };
-            let mut ids: Vec<&str> =
-                snapshots.iter().filter_map(|one| one.get("SnapshotId")?.as_str()).collect();
-            ids.sort_unstable();
-            if ids.is_empty() { Value::Null } else { json!({ "Snapshots": ids }) }
-        },
-        is_achieved: |_, state| !state.is_null(),
-        restore: |_, _| None,
-    }),
-};
-
 /// The call names an association that is gone afterwards, and a new one has another id, so it can't be read back that it was
 /// put back.
 const ASSOCIATION: Effect = Effect {
@@ -309,86 +294,6 @@ fn association(_: &Call, answers: &[Option<Value>]) -> Value {
     let parts = at(one, &["InstanceId"]).zip(at(one, &["IamInstanceProfile", "Arn"]));
     let Some((instance, arn)) = parts else { return unreadable(list) };
     json!({ "InstanceId": instance, "Arn": arn })
-}
-
-const fn tags(is_achieved: fn(&Call, &Value) -> bool) -> Effect {
-    Effect {
-        reads: &[Read {
-            api: "DescribeTags",
-            inputs: &[("Filters", Filter("resource-id", "Resources"))],
-        }],
-        inverses: &["CreateTags", "DeleteTags"],
-        shape: Shape::Custom(Custom { state: tags_named, is_achieved, restore: tags_back }),
-    }
-}
-
-const TAGS: Effect = tags(|call, state| {
-    let wanted = tags_of(call);
-    !wanted.is_empty()
-        && wanted.iter().all(|(resource, key, value)| {
-            state.get(resource).and_then(|tags| tags.get(key)) == value.as_ref()
-        })
-});
-const NO_TAGS: Effect = tags(|call, state| {
-    let wanted = tags_of(call);
-    !wanted.is_empty()
-        && wanted.iter().all(|(resource, key, _)| {
-            state.get(resource).is_some_and(|tags| tags.get(key).is_none())
-        })
-});
-
-/// Each resource with each tag of a call.
-fn tags_of(call: &Call) -> Vec<(&str, &str, Option<Value>)> {
-    let items =
-        |input: &str| call.inputs.get(input).and_then(Value::as_array).into_iter().flatten();
-    items("Resources")
-        .filter_map(Value::as_str)
-        .flat_map(|resource| {
-            items("Tags").filter_map(move |tag| {
-                Some((resource, tag.get("Key")?.as_str()?, tag.get("Value").cloned()))
-            })
-        })
-        .collect()
-}
-
-fn tags_named(call: &Call, answers: &[Option<Value>]) -> Value {
-    let tags = only(answers).and_then(|answer| answer.get("Tags")?.as_array());
-    let Some(tags) = tags else { return unreadable("Tags") };
-    let mut state = Map::new();
-    for (resource, key, _) in tags_of(call) {
-        let kept = state.entry(resource).or_insert_with(|| json!({}));
-        let is_it = |tag: &&Value| {
-            tag.get("ResourceId").is_some_and(|had| had == resource)
-                && tag.get("Key").is_some_and(|had| had == key)
-        };
-        let value = tags.iter().find(is_it).and_then(|tag| tag.get("Value"));
-        if let (Some(kept), Some(value)) = (kept.as_object_mut(), value) {
-            kept.insert(key.to_owned(), value.clone());
-        }
-    }
-    Value::Object(state)
-}
-
-fn tags_back(call: &Call, before: &Value) -> Option<Vec<Call>> {
-    let mut calls = Vec::new();
-    for (resource, had) in before.as_object()? {
-        let had = had.as_object()?;
-        let absent: Vec<Value> = tags_of(call)
-            .into_iter()
-            .filter(|(named, key, _)| named == resource && !had.contains_key(*key))
-            .map(|(_, key, _)| json!({ "Key": key }))
-            .collect();
-        let kept = had.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
-        for (api, tags) in [("CreateTags", kept), ("DeleteTags", absent)] {
-            if !tags.is_empty() {
-                let mut back = call_like(call, api, &[]);
-                back.inputs.insert("Resources".to_owned(), json!([resource]));
-                back.inputs.insert("Tags".to_owned(), Value::from(tags));
-                calls.push(back);
-            }
-        }
-    }
-    Some(calls)
 }
 
 const FILTERS: Input = list("Filters").optional();
@@ -535,7 +440,7 @@ pub(super) const CHANGES: &[Api] = &[
             "arn:{partition}:ec2:{region}:{account}:volume/*",
             "arn:{partition}:ec2:{region}::snapshot/*",
         ],
-        &SNAPSHOTS,
+        &tags::SNAPSHOTS,
     )
     .with(TAG_SNAPSHOTS),
     change(
@@ -547,7 +452,7 @@ pub(super) const CHANGES: &[Api] = &[
             "arn:{partition}:ec2:{region}:{account}:*/{Resources}",
             "arn:{partition}:ec2:{region}::*/{Resources}",
         ],
-        &TAGS,
+        &tags::TAGS,
     ),
     change(
         "ec2",
@@ -558,7 +463,7 @@ pub(super) const CHANGES: &[Api] = &[
             "arn:{partition}:ec2:{region}:{account}:*/{Resources}",
             "arn:{partition}:ec2:{region}::*/{Resources}",
         ],
-        &NO_TAGS,
+        &tags::NO_TAGS,
     )
     .only_undoes(),
 ];

@@ -68,15 +68,15 @@ impl Api {
         target: &Target,
         ours: &Ours,
     ) -> Result<(), Refusal> {
-        let contains = !matches!(
-            self.name,
-            "DetachUserPolicy"
-                | "DetachRolePolicy"
-                | "DetachGroupPolicy"
-                | "RemoveUserFromGroup"
-                | "SetDefaultPolicyVersion"
-                | "UpdateAssumeRolePolicy"
-        );
+        // What takes a grant back, or gives it again, is about whom the grant is for and not about whoever made it.
+        let contains = match self.name {
+            "UpdateAccessKey" | "UpdateServiceSpecificCredential" => true,
+            name if name.starts_with("Put") => true,
+            name if name.starts_with("Attach") => call
+                .text("PolicyArn")
+                .is_none_or(|arn| last(arn) == "AWSDenyAll" || last(arn).starts_with("trailloop-")),
+            _ => false,
+        };
         let nobody = [Class::AwsService, Class::Root, Class::ServiceLinkedRole, Class::Unknown];
         if contains && nobody.contains(&target.class) {
             let class = target.class.name();
@@ -292,8 +292,14 @@ mod tests {
             assert_eq!(of_user("UpdateAccessKey", key(id)), Err("parameters"), "{id}");
         }
         let of = |class| asked("iam", "UpdateAccessKey", key("AKIAIOSFODNN7EXAMPLE"), class);
+        let attach = |policy: &str, class| {
+            let arn = format!("arn:aws:iam::aws:policy/{policy}");
+            asked("iam", "AttachUserPolicy", json!({"UserName": "bob", "PolicyArn": arn}), class)
+        };
         for class in [Class::Root, Class::AwsService, Class::ServiceLinkedRole, Class::Unknown] {
             assert_eq!(of(class), Err("resolver"));
+            assert_eq!(attach("AWSDenyAll", class), Err("resolver"));
+            assert_eq!(attach("ReadOnlyAccess", class), Ok(()));
         }
     }
 

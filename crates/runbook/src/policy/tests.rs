@@ -86,9 +86,6 @@ fn no_name_widens_a_session() {
         let policy: Value = serde_json::from_str(&policy).unwrap();
         for arn in policy["Statement"][0]["Resource"].as_array().unwrap() {
             let arn = arn.as_str().unwrap().replace("user/*/", "user/");
-            for plain in ["${*}", "${?}", "${$}"] {
-                assert!(!arn.replace(plain, "").contains("${"), "{arn}");
-            }
             let bare = arn.replace("${*}", "").replace("${?}", "").replace("${$}", "");
             assert!(!bare.contains(['*', '?', '$']), "{arn}");
         }
