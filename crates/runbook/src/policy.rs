@@ -16,6 +16,9 @@ use crate::document::Template;
 /// AWS takes session policies of at most this many characters.
 pub const SESSION_CHARACTERS_MAX: usize = 2048;
 
+/// Inputs that rights are bound to and that have another value when a state is put back: which one, nobody knows beforehand.
+const PUT_BACK: [&str; 2] = ["PermissionsBoundary", "Groups"];
+
 /// Where calls go, for the ARNs in policies; `*` for what is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -54,6 +57,9 @@ pub fn rights(uses: &[Use<'_>], place: &Place) -> Value {
         let Some(api) = catalogue::find(service, &call.api) else { continue };
         let scope = Scope { place, call: &call, is_exact: false, lists: true };
         grants.add_with_reads(api, &scope);
+        let mut back = call.clone();
+        back.inputs.retain(|name, _| !PUT_BACK.contains(&name.as_str()));
+        let scope = Scope { call: &back, ..scope };
         let inverses = api.inverses().iter().filter(|_| one.restores);
         for inverse in inverses.filter_map(|name| catalogue::find(service, name)) {
             grants.add(inverse, &scope);

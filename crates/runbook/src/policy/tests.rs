@@ -1,3 +1,5 @@
+//! Rights of roles and of sessions.
+
 use serde_json::json;
 
 use super::*;
@@ -59,6 +61,25 @@ fn without_a_step_its_rights_are_gone() {
     let without_undo = rights(&[Use { call: &start, restores: false }], &place).to_string();
     assert!(!without_undo.contains("cloudtrail:StopLogging"));
     assert_eq!(rights(&[], &place)["Statement"], json!([]));
+}
+
+#[test]
+fn what_is_put_back_is_not_bound_to_what_was_put() {
+    let deny = "arn:aws:iam::aws:policy/AWSDenyAll";
+    let inputs = json!({"UserName": "{{ U }}", "PermissionsBoundary": deny});
+    let bound = template("iam", "PutUserPermissionsBoundary", inputs);
+    let conditions = |restores| {
+        let policy = rights(&[Use { call: &bound, restores }], &Place::anywhere_in("aws"));
+        let statements = policy["Statement"].as_array().unwrap().clone();
+        let of_put = statements.into_iter().filter(|statement| {
+            statement["Action"].to_string().contains("iam:PutUserPermissionsBoundary")
+        });
+        of_put.map(|statement| statement["Condition"].is_object()).collect::<Vec<_>>()
+    };
+    assert_eq!(conditions(false), [true]);
+    let mut both = conditions(true);
+    both.sort_unstable();
+    assert_eq!(both, [false, true]);
 }
 
 #[test]
