@@ -50,8 +50,8 @@ fn known(service: &str, api: &str) -> Option<Known> {
     catalogue::find(service, api).map(|api| Known {
         risk: api.risk,
         changes: api.changes,
-        runs: api.runs,
-        inputs: None,
+        runs: api.runs && !api.undo_only,
+        inputs: Some(api.inputs.iter().map(|input| input.name).collect()),
     })
 }
 

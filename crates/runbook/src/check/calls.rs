@@ -88,7 +88,7 @@ impl Calls<'_, '_, '_> {
             for name in call.inputs.keys().filter(|name| !inputs.contains(&name.as_str())) {
                 let message =
                     format!("{}:{} has no input {}", call.service, call.api, quoted(name));
-                let help = match trailloop_rules::source::nearest(name, inputs) {
+                let help = match trailloop_rules::source::nearest(name, &inputs) {
                     Some(near) => format!("write `{near}` if that is meant"),
                     None => format!("its inputs are {}", inputs.join(", ")),
                 };

@@ -34,7 +34,7 @@ pub(crate) fn find(service: &str, api: &str) -> Option<Known> {
         }
         _ => return None,
     };
-    Some(Known { risk, changes, runs: true, inputs: Some(inputs) })
+    Some(Known { risk, changes, runs: true, inputs: Some(inputs.to_vec()) })
 }
 
 /// A file checked against [`find`].
