@@ -67,7 +67,7 @@ async fn the_role_the_sessions_name_and_its_policy_arrive_at_sts() {
     };
     let calls = [(session, "iam:UpdateAccessKey", disable())];
     let (results, requests) = make(vec![whole_year(), xml(200, DONE)], options, &calls).await;
-    assert_eq!(results[0].as_ref().unwrap().request_id.as_deref(), Some("r-iam"));
+    assert_eq!(results[0].as_ref().unwrap().request_id.as_deref(), Some("r-1"));
     let sts = &requests[0].body;
     for part in [
         "Action=AssumeRole",
@@ -361,6 +361,88 @@ async fn organizations_and_identity_center() {
         Exchange("sso-admin:DeleteAccountAssignment", assignment(), r#""PrincipalId":"u-1""#, r#"{"AccountAssignmentDeletionStatus":{"Status":"SUCCEEDED"}}"#, json!({"AccountAssignmentDeletionStatus": {"Status": "SUCCEEDED"}})),
         Exchange("identitystore:DescribeUser", json!({"IdentityStoreId": "d-1", "UserId": "u-1"}), "describeuser", r#"{"IdentityStoreId":"d-1","UserId":"u-1","UserName":"bob@example.com"}"#, json!({"IdentityStoreId": "d-1", "UserId": "u-1", "UserName": "bob@example.com", "Emails": []})),
         Exchange("identitystore:ListUsers", json!({"IdentityStoreId": "d-1", "Filters": [{"AttributePath": "UserName", "AttributeValue": "bob"}]}), r#""AttributeValue":"bob""#, r#"{"Users":[]}"#, json!({"Users": []})),
+    ])
+    .await;
+}
+
+/// An answer of IAM's with these members in its result.
+fn iam(api: &str, result: &str) -> &'static str {
+    let text = format!(
+        "<{api}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><{api}Result>{result}</{api}Result>\
+         <ResponseMetadata><RequestId>r-iam</RequestId></ResponseMetadata></{api}Response>"
+    );
+    text.leak()
+}
+
+#[tokio::test]
+async fn iam_groups_log_ins_and_managed_policies() {
+    let arn = "arn:aws:iam::111122223333:policy/deploy";
+    let bob = || json!({"UserName": "bob"});
+    let attachment = || json!({"GroupName": "admins", "PolicyArn": arn});
+    let member = || json!({"GroupName": "admins", "UserName": "bob"});
+    let version = "<VersionId>v2</VersionId><IsDefaultVersion>true</IsDefaultVersion>";
+    let attached = format!(
+        "<AttachedPolicies><member><PolicyName>deploy</PolicyName><PolicyArn>{arn}</PolicyArn></member></AttachedPolicies><IsTruncated>false</IsTruncated>"
+    );
+    check(vec![
+        Exchange("iam:AttachGroupPolicy", attachment(), "Action=AttachGroupPolicy", iam("AttachGroupPolicy", ""), json!({})),
+        Exchange("iam:DetachGroupPolicy", attachment(), "GroupName=admins", iam("DetachGroupPolicy", ""), json!({})),
+        Exchange("iam:ListAttachedGroupPolicies", json!({"GroupName": "admins"}), "GroupName=admins", iam("ListAttachedGroupPolicies", &attached), json!({"AttachedPolicies": [{"PolicyName": "deploy", "PolicyArn": arn}], "IsTruncated": false})),
+        Exchange("iam:AddUserToGroup", member(), "Action=AddUserToGroup", iam("AddUserToGroup", ""), json!({})),
+        Exchange("iam:RemoveUserFromGroup", member(), "Action=RemoveUserFromGroup", iam("RemoveUserFromGroup", ""), json!({})),
+        Exchange("iam:ListGroupsForUser", bob(), "UserName=bob", iam("ListGroupsForUser", "<Groups><member><Path>/</Path><GroupName>admins</GroupName><GroupId>AGPAEXAMPLE</GroupId><Arn>arn:aws:iam::111122223333:group/admins</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></member></Groups><IsTruncated>false</IsTruncated>"),
+            json!({"Groups": [{"Path": "/", "GroupName": "admins", "GroupId": "AGPAEXAMPLE", "Arn": "arn:aws:iam::111122223333:group/admins", "CreateDate": "2026-01-01T00:00:00Z"}], "IsTruncated": false})),
+        Exchange("iam:GetLoginProfile", bob(), "UserName=bob", iam("GetLoginProfile", "<LoginProfile><UserName>bob</UserName><CreateDate>2026-01-01T00:00:00Z</CreateDate><PasswordResetRequired>false</PasswordResetRequired></LoginProfile>"),
+            json!({"LoginProfile": {"UserName": "bob", "CreateDate": "2026-01-01T00:00:00Z", "PasswordResetRequired": false}})),
+        Exchange("iam:ListMFADevices", bob(), "UserName=bob", iam("ListMFADevices", "<MFADevices><member><UserName>bob</UserName><SerialNumber>arn:aws:iam::111122223333:mfa/bob</SerialNumber><EnableDate>2026-01-01T00:00:00Z</EnableDate></member></MFADevices><IsTruncated>false</IsTruncated>"),
+            json!({"MFADevices": [{"UserName": "bob", "SerialNumber": "arn:aws:iam::111122223333:mfa/bob", "EnableDate": "2026-01-01T00:00:00Z"}], "IsTruncated": false})),
+        Exchange("iam:ListServiceSpecificCredentials", bob(), "UserName=bob", iam("ListServiceSpecificCredentials", "<ServiceSpecificCredentials><member><UserName>bob</UserName><Status>Active</Status><ServiceUserName>bob-at-1</ServiceUserName><CreateDate>2026-01-01T00:00:00Z</CreateDate><ServiceSpecificCredentialId>ACCAEXAMPLE123EXAMPLE</ServiceSpecificCredentialId><ServiceName>bedrock.amazonaws.com</ServiceName></member></ServiceSpecificCredentials>"),
+            json!({"ServiceSpecificCredentials": [{"UserName": "bob", "Status": "Active", "ServiceUserName": "bob-at-1", "CreateDate": "2026-01-01T00:00:00Z", "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE", "ServiceName": "bedrock.amazonaws.com"}], "IsTruncated": false})),
+        Exchange("iam:UpdateServiceSpecificCredential", json!({"UserName": "bob", "ServiceSpecificCredentialId": "ACCAEXAMPLE123EXAMPLE", "Status": "Inactive"}), "Status=Inactive", iam("UpdateServiceSpecificCredential", ""), json!({})),
+        Exchange("iam:GetPolicy", json!({"PolicyArn": arn}), "Action=GetPolicy&", iam("GetPolicy", "<Policy><PolicyName>deploy</PolicyName><DefaultVersionId>v2</DefaultVersionId></Policy>"), json!({"Policy": {"PolicyName": "deploy", "DefaultVersionId": "v2", "IsAttachable": false}})),
+        Exchange("iam:GetPolicyVersion", json!({"PolicyArn": arn, "VersionId": "v2"}), "VersionId=v2", iam("GetPolicyVersion", &format!("<PolicyVersion><Document>%7B%22Version%22%3A%222012-10-17%22%7D</Document>{version}</PolicyVersion>")), json!({"PolicyVersion": {"Document": "{\"Version\":\"2012-10-17\"}", "VersionId": "v2", "IsDefaultVersion": true}})),
+        Exchange("iam:ListPolicyVersions", json!({"PolicyArn": arn}), "Action=ListPolicyVersions", iam("ListPolicyVersions", &format!("<Versions><member>{version}</member></Versions><IsTruncated>false</IsTruncated>")), json!({"Versions": [{"VersionId": "v2", "IsDefaultVersion": true}], "IsTruncated": false})),
+        Exchange("iam:SetDefaultPolicyVersion", json!({"PolicyArn": arn, "VersionId": "v1"}), "VersionId=v1", iam("SetDefaultPolicyVersion", ""), json!({})),
+        Exchange("iam:SimulatePrincipalPolicy", json!({"PolicySourceArn": "arn:aws:iam::111122223333:role/trailloop-responder", "ActionNames": ["iam:UpdateAccessKey"]}), "ActionNames.member.1=iam%3AUpdateAccessKey", iam("SimulatePrincipalPolicy", "<EvaluationResults><member><EvalActionName>iam:UpdateAccessKey</EvalActionName><EvalResourceName>*</EvalResourceName><EvalDecision>allowed</EvalDecision><MatchedStatements/><MissingContextValues/></member></EvaluationResults><IsTruncated>false</IsTruncated>"),
+            json!({"EvaluationResults": [{"EvalActionName": "iam:UpdateAccessKey", "EvalResourceName": "*", "EvalDecision": "allowed", "MatchedStatements": [], "MissingContextValues": []}], "IsTruncated": false})),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn the_access_control_list_of_a_bucket_goes_and_comes_alike() {
+    let list = json!({"Owner": {"ID": "owner"}, "Grants": [{"Grantee": {"URI": "http://acs.amazonaws.com/groups/global/AllUsers", "Type": "Group"}, "Permission": "READ"}]});
+    check(vec![
+        Exchange("s3:GetBucketAcl", json!({"Bucket": "b", "ExpectedBucketOwner": ACCOUNT}), "x-amz-expected-bucket-owner: 111122223333",
+            "<AccessControlPolicy xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Owner><ID>owner</ID></Owner><AccessControlList><Grant><Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"Group\"><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>", list.clone()),
+        Exchange("s3:PutBucketAcl", json!({"Bucket": "b", "AccessControlPolicy": list}), "<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>", "", json!({})),
+        Exchange("s3:PutBucketAcl", json!({"Bucket": "b", "ACL": "private"}), "x-amz-acl: private", "", json!({})),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn who_may_call_a_function_and_what_tells_others() {
+    let finding = json!({"SchemaVersion": "2018-10-08", "Id": "f-1", "GeneratorId": "trailloop", "AwsAccountId": ACCOUNT,
+        "ProductArn": "arn:aws:securityhub:us-east-1:111122223333:product/111122223333/default",
+        "CreatedAt": "2026-01-01T00:00:00Z", "UpdatedAt": "2026-01-01T00:00:00Z", "Severity": {"Label": "HIGH"},
+        "Title": "t", "Description": "d", "Types": ["TTPs"], "ProductFields": {"a/b": "c"},
+        "Resources": [{"Type": "AwsIamUser", "Id": "arn:aws:iam::111122223333:user/bob", "Partition": "aws"}]});
+    let identifiers =
+        json!([{"Id": "f-1", "ProductArn": "arn:aws:securityhub:us-east-1::product/x/y"}]);
+    let of_function = || json!({"FunctionName": "resize"});
+    check(vec![
+        Exchange("lambda:AddPermission", json!({"FunctionName": "resize", "StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}), r#""StatementId":"s""#, r#"{"Statement":"{}"}"#, json!({"Statement": "{}"})),
+        Exchange("lambda:RemovePermission", json!({"FunctionName": "resize", "StatementId": "s"}), "delete /2015-03-31/functions/resize/policy/s", "", json!({})),
+        Exchange("lambda:GetPolicy", of_function(), "get /2015-03-31/functions/resize/policy", r#"{"Policy":"{}","RevisionId":"r"}"#, json!({"Policy": "{}", "RevisionId": "r"})),
+        Exchange("lambda:GetFunctionUrlConfig", of_function(), "get /2021-10-31/functions/resize/url", r#"{"FunctionUrl":"https://x.example.com/","FunctionArn":"a","AuthType":"NONE","CreationTime":"2026-01-01T00:00:00Z","LastModifiedTime":"2026-01-02T00:00:00Z"}"#, json!({"FunctionUrl": "https://x.example.com/", "FunctionArn": "a", "AuthType": "NONE", "CreationTime": "2026-01-01T00:00:00Z", "LastModifiedTime": "2026-01-02T00:00:00Z"})),
+        Exchange("lambda:DeleteFunctionUrlConfig", of_function(), "delete /2021-10-31/functions/resize/url", "", json!({})),
+        Exchange("sns:Publish", json!({"TopicArn": "arn:aws:sns:us-east-1:111122223333:t", "Message": "m"}), "Message=m", "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>m-1</MessageId></PublishResult></PublishResponse>", json!({"MessageId": "m-1"})),
+        Exchange("sqs:SendMessage", json!({"QueueUrl": "http://sqs.example.com/1/q", "MessageBody": "hello"}), r#""MessageBody":"hello""#, r#"{"MessageId":"m-1","MD5OfMessageBody":"5d41402abc4b2a76b9719d911017c592"}"#, json!({"MessageId": "m-1", "MD5OfMessageBody": "5d41402abc4b2a76b9719d911017c592"})),
+        Exchange("securityhub:BatchImportFindings", json!({"Findings": [finding]}), r#""ProductFields":{"a/b":"c"}"#, r#"{"FailedCount":0,"SuccessCount":1,"FailedFindings":[]}"#, json!({"SuccessCount": 1, "FailedCount": 0, "FailedFindings": []})),
+        Exchange("securityhub:BatchUpdateFindings", json!({"FindingIdentifiers": identifiers, "Workflow": {"Status": "RESOLVED"}, "Note": {"Text": "t", "UpdatedBy": "trailloop"}}), r#""Workflow":{"Status":"RESOLVED"}"#, r#"{"ProcessedFindings":[],"UnprocessedFindings":[]}"#, json!({"ProcessedFindings": [], "UnprocessedFindings": []})),
+        Exchange("ssm:GetParameter", json!({"Name": "/trailloop/actions", "WithDecryption": true}), "/trailloop/actions", r#"{"Parameter":{"Name":"/trailloop/actions","Type":"String","Value":"off","Version":3,"LastModifiedDate":1700000000}}"#, json!({"Parameter": {"Name": "/trailloop/actions", "Type": "String", "Value": "off", "Version": 3, "LastModifiedDate": "2023-11-14T22:13:20Z"}})),
+        Exchange("ssm:GetCalendarState", json!({"CalendarNames": ["freeze"]}), "freeze", r#"{"State":"CLOSED","AtTime":"2026-01-01T00:00:00Z"}"#, json!({"State": "CLOSED", "AtTime": "2026-01-01T00:00:00Z"})),
     ])
     .await;
 }

@@ -8,6 +8,7 @@
 
 mod actions_answers;
 mod actions_contract;
+mod actions_fake;
 mod aws_answers;
 mod aws_emulators;
 mod fake_http;
