@@ -84,11 +84,11 @@ impl Calls<'_, '_, '_> {
     /// A call: its API, inputs and documents.
     fn call(&mut self, call: &Template, node: &Node) -> Option<Known> {
         let known = self.api(&call.service, &call.api, key_of(node, "Api"))?;
-        if let Some(inputs) = known.inputs {
+        if let Some(inputs) = &known.inputs {
             for name in call.inputs.keys().filter(|name| !inputs.contains(&name.as_str())) {
                 let message =
                     format!("{}:{} has no input {}", call.service, call.api, quoted(name));
-                let help = match trailloop_rules::source::nearest(name, &inputs) {
+                let help = match trailloop_rules::source::nearest(name, inputs) {
                     Some(near) => format!("write `{near}` if that is meant"),
                     None => format!("its inputs are {}", inputs.join(", ")),
                 };
