@@ -136,6 +136,10 @@ impl Responder {
         call: &Call,
     ) -> Result<Kept<Change>, ChangeError> {
         let before = self.state(run, api, call).await?;
+        if !catalogue::is_readable(&before) {
+            let text = format!("the state before {} can't be told, so nothing is changed", call.name());
+            return Err(ChangeError::Drifted(text));
+        }
         let achieved = api.is_achieved(call, &before);
         let standing = if achieved { Standing::Already } else { Standing::Intended };
         let change = Change {
@@ -295,7 +299,7 @@ impl Responder {
 /// The catalogue's entry of a call that may be made.
 pub(crate) fn known(call: &Call) -> Result<&'static Api, ChangeError> {
     match catalogue::find(&call.service, &call.api) {
-        Some(api) if api.runs => Ok(api),
+        Some(api) if api.runs_call(call) => Ok(api),
         Some(_) => {
             Err(ChangeError::Drifted(format!("{} is planned and exported only", call.name())))
         }

@@ -5,7 +5,8 @@
 
 use trailloop_cloud::{CloudError, CloudErrorKind, RowKey};
 use trailloop_runbook::document::{Mode, Runbook};
-use trailloop_runbook::{Call, Refusal, catalogue, policy};
+use trailloop_runbook::policy::document::glob;
+use trailloop_runbook::{Call, Refusal, catalogue};
 
 use crate::context::Case;
 use crate::responder::{Halt, Responder};
@@ -144,9 +145,9 @@ impl Responder {
         }
         let arns = [case.target.principal_arn.as_deref(), Some(run.target.as_str())];
         let globs = self.settings.protected.iter().chain(&runbook.guards.protected);
-        for glob in globs.filter(|glob| !glob.starts_with("tag:")) {
-            if arns.iter().flatten().any(|arn| policy::glob_matches(glob, arn)) {
-                return Ok(Some(Refusal::new("protected", format!("{glob} is never acted on"))));
+        for pattern in globs.filter(|one| !one.starts_with("tag:")) {
+            if arns.iter().flatten().any(|arn| glob(pattern, arn)) {
+                return Ok(Some(Refusal::new("protected", format!("{pattern} is never acted on"))));
             }
         }
         for (_, call) in plan {
@@ -228,8 +229,9 @@ impl Responder {
     fn confidence(&self, runbook: &Runbook, plan: &[(String, Call)]) -> Result<(), &'static str> {
         let risk = plan
             .iter()
-            .filter_map(|(_, call)| catalogue::find(&call.service, &call.api))
-            .map(|api| api.risk)
+            .filter_map(|(_, call)| {
+                Some(catalogue::find(&call.service, &call.api)?.risk_of(call))
+            })
             .max()
             .unwrap_or(catalogue::Risk::R0);
         if risk == catalogue::Risk::R0 {
@@ -272,7 +274,10 @@ impl Responder {
         let mut actions: Vec<String> = plan
             .iter()
             .filter_map(|(_, call)| catalogue::find(&call.service, &call.api))
-            .flat_map(|api| api.rights.iter().map(|right| (*right).to_owned()))
+            .flat_map(|api| {
+                let also = api.also.iter().map(|right| right.action.to_owned());
+                std::iter::once(api.action()).chain(also)
+            })
             .collect();
         actions.sort();
         actions.dedup();

@@ -9,7 +9,8 @@ use serde_json::Value;
 use trailloop_cloud::{CloudError, CloudErrorKind};
 use trailloop_runbook::document::{Action, Choice, OnFailure, Property, Runbook, Step, Template};
 use trailloop_runbook::template::{Values, fill_text};
-use trailloop_runbook::{Call, Refusal, select};
+use trailloop_runbook::select::{self, Selector};
+use trailloop_runbook::{Call, Refusal};
 
 use crate::change::{ChangeError, Standing, known};
 use crate::context::Case;
@@ -137,7 +138,8 @@ impl Responder {
         if !api.changes {
             let answer = self.read(run, &call, step.max_attempts).await?;
             for output in &step.outputs {
-                let found = select::first(&answer, &output.selector).unwrap_or(Value::Null);
+                let found = selected(&answer, &output.selector).and_then(|found| found.value());
+                let found = found.unwrap_or(Value::Null);
                 let outputs = run.outputs.entry(step.name.clone()).or_default();
                 outputs.insert(output.name.clone(), found);
             }
@@ -194,15 +196,13 @@ impl Responder {
             Err(error) if error.kind() == CloudErrorKind::NotFound => Value::Null,
             Err(error) => return Err(error.into()),
         };
-        let found = select::text(&answer, &property.selector);
-        let is_desired =
-            found.as_ref().is_some_and(|text| desired.iter().any(|one| select::same(one, text)));
-        if is_desired {
+        let found = selected(&answer, &property.selector);
+        if found.as_ref().is_some_and(|found| found.is_one_of(&desired)) {
             return Ok(Ok(()));
         }
-        let found = found.unwrap_or_else(|| "absent".to_owned());
-        let clipped: String = found.chars().take(200).collect();
+        let found = found.and_then(|found| found.text()).unwrap_or_else(|| "absent".to_owned());
         let wanted = desired.join(" or ");
+        let clipped: String = found.chars().take(200).collect();
         Ok(Err(format!(
             "{} of {} is {}, not {wanted}",
             property.selector,
@@ -325,6 +325,11 @@ fn branch(choices: &[Choice], default: Option<&str>, values: &Values) -> Ended {
         }
     }
     Ended::Well(default.map(str::to_owned))
+}
+
+/// What a selector finds; nothing if it is none, which the check of the runbook has refused.
+fn selected<'a>(answer: &'a Value, selector: &str) -> Option<select::Found<'a>> {
+    Selector::parse(selector).ok().map(|selector| selector.find(answer))
 }
 
 /// Templates filled in, as texts.

@@ -113,3 +113,161 @@ impl Expression {
         self.value(context) == Value::Bool(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Expression, ExpressionError> {
+        Expression::parse(text, Purpose::Binding, &["minted".to_owned()])
+    }
+
+    fn context() -> Value {
+        json!({
+            "finding": {
+                "uid8": "01234567",
+                "severity_id": 4,
+                "tags": ["attack.t1562.008"],
+                "event": {"eventName": "A", "n": 1.5, "list": [{"s": "x"}, {"s": "y"}], "a-b": "it's"},
+                "target": {"user_name": "bob", "from_console": true},
+            },
+            "run": {"started_at": "2026-01-02T03:04:05Z"},
+            "enrich": {"minted": {"rows": 2, "events": ["AssumeRole"]}},
+        })
+    }
+
+    #[test]
+    fn expressions_come_to_values() {
+        for (text, value) in [
+            ("'a' + finding.uid8 + 'b'", json!("a01234567b")),
+            ("'it''s' == finding.event.a-b", json!(true)),
+            ("finding.target.role_name", Value::Null),
+            ("'a' + finding.target.role_name", Value::Null),
+            ("finding.target.role_name == null", json!(true)),
+            ("finding.severity_id >= 4 and not (finding.severity_id > 4)", json!(true)),
+            ("finding.severity_id < 4 or finding.target.from_console", json!(true)),
+            ("finding.event.n > 1 and finding.event.n < 2", json!(true)),
+            ("finding.target.role_name < 'x'", json!(false)),
+            ("finding.event.n < 'x'", json!(false)),
+            ("'x' in finding.event.list.s", json!(true)),
+            ("finding.event.list.1.s", json!("y")),
+            ("finding.event.list.9.s", Value::Null),
+            ("finding.target.user_name in ['alice', 'bob']", json!(true)),
+            ("finding.tags.any('attack.t1562.008')", json!(true)),
+            ("enrich.minted.any('AssumeRole')", json!(true)),
+            ("enrich.minted.any('GetFederationToken')", json!(false)),
+            ("enrich.minted.rows > 0 ? 'yes' : 'no'", json!("yes")),
+            ("true ? false ? 1 : 2 : 3", json!(2)),
+            ("run.started_at >= '2026-01-01T00:00:00Z'", json!(true)),
+            ("true or false and false", json!(true)),
+            ("-3 < 2", json!(true)),
+        ] {
+            let expression = parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+            assert_eq!(expression.value(&context()), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_told_before_is_refused_with_its_place() {
+        for (text, offset, message) in [
+            ("", 0, "a value is missing at the end"),
+            ("finding.uid ==", 14, "a value is missing at the end"),
+            ("finding.uid 'a'", 12, "goes on where it could end"),
+            ("(finding.uid", 12, "a parenthesis is not closed"),
+            ("finding.uid == 'a", 15, "does not end"),
+            ("finding.uid = 'a'", 12, "`=` compares nothing"),
+            ("finding.uid == \"a\"", 15, "double quotes"),
+            ("finding.uid && true", 12, "mean nothing here"),
+            ("matches(finding.uid, 'a')", 0, "no such call"),
+            ("finding.uid.any(3)", 16, "`any` takes a text"),
+            ("finding.uid.any('x')", 0, "looks into a list"),
+            ("finding.uidd", 0, "no finding has the path"),
+            ("findings.uid", 0, "there is no"),
+            ("event.errorCode", 0, "there is no"),
+            ("enrich.other.rows", 0, "no query of `enrich`"),
+            ("enrich.minted.row", 0, "an answer has no"),
+            ("finding.target", 0, "an object"),
+            ("1.5", 0, "a whole one"),
+            ("99999999999999999999", 0, "no whole number"),
+            ("finding.uid + 1", 14, "`+` needs a text"),
+            ("finding.severity_id == 'high'", 20, "a number is compared with a text"),
+            ("finding.uid < true", 12, "neither more nor less"),
+            ("not finding.uid", 4, "`not` needs true or false"),
+            ("finding.uid and true", 0, "needs true or false"),
+            ("null", 0, "null"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.offset, offset, "{text}: {error:?}");
+            assert!(error.message.contains(message), "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_expression_may_speak_of_depends_on_its_use() {
+        assert!(Expression::parse("answer.a == 1", Purpose::Answer, &[]).is_ok());
+        assert!(Expression::parse("answer.a == 1", Purpose::Event, &[]).is_err());
+        assert!(Expression::parse("event.in_lineage", Purpose::Event, &[]).is_ok());
+        assert!(Expression::parse("event.in_lineage", Purpose::Condition, &[]).is_err());
+        assert!(Expression::parse("finding.uid", Purpose::Condition, &[]).is_err());
+    }
+
+    #[test]
+    fn depth_and_length_are_bounded() {
+        for text in [
+            "(".repeat(1_000),
+            "not ".repeat(400),
+            "true ? ".repeat(250),
+            "[".repeat(1_000),
+            "true and ".repeat(1_000),
+        ] {
+            assert!(parse(&text).is_err());
+        }
+        let flat = format!("{}true", "true and ".repeat(200));
+        assert_eq!(parse(&flat).unwrap().value(&Value::Null), json!(true));
+    }
+
+    fn json_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 6, |inner| {
+            let key = "finding|event|tags|enrich|minted|rows|events|[a-c]";
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::btree_map(key, inner, 0..6)
+                    .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn evaluating_anything_never_panics(
+            words in proptest::collection::vec(
+                "finding\\.event(\\.[a-c0-2]){0,3}|finding\\.tags\\.any\\('a'\\)|enrich\\.minted\\.rows|\
+                 ==|<|\\+|and|or|not|in|\\?|:|\\(|\\)|\\[|\\]|,|'a'|1|true|null",
+                0..12,
+            ),
+            context in json_value(),
+        ) {
+            if let Ok(expression) = parse(&words.join(" ")) {
+                let value = expression.value(&context);
+                prop_assert_eq!(expression.holds(&context), value == Value::Bool(true));
+            }
+        }
+
+        #[test]
+        fn reading_anything_never_panics(text in ".{0,80}") {
+            if let Err(error) = parse(&text) {
+                prop_assert!(text.get(error.offset..).is_some(), "{error:?}");
+            }
+        }
+    }
+}

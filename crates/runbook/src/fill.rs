@@ -296,3 +296,94 @@ pub fn redirect<'r>(runbook: &'r Runbook, context: &Value) -> Option<&'r str> {
 fn refused(reason: String) -> Refusal {
     Refusal::new("parameters", reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn compare(variable: &str, operator: &str, value: Value) -> ChoiceTest {
+        let operator = operator.to_owned();
+        ChoiceTest::Compare { variable: variable.to_owned(), operator, value }
+    }
+
+    #[test]
+    fn branches_compare_as_automation_does() {
+        let mut values = Values::default();
+        for (name, value) in [
+            ("S", json!("Abc")),
+            ("N", json!(5)),
+            ("T", json!("5")),
+            ("B", json!(true)),
+            ("L", json!(["a"])),
+        ] {
+            values.parameters.insert(name.to_owned(), value);
+        }
+        for (name, operator, value, holds) in [
+            ("S", "StringEquals", json!("Abc"), true),
+            ("S", "StringEquals", json!("abc"), false),
+            ("S", "EqualsIgnoreCase", json!("aBC"), true),
+            ("S", "StartsWith", json!("A"), true),
+            ("S", "EndsWith", json!("b"), false),
+            ("S", "Contains", json!("b"), true),
+            ("L", "Contains", json!("a"), true),
+            ("N", "NumericEquals", json!(5), true),
+            ("T", "NumericGreater", json!(4), true),
+            ("N", "NumericLesser", json!(5), false),
+            ("N", "NumericGreaterOrEquals", json!("5"), true),
+            ("N", "NumericLesserOrEquals", json!(4), false),
+            ("B", "BooleanEquals", json!(true), true),
+            ("B", "BooleanEquals", json!("false"), false),
+            ("S", "BooleanEquals", json!("Abc"), false),
+            ("S", "NumericEquals", json!("Abc"), false),
+        ] {
+            let test = compare(&format!("{{{{ {name} }}}}"), operator, value);
+            assert_eq!(test.holds(&values), Ok(holds), "{name} {operator}");
+        }
+        assert!(OPERATORS.iter().all(|operator| {
+            // Each has a meaning: something satisfies it, which an unknown one never is.
+            ["Abc", "5", "true"].iter().any(|text| compares(operator, &json!(text), &json!(text)))
+                || matches!(*operator, "NumericGreater" | "NumericLesser")
+        }));
+        let yes = || compare("{{ N }}", "NumericEquals", json!(5));
+        let no = || compare("{{ N }}", "NumericEquals", json!(6));
+        assert_eq!(ChoiceTest::And(vec![yes(), no()]).holds(&values), Ok(false));
+        assert_eq!(ChoiceTest::Or(vec![no(), yes()]).holds(&values), Ok(true));
+        assert_eq!(ChoiceTest::Not(Box::new(no())).holds(&values), Ok(true));
+        assert!(compare("{{ Missing }}", "StringEquals", json!("")).holds(&values).is_err());
+    }
+
+    #[test]
+    fn triggers_need_all_that_is_given() {
+        let context = json!({"finding": {
+            "rule": "r", "tags": ["attack.t1078"], "severity": "medium", "target": {"class": "root"},
+            "event": {"eventSource": "s", "eventName": "n", "errorCode": null},
+        }});
+        let full = Trigger {
+            rules: vec!["x".to_owned(), "sigma:r".to_owned()],
+            tags: vec!["attack.T1078".to_owned()],
+            min_severity: Some(Level::Medium),
+            identity: vec![Class::Root],
+            source: Some("s".to_owned()),
+            names: vec!["m".to_owned(), "n".to_owned()],
+            only_success: true,
+            ..Trigger::default()
+        };
+        assert!(full.chooses(&context));
+        for (path, value) in [
+            ("/finding/rule", json!("q")),
+            ("/finding/tags", json!([])),
+            ("/finding/severity", json!("low")),
+            ("/finding/target/class", json!("unknown")),
+            ("/finding/event/eventSource", json!("t")),
+            ("/finding/event/eventName", json!(null)),
+            ("/finding/event/errorCode", json!("AccessDenied")),
+        ] {
+            let mut context = context.clone();
+            *context.pointer_mut(path).unwrap() = value;
+            assert!(!full.chooses(&context), "{path}");
+        }
+        assert!(Trigger { default: true, ..Trigger::default() }.chooses(&Value::Null));
+    }
+}

@@ -14,7 +14,7 @@ use trailloop_rules::source::{Mark, Node, Reporter};
 use crate::catalogue;
 use crate::check;
 use crate::diagnostic::{Diagnostic, Severity, code};
-use crate::document::Runbook;
+use crate::document::{Parameter, Runbook, Template, Verify};
 
 pub(crate) use read::Reading;
 pub use read::{Find, Known};
@@ -50,8 +50,8 @@ fn known(service: &str, api: &str) -> Option<Known> {
     catalogue::find(service, api).map(|api| Known {
         risk: api.risk,
         changes: api.changes,
-        runs: api.runs,
-        inputs: None,
+        runs: api.runs && !api.undo_only,
+        inputs: Some(api.inputs.iter().map(|input| input.name).collect()),
     })
 }
 
@@ -72,7 +72,10 @@ pub fn load_with(path: &str, text: &str, find: Find<'_>) -> Loaded {
         Some(runbook)
     });
     let has_errors = reporter.errors() > 0;
-    Loaded { runbook: runbook.filter(|_| !has_errors), diagnostics: reporter.into_diagnostics() }
+    let mut diagnostics = reporter.into_diagnostics();
+    // A value that is both an input and a part of the body is read twice.
+    diagnostics.dedup();
+    Loaded { runbook: runbook.filter(|_| !has_errors), diagnostics }
 }
 
 /// The document of a file that holds one.
@@ -116,7 +119,7 @@ fn runbook(document: &Node, reading: &mut Reading<'_, '_>) -> Option<Runbook> {
     if let Value::Object(entries) = &mut json {
         entries.shift_remove(OURS);
     }
-    Some(Runbook {
+    let mut runbook = Runbook {
         path: String::new(),
         hash: String::new(),
         description: body.description,
@@ -124,5 +127,22 @@ fn runbook(document: &Node, reading: &mut Reading<'_, '_>) -> Option<Runbook> {
         steps: body.steps,
         body: json,
         ..ours
-    })
+    };
+    let Runbook { parameters, verify, .. } = &mut runbook;
+    for verify in verify {
+        if let Verify::Api { call, .. } = verify {
+            same_names(call, parameters, reading);
+        }
+    }
+    Some(runbook)
+}
+
+/// Gives a proof without inputs the parameters that have the names of its API's inputs.
+fn same_names(call: &mut Template, parameters: &[Parameter], reading: &Reading<'_, '_>) {
+    let inputs = (reading.find)(&call.service, &call.api).and_then(|known| known.inputs);
+    let (true, Some(inputs)) = (call.inputs.is_empty(), inputs) else { return };
+    for parameter in parameters.iter().filter(|one| inputs.contains(&one.name.as_str())) {
+        let template = format!("{{{{ {} }}}}", parameter.name);
+        call.inputs.insert(parameter.name.clone(), Value::String(template));
+    }
 }

@@ -356,3 +356,66 @@ impl Reference {
 fn refused(reason: String) -> Refusal {
     Refusal::new("parameters", reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn values(name: Value) -> Values {
+        let mut values = Values { account: "111122223333".to_owned(), ..Values::default() };
+        values.parameters.insert("Name".to_owned(), name);
+        values.outputs.insert("step".to_owned(), BTreeMap::from([("Out".to_owned(), json!(7))]));
+        values.before.insert("step".to_owned(), json!({"a": {"b": "c"}}));
+        values
+    }
+
+    #[test]
+    fn whole_values_keep_their_type_and_parts_become_text() {
+        let values = values(json!(["a", "b"]));
+        for (text, filled) in [
+            ("{{ Name }}", json!(["a", "b"])),
+            ("{{Name}}", json!(["a", "b"])),
+            ("{{ step.Out }}", json!(7)),
+            ("{{ before.step.a.b }}", json!("c")),
+            ("n-{{ step.Out }}-{{ global:ACCOUNT_ID }}", json!("n-7-111122223333")),
+            ("{\"a\": {{ Name }}}", json!("{\"a\": [\"a\",\"b\"]}")),
+            ("no template }}", json!("no template }}")),
+        ] {
+            assert_eq!(fill_text(text, &values).unwrap(), filled, "{text}");
+        }
+        for text in ["{{ Other }}", "{{ step.Other }}", "{{ Name", "{{ a b }}", "{{ global:X }}"] {
+            assert!(fill_text(text, &values).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_never_read_as_templates() {
+        for hostile in ["{{ step.Out }}", "{{", "}}", "{{ {{ Name }} }}"] {
+            let filled = fill_text("x{{ Name }}", &values(json!(hostile))).unwrap();
+            assert_eq!(filled, json!(format!("x{hostile}")));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_never_leaves_its_string(hostile in r#"[\\"{}\[\],:a\n ]{0,24}|.{0,40}"#) {
+            let document = r#"{"s": "\\\" {{ Name }}", "t": {"u": "{{ Name }}"}, "v": {{ Name }}}"#;
+            let filled = fill_text(document, &values(json!(hostile))).unwrap();
+            let read: Value = serde_json::from_str(filled.as_str().unwrap()).unwrap();
+            let expected = json!({
+                "s": format!("\\\" {hostile}"), "t": {"u": hostile}, "v": hostile
+            });
+            prop_assert_eq!(read, expected);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[{}a:. \"]{0,30}") {
+            if let Ok(parts) = parts(&text) {
+                prop_assert!(parts.len() <= text.len());
+            }
+        }
+    }
+}

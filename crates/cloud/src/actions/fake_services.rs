@@ -133,6 +133,16 @@ fn s3(account: &mut Account, call: &Call, inputs: &mut Inputs) -> Result<Value, 
             bucket.block = None;
             Ok(json!({}))
         }
+        _ => bucket_policy_and_versioning(bucket, call, inputs),
+    }
+}
+
+fn bucket_policy_and_versioning(
+    bucket: &mut Bucket,
+    call: &Call,
+    inputs: &mut Inputs,
+) -> Result<Value, CloudError> {
+    match call.api.as_str() {
         "GetBucketPolicy" => {
             inputs.end()?;
             let policy = bucket.policy.clone();

@@ -193,7 +193,7 @@ impl AwsActions {
             "config" => config::call(&caller, inputs).await,
             "ec2" => ec2::call(&caller, inputs).await,
             "guardduty" => guard_duty::call(&caller, inputs).await,
-            "iam" => iam::call(&caller, inputs).await,
+            "iam" => Box::pin(iam::call(&caller, inputs)).await,
             "identitystore" => identity_store::call(&caller, inputs).await,
             "kms" => kms::call(&caller, inputs).await,
             "lambda" => lambda::call(&caller, inputs).await,

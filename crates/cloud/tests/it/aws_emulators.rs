@@ -21,7 +21,7 @@ use crate::store_contract;
 use crate::table_contract;
 
 /// Clients of the emulator that a variable names, or `None` with a word that it was skipped.
-async fn emulator(variable: &str) -> Option<Aws> {
+pub(crate) async fn emulator(variable: &str) -> Option<Aws> {
     let options = AwsOptions {
         region: Some("us-east-1".to_owned()),
         endpoint_url: Some(endpoint_url(variable)?),
@@ -30,7 +30,7 @@ async fn emulator(variable: &str) -> Option<Aws> {
     Some(connect(options).await.with_keys("test", "test"))
 }
 
-fn endpoint_url(variable: &str) -> Option<String> {
+pub(crate) fn endpoint_url(variable: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "tests learn here where the emulators are")]
     let found = std::env::var(variable).ok();
     if found.is_none() {
@@ -41,16 +41,16 @@ fn endpoint_url(variable: &str) -> Option<String> {
     found
 }
 
-async fn ministack() -> Option<Aws> {
+pub(crate) async fn ministack() -> Option<Aws> {
     emulator("TRAILLOOP_TEST_MINISTACK").await
 }
 
-async fn moto() -> Option<Aws> {
+pub(crate) async fn moto() -> Option<Aws> {
     emulator("TRAILLOOP_TEST_MOTO").await
 }
 
 /// A name that no other test, and no other run on the same emulator, uses.
-fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     format!("{name}-{}", std::process::id())
 }
 

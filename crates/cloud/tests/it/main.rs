@@ -6,6 +6,9 @@
     reason = "a helper of a test fails by panicking, and a skipped test says so"
 )]
 
+mod actions_answers;
+mod actions_contract;
+mod actions_fake;
 mod aws_answers;
 mod aws_emulators;
 mod fake_http;

@@ -1,308 +1,409 @@
-//! What holds data, keys and logs: S3, KMS, CloudTrail, Lambda.
+//! S3, KMS and Lambda: who may read a bucket, whether a key works, whether a function runs.
 
 use serde_json::{Value, json};
 
-use super::parts::{at, change, other, planned, read, reading, same_document, undoing};
-use super::{Api, Effect, Risk};
+use super::Risk::{R1, R2, R3};
+use super::common::{change, document, number, object, read, text};
+use super::effect::Fill::Same;
+use super::effect::{
+    Custom, Effect, Property, Read, Shape, Switch, at, call_like, only, unreadable,
+};
+use super::{Api, Input, permission};
 use crate::call::Call;
 
-const BUCKET: &str = "arn:{partition}:s3:::{Bucket}";
-const KEY: &str = "{KeyId}";
-const TRAIL: &str = "{Name}";
-const FUNCTION: &str = "arn:{partition}:lambda:{region}:{account}:function:{FunctionName}";
+const BUCKET: &[&str] = &["arn:{partition}:s3:::{Bucket}"];
+const KEY: &[&str] = &["arn:{partition}:kms:{region}:{account}:key/{KeyId}"];
+const FUNCTION: &[&str] = &["arn:{partition}:lambda:{region}:{account}:function:{FunctionName}"];
 
-/// The table.
-pub(super) const APIS: &[Api] = &[
-    read(
+const PUT_BLOCK: Effect = Effect {
+    reads: &[Read { api: "GetPublicAccessBlock", inputs: &[("Bucket", Same)] }],
+    inverses: &["PutPublicAccessBlock", "DeletePublicAccessBlock"],
+    shape: Shape::Property(Property {
+        item: None,
+        path: &["PublicAccessBlockConfiguration"],
+        may_lack: false,
+        input: "PublicAccessBlockConfiguration",
+        keys: &["Bucket"],
+        put: "PutPublicAccessBlock",
+        delete: Some("DeletePublicAccessBlock"),
+        sets: true,
+        then: None,
+    }),
+};
+
+const DELETE_BLOCK: Effect = Effect {
+    reads: &[Read { api: "GetPublicAccessBlock", inputs: &[("Bucket", Same)] }],
+    inverses: &["PutPublicAccessBlock", "DeletePublicAccessBlock"],
+    shape: Shape::Property(Property {
+        item: None,
+        path: &["PublicAccessBlockConfiguration"],
+        may_lack: false,
+        input: "PublicAccessBlockConfiguration",
+        keys: &["Bucket"],
+        put: "PutPublicAccessBlock",
+        delete: Some("DeletePublicAccessBlock"),
+        sets: false,
+        then: None,
+    }),
+};
+
+const ACCOUNT_BLOCK: Effect = Effect {
+    reads: &[Read { api: "GetPublicAccessBlock", inputs: &[("AccountId", Same)] }],
+    inverses: &["PutPublicAccessBlock"],
+    shape: Shape::Property(Property {
+        item: None,
+        path: &["PublicAccessBlockConfiguration"],
+        may_lack: false,
+        input: "PublicAccessBlockConfiguration",
+        keys: &["AccountId"],
+        put: "PutPublicAccessBlock",
+        delete: None,
+        sets: true,
+        then: None,
+    }),
+};
+
+const PUT_BUCKET_POLICY: Effect = Effect {
+    reads: &[Read { api: "GetBucketPolicy", inputs: &[("Bucket", Same)] }],
+    inverses: &["PutBucketPolicy", "DeleteBucketPolicy"],
+    shape: Shape::Property(Property {
+        item: None,
+        path: &["Policy"],
+        may_lack: false,
+        input: "Policy",
+        keys: &["Bucket"],
+        put: "PutBucketPolicy",
+        delete: Some("DeleteBucketPolicy"),
+        sets: true,
+        then: None,
+    }),
+};
+
+const DELETE_BUCKET_POLICY: Effect = Effect {
+    reads: &[Read { api: "GetBucketPolicy", inputs: &[("Bucket", Same)] }],
+    inverses: &["PutBucketPolicy", "DeleteBucketPolicy"],
+    shape: Shape::Property(Property {
+        item: None,
+        path: &["Policy"],
+        may_lack: false,
+        input: "Policy",
+        keys: &["Bucket"],
+        put: "PutBucketPolicy",
+        delete: Some("DeleteBucketPolicy"),
+        sets: false,
+        then: None,
+    }),
+};
+
+const KEY_POLICY: Effect = Effect {
+    reads: &[Read { api: "GetKeyPolicy", inputs: &[("KeyId", Same), ("PolicyName", Same)] }],
+    inverses: &["PutKeyPolicy"],
+    shape: Shape::Property(Property {
+        item: None,
+        path: &["Policy"],
+        may_lack: false,
+        input: "Policy",
+        keys: &["KeyId", "PolicyName"],
+        put: "PutKeyPolicy",
+        delete: None,
+        sets: true,
+        then: None,
+    }),
+};
+
+const PUT_CONCURRENCY: Effect = Effect {
+    reads: &[Read { api: "GetFunctionConcurrency", inputs: &[("FunctionName", Same)] }],
+    inverses: &["PutFunctionConcurrency", "DeleteFunctionConcurrency"],
+    shape: Shape::Property(Property {
+        item: None,
+        path: &["ReservedConcurrentExecutions"],
+        may_lack: true,
+        input: "ReservedConcurrentExecutions",
+        keys: &["FunctionName"],
+        put: "PutFunctionConcurrency",
+        delete: Some("DeleteFunctionConcurrency"),
+        sets: true,
+        then: None,
+    }),
+};
+
+const DELETE_CONCURRENCY: Effect = Effect {
+    reads: &[Read { api: "GetFunctionConcurrency", inputs: &[("FunctionName", Same)] }],
+    inverses: &["PutFunctionConcurrency", "DeleteFunctionConcurrency"],
+    shape: Shape::Property(Property {
+        item: None,
+        path: &["ReservedConcurrentExecutions"],
+        may_lack: true,
+        input: "ReservedConcurrentExecutions",
+        keys: &["FunctionName"],
+        put: "PutFunctionConcurrency",
+        delete: Some("DeleteFunctionConcurrency"),
+        sets: false,
+        then: None,
+    }),
+};
+
+const ENABLE: Effect = Effect {
+    reads: &[Read { api: "DescribeKey", inputs: &[("KeyId", Same)] }],
+    inverses: &["EnableKey", "DisableKey"],
+    shape: Shape::Switch(Switch {
+        list: None,
+        path: &["KeyMetadata", "KeyState"],
+        on: "Enabled",
+        name: "Enabled",
+        wants: Ok(true),
+        keys: &["KeyId"],
+        calls: [Some("EnableKey"), Some("DisableKey")],
+    }),
+};
+
+const DISABLE: Effect = Effect {
+    reads: &[Read { api: "DescribeKey", inputs: &[("KeyId", Same)] }],
+    inverses: &["EnableKey", "DisableKey"],
+    shape: Shape::Switch(Switch {
+        list: None,
+        path: &["KeyMetadata", "KeyState"],
+        on: "Enabled",
+        name: "Enabled",
+        wants: Ok(false),
+        keys: &["KeyId"],
+        calls: [Some("EnableKey"), Some("DisableKey")],
+    }),
+};
+
+/// Scheduling the deletion again is left to people.
+const CANCEL_DELETION: Effect = Effect {
+    reads: &[Read { api: "DescribeKey", inputs: &[("KeyId", Same)] }],
+    inverses: &[],
+    shape: Shape::Switch(Switch {
+        list: None,
+        path: &["KeyMetadata", "KeyState"],
+        on: "PendingDeletion",
+        name: "PendingDeletion",
+        wants: Ok(false),
+        keys: &["KeyId"],
+        calls: [None, None],
+    }),
+};
+
+const SCHEDULE_DELETION: Effect = Effect {
+    reads: &[Read { api: "DescribeKey", inputs: &[("KeyId", Same)] }],
+    inverses: &["CancelKeyDeletion"],
+    shape: Shape::Switch(Switch {
+        list: None,
+        path: &["KeyMetadata", "KeyState"],
+        on: "PendingDeletion",
+        name: "PendingDeletion",
+        wants: Ok(true),
+        keys: &["KeyId"],
+        calls: [None, Some("CancelKeyDeletion")],
+    }),
+};
+
+/// A bucket that never had versions can't be made one again: versioning can only be suspended.
+const VERSIONING: Effect = Effect {
+    reads: &[Read { api: "GetBucketVersioning", inputs: &[("Bucket", Same)] }],
+    inverses: &["PutBucketVersioning"],
+    shape: Shape::Custom(Custom {
+        state: |_, answers| {
+            let status = only(answers).and_then(|answer| at(answer, &["Status"]));
+            status.map_or(Value::Null, |status| json!({ "Status": status }))
+        },
+        is_achieved: |call, state| {
+            let wanted = call.inputs.get("VersioningConfiguration");
+            wanted.and_then(|wanted| wanted.get("Status")).is_some()
+                && wanted.and_then(|wanted| wanted.get("Status")) == state.get("Status")
+        },
+        restore: |call, before| {
+            let status = before.get("Status")?;
+            let mut back = call_like(call, "PutBucketVersioning", &["Bucket"]);
+            let configuration = json!({ "Status": status });
+            back.inputs.insert("VersioningConfiguration".to_owned(), configuration);
+            Some(vec![back])
+        },
+    }),
+};
+
+/// Only the canned ACL `private` is asked for; what was before is put back grant by grant.
+const ACL: Effect = Effect {
+    reads: &[Read { api: "GetBucketAcl", inputs: &[("Bucket", Same)] }],
+    inverses: &["PutBucketAcl"],
+    shape: Shape::Custom(Custom {
+        state: |_, answers| {
+            let Some(answer) = only(answers) else { return Value::Null };
+            let owner = at(answer, &["Owner"]);
+            let grants = answer.get("Grants").and_then(Value::as_array);
+            let Some((owner, grants)) = owner.zip(grants) else { return unreadable("Grants") };
+            let mut grants = grants.clone();
+            grants.sort_by_cached_key(Value::to_string);
+            json!({ "Owner": owner, "Grants": grants })
+        },
+        is_achieved: is_acl_achieved,
+        restore: |call, before| {
+            before.get("Grants")?;
+            let mut back = call_like(call, "PutBucketAcl", &["Bucket"]);
+            back.inputs.insert("AccessControlPolicy".to_owned(), before.clone());
+            Some(vec![back])
+        },
+    }),
+};
+
+fn is_acl_achieved(call: &Call, state: &Value) -> bool {
+    if let Some(policy) = call.inputs.get("AccessControlPolicy") {
+        let sorted = |value: &Value| {
+            let mut grants = value.get("Grants").and_then(Value::as_array).cloned();
+            if let Some(grants) = &mut grants {
+                grants.sort_by_cached_key(Value::to_string);
+            }
+            grants
+        };
+        return sorted(policy).is_some() && sorted(policy) == sorted(state);
+    }
+    let owner = at(state, &["Owner", "ID"]);
+    let grants = state.get("Grants").and_then(Value::as_array);
+    call.text("ACL") == Some("private")
+        && grants.is_some_and(|grants| {
+            grants.iter().all(|grant| owner.is_some() && at(grant, &["Grantee", "ID"]) == owner)
+        })
+}
+
+/// A new URL is another URL, so nothing puts the old one back.
+const FUNCTION_URL: Effect = Effect {
+    reads: &[Read { api: "GetFunctionUrlConfig", inputs: &[("FunctionName", Same)] }],
+    inverses: &[],
+    shape: Shape::Custom(Custom {
+        state: |_, answers| match only(answers) {
+            None => Value::Null,
+            Some(answer) => match at(answer, &["FunctionUrl"]) {
+                None => unreadable("FunctionUrl"),
+                Some(url) => json!({ "FunctionUrl": url }),
+            },
+        },
+        is_achieved: |_, state| state.is_null(),
+        restore: |_, _| None,
+    }),
+};
+
+const BUCKET_NAME: &[Input] = &[text("Bucket")];
+const KEY_ID: &[Input] = &[text("KeyId")];
+const FUNCTION_NAME: &[Input] = &[text("FunctionName")];
+const PERMISSION: &[Input] = &[
+    text("FunctionName"),
+    text("StatementId"),
+    text("Action"),
+    text("Principal"),
+    text("SourceArn").optional(),
+    text("SourceAccount").optional(),
+    text("EventSourceToken").optional(),
+    text("PrincipalOrgID").optional(),
+    text("FunctionUrlAuthType").optional(),
+];
+
+/// S3, and S3 Control for a whole account.
+pub(super) const S3: &[Api] = &[
+    read("s3", "GetPublicAccessBlock", BUCKET_NAME, BUCKET).by("s3:GetBucketPublicAccessBlock"),
+    read("s3", "GetBucketPolicy", BUCKET_NAME, BUCKET),
+    read("s3", "GetBucketVersioning", BUCKET_NAME, BUCKET),
+    read("s3", "GetBucketAcl", BUCKET_NAME, BUCKET),
+    change(
         "s3",
-        "GetPublicAccessBlock",
-        (&["Bucket"], &[]),
-        &["s3:GetBucketPublicAccessBlock"],
+        "PutPublicAccessBlock",
+        R1,
+        &[text("Bucket"), object("PublicAccessBlockConfiguration")],
         BUCKET,
-    ),
-    read("s3", "GetBucketPolicy", (&["Bucket"], &[]), &["s3:GetBucketPolicy"], BUCKET),
-    read("s3", "GetBucketVersioning", (&["Bucket"], &[]), &["s3:GetBucketVersioning"], BUCKET),
-    read("s3", "GetBucketAcl", (&["Bucket"], &[]), &["s3:GetBucketAcl"], BUCKET),
-    read("kms", "DescribeKey", (&["KeyId"], &[]), &["kms:DescribeKey"], KEY),
-    read("kms", "GetKeyPolicy", (&["KeyId"], &["PolicyName"]), &["kms:GetKeyPolicy"], KEY),
-    read("cloudtrail", "GetTrailStatus", (&["Name"], &[]), &["cloudtrail:GetTrailStatus"], TRAIL),
-    read("cloudtrail", "GetTrail", (&["Name"], &[]), &["cloudtrail:GetTrail"], TRAIL),
-    read(
-        "cloudtrail",
-        "GetEventSelectors",
-        (&["TrailName"], &[]),
-        &["cloudtrail:GetEventSelectors"],
-        "{TrailName}",
-    ),
-    read(
-        "lambda",
-        "GetFunctionConcurrency",
-        (&["FunctionName"], &[]),
-        &["lambda:GetFunctionConcurrency"],
-        FUNCTION,
-    ),
-    read("lambda", "GetPolicy", (&["FunctionName"], &[]), &["lambda:GetPolicy"], FUNCTION),
-    read(
-        "lambda",
-        "GetFunctionUrlConfig",
-        (&["FunctionName"], &[]),
-        &["lambda:GetFunctionUrlConfig"],
-        FUNCTION,
-    ),
+        &PUT_BLOCK,
+    )
+    .by("s3:PutBucketPublicAccessBlock"),
+    change("s3", "DeletePublicAccessBlock", R2, BUCKET_NAME, BUCKET, &DELETE_BLOCK)
+        .by("s3:PutBucketPublicAccessBlock")
+        .only_undoes(),
     change(
-        ("s3", "PutPublicAccessBlock", Risk::R1),
-        (&["Bucket", "PublicAccessBlockConfiguration"], &[]),
-        &["s3:PutBucketPublicAccessBlock"],
-        BUCKET,
-        Effect {
-            reads: &[reading("GetPublicAccessBlock", &[("Bucket", "Bucket")])],
-            state: |_, answers| at(answers, "/PublicAccessBlockConfiguration"),
-            achieved: |call, state| {
-                let wanted =
-                    call.inputs.get("PublicAccessBlockConfiguration").and_then(Value::as_object);
-                wanted.is_some_and(|wanted| {
-                    wanted.iter().all(|(name, value)| state.get(name) == Some(value))
-                })
-            },
-            restore: |call, before| {
-                Some(vec![match before {
-                    Value::Null => other(call, "DeletePublicAccessBlock", &["Bucket"], &[]),
-                    before => other(
-                        call,
-                        "PutPublicAccessBlock",
-                        &["Bucket"],
-                        &[("PublicAccessBlockConfiguration", before.clone())],
-                    ),
-                }])
-            },
-        },
-    ),
-    undoing(
         "s3",
-        "DeletePublicAccessBlock",
-        (&["Bucket"], &[]),
-        &["s3:PutBucketPublicAccessBlock"],
+        "PutBucketPolicy",
+        R2,
+        &[text("Bucket"), document("Policy")],
         BUCKET,
+        &PUT_BUCKET_POLICY,
     ),
+    change("s3", "DeleteBucketPolicy", R2, BUCKET_NAME, BUCKET, &DELETE_BUCKET_POLICY),
     change(
-        ("s3", "PutBucketPolicy", Risk::R2),
-        (&["Bucket", "Policy"], &[]),
-        &["s3:PutBucketPolicy"],
+        "s3",
+        "PutBucketVersioning",
+        R1,
+        &[text("Bucket"), object("VersioningConfiguration")],
         BUCKET,
-        Effect {
-            reads: &[reading("GetBucketPolicy", &[("Bucket", "Bucket")])],
-            state: |_, answers| at(answers, "/Policy"),
-            achieved: |call, state| {
-                call.inputs.get("Policy").is_some_and(|wanted| same_document(wanted, state))
-            },
-            restore: bucket_policy,
-        },
+        &VERSIONING,
     ),
     change(
-        ("s3", "DeleteBucketPolicy", Risk::R2),
-        (&["Bucket"], &[]),
-        &["s3:DeleteBucketPolicy"],
+        "s3",
+        "PutBucketAcl",
+        R1,
+        &[text("Bucket"), text("ACL").optional(), object("AccessControlPolicy").optional()],
         BUCKET,
-        Effect {
-            reads: &[reading("GetBucketPolicy", &[("Bucket", "Bucket")])],
-            state: |_, answers| at(answers, "/Policy"),
-            achieved: |_, state| state.is_null(),
-            restore: bucket_policy,
-        },
+        &ACL,
     ),
+    read("s3control", "GetPublicAccessBlock", &[text("AccountId")], &[])
+        .by("s3:GetAccountPublicAccessBlock"),
     change(
-        ("s3", "PutBucketVersioning", Risk::R1),
-        (&["Bucket", "VersioningConfiguration"], &[]),
-        &["s3:PutBucketVersioning"],
-        BUCKET,
-        Effect {
-            reads: &[reading("GetBucketVersioning", &[("Bucket", "Bucket")])],
-            state: |_, answers| at(answers, "/Status"),
-            achieved: |call, state| {
-                call.inputs.get("VersioningConfiguration").and_then(|wanted| wanted.get("Status"))
-                    == Some(state)
-            },
-            restore: |call, before| {
-                let wanted = json!({ "Status": before.as_str()? });
-                Some(vec![other(
-                    call,
-                    "PutBucketVersioning",
-                    &["Bucket"],
-                    &[("VersioningConfiguration", wanted)],
-                )])
-            },
-        },
-    ),
-    planned("s3", "PutBucketAcl", (&["Bucket", "ACL"], &[]), &["s3:PutBucketAcl"], BUCKET),
+        "s3control",
+        "PutPublicAccessBlock",
+        R3,
+        &[text("AccountId"), object("PublicAccessBlockConfiguration")],
+        &[],
+        &ACCOUNT_BLOCK,
+    )
+    .by("s3:PutAccountPublicAccessBlock"),
+];
+
+/// KMS.
+pub(super) const KMS: &[Api] = &[
+    read("kms", "DescribeKey", KEY_ID, KEY),
+    read("kms", "GetKeyPolicy", &[text("KeyId"), text("PolicyName").optional()], KEY),
+    change("kms", "CancelKeyDeletion", R1, KEY_ID, KEY, &CANCEL_DELETION),
+    change("kms", "EnableKey", R1, KEY_ID, KEY, &ENABLE),
+    change("kms", "DisableKey", R2, KEY_ID, KEY, &DISABLE),
     change(
-        ("kms", "CancelKeyDeletion", Risk::R1),
-        (&["KeyId"], &[]),
-        &["kms:CancelKeyDeletion"],
-        KEY,
-        Effect {
-            reads: &[reading("DescribeKey", &[("KeyId", "KeyId")])],
-            state: key_state,
-            achieved: |_, state| !state.is_null() && *state != "PendingDeletion",
-            // When it was to be deleted is lost with the cancellation.
-            restore: |_, _| None,
-        },
-    ),
-    change(
-        ("kms", "EnableKey", Risk::R1),
-        (&["KeyId"], &[]),
-        &["kms:EnableKey"],
-        KEY,
-        Effect {
-            reads: &[reading("DescribeKey", &[("KeyId", "KeyId")])],
-            state: key_state,
-            achieved: |_, state| *state == "Enabled",
-            restore: |call, before| {
-                (*before == "Disabled").then(|| vec![other(call, "DisableKey", &["KeyId"], &[])])
-            },
-        },
-    ),
-    change(
-        ("kms", "DisableKey", Risk::R2),
-        (&["KeyId"], &[]),
-        &["kms:DisableKey"],
-        KEY,
-        Effect {
-            reads: &[reading("DescribeKey", &[("KeyId", "KeyId")])],
-            state: key_state,
-            achieved: |_, state| *state == "Disabled",
-            restore: |call, before| {
-                (*before == "Enabled").then(|| vec![other(call, "EnableKey", &["KeyId"], &[])])
-            },
-        },
-    ),
-    planned(
         "kms",
         "ScheduleKeyDeletion",
-        (&["KeyId"], &["PendingWindowInDays"]),
-        &["kms:ScheduleKeyDeletion"],
+        R3,
+        &[text("KeyId"), number("PendingWindowInDays").optional()],
         KEY,
-    ),
+        &SCHEDULE_DELETION,
+    )
+    .only_undoes(),
     change(
-        ("kms", "PutKeyPolicy", Risk::R2),
-        (&["KeyId", "Policy"], &["PolicyName", "BypassPolicyLockoutSafetyCheck"]),
-        &["kms:PutKeyPolicy"],
+        "kms",
+        "PutKeyPolicy",
+        R2,
+        &[text("KeyId"), text("PolicyName").optional(), document("Policy")],
         KEY,
-        Effect {
-            reads: &[super::Reading {
-                api: "GetKeyPolicy",
-                inputs: &[("KeyId", "KeyId")],
-                fixed: &[("PolicyName", "default")],
-            }],
-            state: |_, answers| at(answers, "/Policy"),
-            achieved: |call, state| {
-                call.inputs.get("Policy").is_some_and(|wanted| same_document(wanted, state))
-            },
-            restore: |call, before| {
-                let policy = before.as_str()?;
-                Some(vec![other(
-                    call,
-                    "PutKeyPolicy",
-                    &["KeyId", "PolicyName"],
-                    &[("Policy", policy.into())],
-                )])
-            },
-        },
-    ),
-    change(
-        ("cloudtrail", "StartLogging", Risk::R1),
-        (&["Name"], &[]),
-        &["cloudtrail:StartLogging"],
-        TRAIL,
-        Effect {
-            reads: &[reading("GetTrailStatus", &[("Name", "Name")])],
-            state: |_, answers| at(answers, "/IsLogging"),
-            achieved: |_, state| *state == true,
-            restore: |call, before| {
-                (*before == false).then(|| vec![other(call, "StopLogging", &["Name"], &[])])
-            },
-        },
-    ),
-    undoing("cloudtrail", "StopLogging", (&["Name"], &[]), &["cloudtrail:StopLogging"], TRAIL),
-    change(
-        ("cloudtrail", "PutEventSelectors", Risk::R1),
-        (&["TrailName"], &["EventSelectors", "AdvancedEventSelectors"]),
-        &["cloudtrail:PutEventSelectors"],
-        "{TrailName}",
-        Effect {
-            reads: &[reading("GetEventSelectors", &[("TrailName", "TrailName")])],
-            state: |_, answers| {
-                json!({
-                    "EventSelectors": at(answers, "/EventSelectors"),
-                    "AdvancedEventSelectors": at(answers, "/AdvancedEventSelectors"),
-                })
-            },
-            achieved: |call, state| {
-                ["EventSelectors", "AdvancedEventSelectors"].iter().all(|name| {
-                    call.inputs.get(*name).is_none_or(|wanted| state.get(*name) == Some(wanted))
-                })
-            },
-            restore: |call, before| {
-                let kinds = ["EventSelectors", "AdvancedEventSelectors"];
-                let some = kinds.iter().find_map(|name| {
-                    let list = before.get(*name)?.as_array()?;
-                    (!list.is_empty()).then(|| (*name, before[*name].clone()))
-                })?;
-                Some(vec![other(call, "PutEventSelectors", &["TrailName"], &[some])])
-            },
-        },
-    ),
-    change(
-        ("lambda", "PutFunctionConcurrency", Risk::R2),
-        (&["FunctionName", "ReservedConcurrentExecutions"], &[]),
-        &["lambda:PutFunctionConcurrency"],
-        FUNCTION,
-        Effect {
-            reads: &[reading("GetFunctionConcurrency", &[("FunctionName", "FunctionName")])],
-            state: |_, answers| at(answers, "/ReservedConcurrentExecutions"),
-            achieved: |call, state| call.inputs.get("ReservedConcurrentExecutions") == Some(state),
-            restore: |call, before| {
-                Some(vec![match before {
-                    Value::Null => other(call, "DeleteFunctionConcurrency", &["FunctionName"], &[]),
-                    before => other(
-                        call,
-                        "PutFunctionConcurrency",
-                        &["FunctionName"],
-                        &[("ReservedConcurrentExecutions", before.clone())],
-                    ),
-                }])
-            },
-        },
-    ),
-    undoing(
-        "lambda",
-        "DeleteFunctionConcurrency",
-        (&["FunctionName"], &[]),
-        &["lambda:DeleteFunctionConcurrency"],
-        FUNCTION,
-    ),
-    planned(
-        "lambda",
-        "RemovePermission",
-        (&["FunctionName", "StatementId"], &["Qualifier"]),
-        &["lambda:RemovePermission"],
-        FUNCTION,
-    ),
-    planned(
-        "lambda",
-        "DeleteFunctionUrlConfig",
-        (&["FunctionName"], &["Qualifier"]),
-        &["lambda:DeleteFunctionUrlConfig"],
-        FUNCTION,
+        &KEY_POLICY,
     ),
 ];
 
-fn key_state(_: &Call, answers: &[Option<Value>]) -> Value {
-    at(answers, "/KeyMetadata/KeyState")
-}
-
-fn bucket_policy(call: &Call, before: &Value) -> Option<Vec<Call>> {
-    Some(vec![match before.as_str() {
-        Some(policy) => other(call, "PutBucketPolicy", &["Bucket"], &[("Policy", policy.into())]),
-        None => other(call, "DeleteBucketPolicy", &["Bucket"], &[]),
-    }])
-}
+/// Lambda.
+pub(super) const LAMBDA: &[Api] = &[
+    read("lambda", "GetFunctionConcurrency", FUNCTION_NAME, FUNCTION),
+    read("lambda", "GetPolicy", FUNCTION_NAME, FUNCTION),
+    read("lambda", "GetFunctionUrlConfig", FUNCTION_NAME, FUNCTION),
+    change(
+        "lambda",
+        "PutFunctionConcurrency",
+        R2,
+        &[text("FunctionName"), number("ReservedConcurrentExecutions")],
+        FUNCTION,
+        &PUT_CONCURRENCY,
+    ),
+    change("lambda", "DeleteFunctionConcurrency", R2, FUNCTION_NAME, FUNCTION, &DELETE_CONCURRENCY)
+        .only_undoes(),
+    change(
+        "lambda",
+        "RemovePermission",
+        R1,
+        &[text("FunctionName"), text("StatementId")],
+        FUNCTION,
+        &permission::REMOVE,
+    ),
+    change("lambda", "AddPermission", R2, PERMISSION, FUNCTION, &permission::ADD).only_undoes(),
+    change("lambda", "DeleteFunctionUrlConfig", R3, FUNCTION_NAME, FUNCTION, &FUNCTION_URL),
+];

@@ -83,10 +83,8 @@ struct Calls<'f, 'r, 'a> {
 impl Calls<'_, '_, '_> {
     /// A call: its API, inputs and documents.
     fn call(&mut self, call: &Template, node: &Node) -> Option<Known> {
-        let Some(known) = self.api(&call.service, &call.api, key_of(node, "Api")) else {
-            return None;
-        };
-        if let Some(inputs) = known.inputs {
+        let known = self.api(&call.service, &call.api, key_of(node, "Api"))?;
+        if let Some(inputs) = &known.inputs {
             for name in call.inputs.keys().filter(|name| !inputs.contains(&name.as_str())) {
                 let message =
                     format!("{}:{} has no input {}", call.service, call.api, quoted(name));

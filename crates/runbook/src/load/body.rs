@@ -227,7 +227,13 @@ fn step(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Step> {
     let on_cancel = match optional("onCancel") {
         Some(node) => match self::on_failure(node, reading)? {
             OnFailure::Step(step) => Some(step),
-            _ => None,
+            OnFailure::Abort => None,
+            OnFailure::Continue => {
+                let message = "`onCancel` is `Continue`";
+                let help = "write `Abort` or `step:NAME`";
+                reading.error(node.mark, code::BAD_VALUE, message, help);
+                return None;
+            }
         },
         None => None,
     };
@@ -285,6 +291,8 @@ fn outputs(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Vec<Output>> {
         let name = reading.demand(node, "an output", "Name")?;
         is_name(name, "an output", reading)?;
         let selector = selector(node, "an output", "Selector", reading)?;
+        let kind = reading.demand(node, "an output", "Type")?;
+        reading.one_of(kind, "`Type`", &KINDS)?;
         outputs.push(Output { name: name.text().to_owned(), selector });
     }
     Some(outputs)

@@ -54,6 +54,13 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Runbook
         Some(node) => reading.one_of(node, "`mode`", &Mode::ALL),
         None => Some(Mode::DryRun),
     };
+    let approval = limits::approval(node.get("approval"), reading);
+    let guards = limits::guards(node.get("guards"), reading);
+    let undo = undo(node.get("undo"), reading);
+    let lease = limits::lease(node.get("lease"), reading);
+    let verify = verify(node.get("verify"), &aliases, reading);
+    let notify = limits::notify(node.get("notify"), reading);
+    let tests = trials::read(node.get("tests"), &aliases, reading);
     Some(Runbook {
         path: String::new(),
         id: id?,
@@ -69,15 +76,15 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_, '_>) -> Option<Runbook
         redirect,
         bind,
         mode: mode?,
-        approval: limits::approval(node.get("approval"), reading)?,
-        guards: limits::guards(node.get("guards"), reading)?,
+        approval: approval?,
+        guards: guards?,
         before,
-        undo: undo(node.get("undo"), reading),
-        lease: limits::lease(node.get("lease"), reading),
-        verify: verify(node.get("verify"), &aliases, reading),
+        undo,
+        lease,
+        verify,
         escalate,
-        notify: limits::notify(node.get("notify"), reading),
-        tests: trials::read(node.get("tests"), &aliases, reading),
+        notify,
+        tests,
         enrich,
         body: Value::Null,
     })
@@ -190,10 +197,14 @@ fn redirects(
 ) -> Option<Vec<Redirect>> {
     let mut all = Vec::new();
     for node in reading.list(node, "`redirect`")? {
-        reading.entries(node, "a redirect", &["when", "use"])?;
-        let when = reading.demand(node, "a redirect", "when")?;
-        let when = reading.expression(when, "`when`", Purpose::Condition, aliases)?;
-        all.push(Redirect { when, to: reading.demand_text(node, "a redirect", "use")? });
+        reading.entries(node, "a redirect", &["when", "use"]);
+        let when = reading
+            .demand(node, "a redirect", "when")
+            .and_then(|when| reading.expression(when, "`when`", Purpose::Condition, aliases));
+        let to = reading.demand_text(node, "a redirect", "use");
+        if let (Some(when), Some(to)) = (when, to) {
+            all.push(Redirect { when, to });
+        }
     }
     Some(all)
 }

@@ -10,7 +10,7 @@ use crate::diagnostic::code;
 use crate::expression::{Expression, Purpose};
 
 /// What a file is checked against.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Known {
     /// How much harm the API can do.
     pub risk: Risk,
@@ -19,7 +19,7 @@ pub struct Known {
     /// Whether the executor makes it.
     pub runs: bool,
     /// Its inputs, if they are known.
-    pub inputs: Option<&'static [&'static str]>,
+    pub inputs: Option<Vec<&'static str>>,
 }
 
 /// How an API is looked up by service and name.

@@ -1,0 +1,92 @@
+//! From finding to contained, proved and undone.
+
+use std::time::Duration;
+
+use serde_json::json;
+use trailloop_respond::voices::Judgement;
+use trailloop_respond::{Phase, ledger};
+
+use crate::kit::{ACCOUNT, KEY, Kit, TRAIL};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong() {
+    let kit = Kit::new();
+    let responder = kit.responder();
+    let before = kit.accounts.attempt(KEY, "iam:CreateUser", "*", kit.now_ms());
+    let message =
+        kit.finding_of(kit.record("iam.amazonaws.com", "CreateUser", json!({"userName": "eve"})));
+    let runs = kit.respond(&responder, &message).await.unwrap();
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::AwaitingApproval, "{:?}", run.reasons);
+    assert_eq!(kit.changes(), Vec::<String>::new(), "nothing before somebody agreed");
+
+    kit.approve(&runs[0], "ana").await;
+    kit.sweep(&responder).await;
+    assert_eq!(kit.run(&runs[0]).await.phase, Phase::Verifying);
+    assert_eq!(kit.changes(), ["iam:UpdateAccessKey", "iam:PutUserPolicy"]);
+
+    kit.manual.advance(MINUTE);
+    let mut denied = kit.record("s3.amazonaws.com", "ListBuckets", json!(null));
+    denied["errorCode"] = json!("AccessDenied");
+    denied["errorMessage"] = json!("User: … with an explicit deny in an identity-based policy");
+    kit.deliver(&[denied]);
+    kit.pass(&responder, 16 * MINUTE, MINUTE).await;
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::Contained, "{:?}", run.reasons);
+    assert_eq!(run.stream_proof.as_deref(), Some("explicit_deny"));
+
+    kit.judge(&run.finding, Judgement::FalsePositive).await;
+    kit.sweep(&responder).await;
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::Undone, "{:?}", run.reasons);
+    assert_eq!(kit.accounts.attempt(KEY, "iam:CreateUser", "*", kit.now_ms()), before);
+    let summary = ledger::Ledger::new(kit.table.clone(), "auditor").audit(None).await.unwrap();
+    assert!(summary.unwrap().lines > 8);
+    assert!(kit.runs().await.is_empty(), "nothing is open any more");
+}
+
+#[tokio::test]
+async fn a_stopped_trail_is_started_without_asking_where_that_is_switched_on() {
+    let kit = Kit::new();
+    let responder = kit.responder();
+    let call = trailloop_runbook::Call {
+        service: "cloudtrail".to_owned(),
+        api: "StopLogging".to_owned(),
+        inputs: json!({"Name": TRAIL}).as_object().unwrap().clone(),
+    };
+    kit.accounts.call_as(KEY, "us-east-1", &call).unwrap();
+    let message = kit.finding_of(kit.record(
+        "cloudtrail.amazonaws.com",
+        "StopLogging",
+        json!({"name": TRAIL}),
+    ));
+    let runs = kit.respond(&responder, &message).await.unwrap();
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::Verifying, "{:?}", run.reasons);
+    assert_eq!(kit.changes(), ["cloudtrail:StartLogging"]);
+}
+
+#[tokio::test]
+async fn a_change_in_between_is_not_overwritten_by_an_undo() {
+    let kit = Kit::new();
+    let responder = kit.responder();
+    let message =
+        kit.finding_of(kit.record("iam.amazonaws.com", "CreateUser", json!({"userName": "eve"})));
+    let runs = kit.respond(&responder, &message).await.unwrap();
+    kit.approve(&runs[0], "ana").await;
+    kit.sweep(&responder).await;
+    kit.pass(&responder, 16 * MINUTE, MINUTE).await;
+    assert_eq!(kit.run(&runs[0]).await.phase, Phase::Contained);
+    let policy = format!("trailloop-contain-{}", &kit.run(&runs[0]).await.finding[..8]);
+    let other = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}"#;
+    kit.accounts.add_policy(ACCOUNT, "bob", &policy, other);
+    kit.judge(&kit.run(&runs[0]).await.finding, Judgement::BenignPositive).await;
+    let changes = kit.changes();
+    kit.sweep(&responder).await;
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::UndoRefused);
+    assert!(run.reasons.iter().any(|reason| reason.contains("s3:*")), "{:?}", run.reasons);
+    assert_eq!(kit.changes(), changes, "nothing was touched");
+}

@@ -1,0 +1,4 @@
+//! The executor against accounts in this process: containment, proof, undo, and what must never happen.
+
+mod contain;
+mod kit;
