@@ -222,6 +222,56 @@ fn policies_that_we_write_have_names_of_our_own_unless_they_take_a_grant_away() 
     }
 }
 
+#[test]
+fn calls_have_the_inputs_that_their_apis_take() {
+    for runbook in runbooks::shipped().0 {
+        let undone = runbook.undo.values().filter_map(|undo| match undo {
+            Undo::Call(call) => Some(call),
+            _ => None,
+        });
+        for call in changes(&runbook).map(|(_, call)| call).chain(undone) {
+            let problems = call.api().unwrap().problems(&call.inputs);
+            assert_eq!(problems, Vec::<String>::new(), "{}", runbook.id);
+        }
+    }
+}
+
+/// What attackers may write where a name should stand.
+const HOSTILE: [&str; 14] = [
+    "",
+    "*",
+    "a b",
+    "a\nb",
+    "\u{1b}[31mbob",
+    "{{ UserName }}",
+    "bob\",\"Effect\":\"Allow",
+    "\"},{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"},{\"x\":\"",
+    "$(id)",
+    "${aws:username}",
+    "<!channel>",
+    "bob;id",
+    "b\u{f6}b",
+    "bob\u{202e}",
+];
+
+#[test]
+fn no_parameter_takes_hostile_text() {
+    for runbook in runbooks::shipped().0 {
+        for parameter in &runbook.parameters {
+            let name = &parameter.name;
+            for text in HOSTILE {
+                // Systems Manager's own role may be left out.
+                if text.is_empty() && name == "AutomationAssumeRole" {
+                    continue;
+                }
+                let id = &runbook.id;
+                assert!(parameter.admit(&json!(text)).is_err(), "{id}: {name} takes {text:?}");
+                assert!(parameter.admit(&json!([text])).is_err(), "{id}: {name} takes [{text:?}]");
+            }
+        }
+    }
+}
+
 fn undo(runbook: &Runbook) -> String {
     let mut lines: Vec<String> = Vec::new();
     for (step, call) in changes(runbook) {
