@@ -46,6 +46,16 @@ async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong(
     let summary = ledger::Ledger::new(kit.table.clone(), "auditor").audit(None).await.unwrap();
     assert!(summary.unwrap().lines > 8);
     assert!(kit.runs().await.is_empty(), "nothing is open any more");
+
+    for phase in ["awaiting_approval", "running", "contained", "undone"] {
+        let folder = kit.evidence.path().join(&runs[0]).join(phase);
+        let files = ["manifest.json", "records.ndjson", "findings.ndjson", "ledger.ndjson"];
+        let read = |name: &str| (name.to_owned(), std::fs::read(folder.join(name)).unwrap().into());
+        trailloop_respond::evidence::verify(&files.map(read).into()).unwrap();
+    }
+    let told = kit.evidence.path().join(&runs[0]).join("undone/remediation.json");
+    let told: serde_json::Value = serde_json::from_slice(&std::fs::read(told).unwrap()).unwrap();
+    assert_eq!((&told["class_uid"], &told["status_id"]), (&json!(7001), &json!(1)));
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use trailloop_cloud::{
-    Actions, Clock, FakeAccounts, ManualClock, MemoryNotifier, MemoryStore, MemoryTable, Message,
-    Receipt, Table,
+    Actions, Clock, FakeAccounts, FolderVault, ManualClock, MemoryNotifier, MemoryStore,
+    MemoryTable, Message, Receipt, Table,
 };
 use trailloop_cloudtrail::Limits;
 use trailloop_finding::Place;
@@ -80,6 +80,7 @@ pub(crate) struct Kit {
     engine: Arc<Engine>,
     objects: Mutex<u32>,
     secret: tempfile::NamedTempFile,
+    pub(crate) evidence: tempfile::TempDir,
 }
 
 impl Kit {
@@ -126,6 +127,7 @@ impl Kit {
             engine: Arc::new(engine),
             objects: Mutex::new(0),
             secret,
+            evidence: tempfile::tempdir().unwrap(),
         }
     }
 
@@ -149,6 +151,7 @@ impl Kit {
             },
             ledger: Ledger::new(Arc::clone(&self.table), worker.clone()),
             table: Arc::clone(&self.table),
+            vault: Some(Arc::new(FolderVault::new(self.evidence.path()))),
             actions: Arc::clone(&self.actions),
             notifier: self.notifier.clone(),
             destinations: Destinations {
