@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use trailloop_cloud::{
-    Actions, Clock, CloudError, CloudErrorKind, Message, Notifier, RowKey, Table,
+    Actions, Clock, CloudError, CloudErrorKind, Message, Notifier, RowKey, Table, Vault,
 };
 use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
@@ -40,6 +40,8 @@ pub struct Responder {
     pub table: Arc<dyn Table>,
     /// What was done, as a chain.
     pub ledger: Ledger,
+    /// Where evidence is kept, if anywhere.
+    pub vault: Option<Arc<dyn Vault>>,
     /// The way to AWS.
     pub actions: Arc<dyn Actions>,
     /// The way to people's tools.
@@ -249,12 +251,12 @@ impl Responder {
             if *run == before {
                 break;
             }
-            let changed = run.phase != before.phase;
+            if run.phase != before.phase {
+                // Before the row says so: whoever is killed in between says it twice, and not never.
+                self.enter_phase(run, &case).await?;
+            }
             if !rows::store(&*self.table, &Run::key(id), &mut kept).await? {
                 return Err(Halt::Taken);
-            }
-            if changed {
-                self.enter_phase(&kept.value).await?;
             }
         }
         holds::give_back(&*self.table, &format!("drive/{id}"), &self.worker).await?;
@@ -469,9 +471,10 @@ impl Responder {
         Ok(self.enter(run, step, "", &Map::new(), None, result).await?)
     }
 
-    /// The ledger's line of a new phase, and whoever is to be told.
-    async fn enter_phase(&self, run: &Run) -> Result<(), Halt> {
+    /// The ledger's line of a new phase, the evidence, and whoever is to be told.
+    async fn enter_phase(&self, run: &Run, case: &Case) -> Result<(), Halt> {
         self.note(run, "run", run.phase.name()).await?;
+        self.keep(run, case).await?;
         self.tell(run, run.phase.name()).await
     }
 
