@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use trailloop_cloudtrail::{Record, RecordBuffer};
-use trailloop_finding::{Analytic, FINDING_BYTES_MAX, Finding, Level, Origin, Place, redact};
+use trailloop_finding::{Analytic, FINDING_BYTES_MAX, Finding, Level, Origin, Place, Rendered, redact};
 
 fuzz_target!(|json: &[u8]| {
     let mut buffer = RecordBuffer::new();
@@ -26,6 +26,7 @@ fuzz_target!(|json: &[u8]| {
         license: None,
         runbook: None,
         hash: String::new(),
+        rendered: Rendered::default(),
     };
     let place = Place { source: "bucket/key", version: None };
     let origin = Origin { place, rule_set: "", enrichment: &[] };

@@ -105,6 +105,10 @@ fn measure(arguments: &Arguments) {
             Ok(python) => contenders.extend(Contender::of_duckdb(&python)),
             Err(error) => contenders.push(Contender::skipped("DuckDB", error)),
         }
+        match peers::install_rsigma() {
+            Ok(()) => contenders.extend(Contender::of_rsigma_as_command()),
+            Err(error) => contenders.push(Contender::skipped("rsigma, the command", error)),
+        }
         compete("Busy objects", &corpus, contenders, arguments);
     }
     if asked(Kind::Large) {

@@ -1,9 +1,11 @@
 //! Other engines, each as its users have it.
 //!
-//! rsigma is handed lines of JSON that are not compressed, as its daemon reads them. sigma-rust is driven as Suzaku
+//! rsigma is handed lines of JSON that are not compressed, as its daemon reads them: in this process, and as its users run
+//! it, by the command `rsigma engine eval` over a file. sigma-rust is driven as Suzaku
 //! drives it: the object inflated, parsed whole by `serde_json`, each record written out again as text to make an event
 //! of it, and every rule tried on it. DuckDB answers the question of a hunt, how often an event occurs, over the same
-//! compressed files, with the columns named that it needs, which is its fastest way.
+//! compressed files: with the columns named that it needs, which is its fastest way, and by the query that one writes
+//! first.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -22,6 +24,9 @@ use crate::corpus::say;
 
 /// Counts an event; its arguments are the number of threads, the event's name and the folder.
 pub(crate) const DUCKDB_SCRIPT: &str = include_str!("duckdb_count.py");
+
+/// The same by the usual query.
+pub(crate) const DUCKDB_USUAL_SCRIPT: &str = include_str!("duckdb_usual.py");
 
 /// The packages it needs.
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
@@ -43,6 +48,32 @@ pub(crate) fn duckdb(folder: &Path) -> Result<PathBuf, String> {
     succeeds("pip install", &mut pip)?;
     fs::write(stamp, wanted).map_err(|error| error.to_string())?;
     Ok(python)
+}
+
+/// The version of the command `rsigma`: that of the crates that are run in this process.
+const RSIGMA_VERSION: &str = "0.23.0";
+/// Where the project's tools are installed.
+const TOOLS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/../tools");
+
+/// Installs the command `rsigma` once, or says why it can't be.
+pub(crate) fn install_rsigma() -> Result<(), String> {
+    let version = Command::new(rsigma_command()).arg("--version").output();
+    let said = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    if said.is_ok_and(|said| said.split_whitespace().nth(1) == Some(RSIGMA_VERSION)) {
+        return Ok(());
+    }
+    say("installing rsigma");
+    let build = Path::new(TOOLS).join("build");
+    let mut cargo = Command::new("cargo");
+    cargo.args(["install", "--quiet", "--locked", "rsigma", "--version", RSIGMA_VERSION]);
+    cargo.args(["--root", TOOLS, "--target-dir"]).arg(&build);
+    let installed = succeeds("cargo install rsigma", &mut cargo);
+    fs::remove_dir_all(build).ok();
+    installed
+}
+
+fn rsigma_command() -> PathBuf {
+    Path::new(TOOLS).join("bin/rsigma")
 }
 
 fn succeeds(what: &str, command: &mut Command) -> Result<(), String> {
@@ -69,6 +100,39 @@ pub(crate) fn rsigma(count: &str, files: &[PathBuf]) -> Outcome {
     }
     let records = lines.len() as u64;
     clock.stop(Outcome { bytes_raw, records, findings, ..Outcome::default() })
+}
+
+/// The command over a file of the records, with each rule in a file. It reads rules first: what it takes for one record is
+/// taken off.
+pub(crate) fn rsigma_as_command(count: &str, files: &[PathBuf]) -> Outcome {
+    let home = tempfile::tempdir().expect("a folder for rules and records");
+    let path = |name: &str| home.path().join(name);
+    fs::create_dir(path("rules")).expect("write the rules");
+    for (nth, text) in texts(count).iter().enumerate() {
+        fs::write(path(&format!("rules/{nth:04}.yml")), text).expect("write the rules");
+    }
+    let lines: Vec<String> = files.iter().flat_map(|path| lines(path)).collect();
+    let all = lines.iter().map(|line| line.clone() + "\n").collect::<String>();
+    fs::write(path("one.ndjson"), format!("{}\n", lines[0])).expect("write a record");
+    fs::write(path("all.ndjson"), &all).expect("write the records");
+    let run = |events: &str| {
+        let clock = Clock::start();
+        let mut rsigma = Command::new(rsigma_command());
+        rsigma.args(["engine", "eval", "--output-format", "ndjson", "--rules"]).arg(path("rules"));
+        rsigma.arg("--event").arg(format!("@{}", path(events).display()));
+        let output = rsigma.output().expect("it was installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let findings = output.stdout.iter().filter(|byte| **byte == b'\n').count() as u64;
+        clock.stop(Outcome { findings, ..Outcome::default() })
+    };
+    let (start, whole) = (run("one.ndjson"), run("all.ndjson"));
+    Outcome {
+        bytes_raw: all.len() as u64,
+        records: lines.len() as u64,
+        took: whole.took.saturating_sub(start.took),
+        cpu: whole.cpu.saturating_sub(start.cpu),
+        ..whole
+    }
 }
 
 pub(crate) fn sigma_rust(count: &str, files: &[PathBuf]) -> Outcome {

@@ -11,6 +11,7 @@ mod organization;
 mod queue;
 mod store;
 mod table;
+mod vault;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub use self::organization::{MemberAccount, Organization};
 pub use self::queue::AwsQueue;
 pub use self::store::AwsStore;
 pub use self::table::AwsTable;
+pub use self::vault::AwsVault;
 
 use crate::error::{CloudError, CloudErrorKind};
 

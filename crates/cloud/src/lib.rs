@@ -31,11 +31,12 @@ pub mod provision;
 mod queue;
 mod store;
 mod table;
+mod vault;
 
 pub use actions::{Actions, Answer, Attempt, FakeAccounts, FaultyActions, Requested, Session};
 pub use aws::{
-    ActionOptions, Aws, AwsActions, AwsOptions, AwsQueue, AwsStore, AwsTable, MemberAccount,
-    Organization, connect,
+    ActionOptions, Aws, AwsActions, AwsOptions, AwsQueue, AwsStore, AwsTable, AwsVault,
+    MemberAccount, Organization, connect,
 };
 pub use clock::{Clock, ManualClock};
 pub use error::{CloudError, CloudErrorKind};
@@ -53,3 +54,4 @@ pub use table::{
     Expected, FaultyTable, LocalTable, MemoryTable, PARTITION_BYTES_MAX, Row, RowKey,
     SORT_BYTES_MAX, Table, VALUE_BYTES_MAX, Written,
 };
+pub use vault::{FolderVault, Vault};

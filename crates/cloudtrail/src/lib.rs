@@ -13,6 +13,7 @@ mod embedded;
 mod failure;
 mod glance;
 mod inflate;
+mod nodes;
 mod parse;
 mod read;
 mod record;
@@ -23,6 +24,7 @@ pub use embedded::JsonTexts;
 pub use failure::{Failure, Report};
 pub use glance::{Glance, Inside, Keys, Sight, Verdict};
 pub use key::{Contents, LogKey};
+pub use nodes::Seen;
 pub use parse::RecordBuffer;
 pub use read::{Limits, ReadSummary, Reader, Scratch, Taken, read_records, read_wanted};
 pub use record::{

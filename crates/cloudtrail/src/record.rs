@@ -17,7 +17,7 @@ use crate::raw;
 /// The tape of one record and the bytes it was read from.
 pub(crate) struct Document<'a> {
     /// The record's nodes: its object first, then everything inside it.
-    nodes: &'a [Node<'a>],
+    pub(crate) nodes: &'a [Node<'a>],
     /// The record's original bytes.
     raw: &'a [u8],
     /// Where its numbers lie, found when the first is asked for.
@@ -38,7 +38,7 @@ impl<'a> Document<'a> {
 /// One record, borrowed from a parsed block.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    document: &'a Document<'a>,
+    pub(crate) document: &'a Document<'a>,
     index: u64,
 }
 
@@ -123,6 +123,7 @@ enum Tape<'a> {
 }
 
 impl<'a> Tape<'a> {
+    #[inline]
     fn node(self, at: u32) -> Node<'a> {
         match self {
             Self::Record(document) => document.nodes[at as usize],
@@ -193,6 +194,7 @@ impl<'a> Value<'a> {
     }
 
     /// The string, if the value is one.
+    #[inline]
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         match self.node() {
@@ -263,6 +265,7 @@ impl<'a> Value<'a> {
         }
     }
 
+    #[inline]
     fn node(&self) -> Node<'a> {
         self.tape.node(self.at)
     }

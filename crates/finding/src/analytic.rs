@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::rendered::Rendered;
+
 /// How much a finding matters: Sigma's levels, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
@@ -100,4 +102,6 @@ pub struct Analytic {
     pub runbook: Option<String>,
     /// The SHA-256 of all that the rule says, in hex.
     pub hash: String,
+    /// All of this as its findings say it; empty in a new rule.
+    pub rendered: Rendered,
 }

@@ -33,9 +33,24 @@ pub(crate) struct Evidence<'a> {
     pub(crate) fields: &'a Fields,
     pub(crate) redaction: &'a Redaction,
     pub(crate) enrichment: &'a [(&'static str, String)],
+    /// The caller's address, if it is one.
+    address: Option<&'a str>,
 }
 
 impl<'a> Evidence<'a> {
+    pub(crate) fn new(
+        record: Record<'a>,
+        fields: &'a Fields,
+        redaction: &'a Redaction,
+        enrichment: &'a [(&'static str, String)],
+    ) -> Self {
+        let mut evidence = Self { record, fields, redaction, enrichment, address: None };
+        let address = evidence.text(fields.source_ip_address);
+        // The field also holds service names and `AWS Internal`.
+        evidence.address = address.filter(|text| text.parse::<IpAddr>().is_ok());
+        evidence
+    }
+
     /// The eventTime in Unix milliseconds; 0 when the record has none that can be read.
     pub(crate) fn time(self) -> i64 {
         let time = self.fields.event_time;
@@ -98,7 +113,7 @@ impl<'a> Evidence<'a> {
     pub(crate) fn write_observables(self, json: &mut Json) {
         let Fields { identity, .. } = self.fields;
         let observables = [
-            ("evidences[0].src_endpoint.ip", 2, "IP Address", self.address()),
+            ("evidences[0].src_endpoint.ip", 2, "IP Address", self.address),
             ("evidences[0].actor.user.name", 4, "User Name", self.text(identity.user_name)),
             (
                 "evidences[0].data.user_agent",
@@ -185,9 +200,8 @@ impl<'a> Evidence<'a> {
     }
 
     fn write_endpoint(self, json: &mut Json) {
-        let address = self.address();
-        json.text("ip", address);
-        if address.is_none() {
+        json.text("ip", self.address);
+        if self.address.is_none() {
             json.text("svc_name", self.text(self.fields.source_ip_address));
         }
         json.object("location", |json| {
@@ -260,12 +274,6 @@ impl<'a> Evidence<'a> {
             identity.kind,
         ];
         names.into_iter().find_map(|name| self.text(name)).unwrap_or("an unnamed caller")
-    }
-
-    /// The caller's address; the field also holds service names and `AWS Internal`.
-    fn address(self) -> Option<&'a str> {
-        let address = self.text(self.fields.source_ip_address);
-        address.filter(|text| text.parse::<IpAddr>().is_ok())
     }
 
     /// A text of the record as it may be shown; none if it is absent, empty, or no text.

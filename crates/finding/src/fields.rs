@@ -53,28 +53,29 @@ impl Fields {
         let mut fields = Self::default();
         let (mut identity, mut tls) = (None, None);
         for (key, at) in record.members_at(Position::of(0)) {
-            let field = match key {
-                "apiVersion" => &mut fields.api_version,
-                "awsRegion" => &mut fields.aws_region,
-                "errorCode" => &mut fields.error_code,
-                "errorMessage" => &mut fields.error_message,
-                "eventCategory" => &mut fields.event_category,
-                "eventID" => &mut fields.event_id,
-                "eventId" => &mut fields.event_id_aggregated,
-                "eventName" => &mut fields.event_name,
-                "eventSource" => &mut fields.event_source,
-                "eventTime" => &mut fields.event_time,
-                "eventType" => &mut fields.event_type,
-                "recipientAccountId" => &mut fields.recipient_account_id,
-                "requestID" => &mut fields.request_id,
-                "resources" => &mut fields.resources,
-                "responseElements" => &mut fields.response_elements,
-                "serviceEventDetails" => &mut fields.service_event_details,
-                "sharedEventID" => &mut fields.shared_event_id,
-                "sourceIPAddress" => &mut fields.source_ip_address,
-                "tlsDetails" => &mut tls,
-                "userAgent" => &mut fields.user_agent,
-                "userIdentity" => &mut identity,
+            // By their lengths most keys are told from most of these.
+            let field = match (key.len(), key) {
+                (10, "apiVersion") => &mut fields.api_version,
+                (9, "awsRegion") => &mut fields.aws_region,
+                (9, "errorCode") => &mut fields.error_code,
+                (12, "errorMessage") => &mut fields.error_message,
+                (13, "eventCategory") => &mut fields.event_category,
+                (7, "eventID") => &mut fields.event_id,
+                (7, "eventId") => &mut fields.event_id_aggregated,
+                (9, "eventName") => &mut fields.event_name,
+                (11, "eventSource") => &mut fields.event_source,
+                (9, "eventTime") => &mut fields.event_time,
+                (9, "eventType") => &mut fields.event_type,
+                (18, "recipientAccountId") => &mut fields.recipient_account_id,
+                (9, "requestID") => &mut fields.request_id,
+                (9, "resources") => &mut fields.resources,
+                (16, "responseElements") => &mut fields.response_elements,
+                (19, "serviceEventDetails") => &mut fields.service_event_details,
+                (13, "sharedEventID") => &mut fields.shared_event_id,
+                (15, "sourceIPAddress") => &mut fields.source_ip_address,
+                (10, "tlsDetails") => &mut tls,
+                (9, "userAgent") => &mut fields.user_agent,
+                (12, "userIdentity") => &mut identity,
                 _ => continue,
             };
             *field = Some(at);
@@ -112,15 +113,15 @@ impl Identity {
         let mut identity = Self::default();
         let mut session = None;
         for (key, at) in record.members_at(at) {
-            let field = match key {
-                "accessKeyId" => &mut identity.access_key_id,
-                "accountId" => &mut identity.account_id,
-                "arn" => &mut identity.arn,
-                "invokedBy" => &mut identity.invoked_by,
-                "principalId" => &mut identity.principal_id,
-                "sessionContext" => &mut session,
-                "type" => &mut identity.kind,
-                "userName" => &mut identity.user_name,
+            let field = match (key.len(), key) {
+                (11, "accessKeyId") => &mut identity.access_key_id,
+                (9, "accountId") => &mut identity.account_id,
+                (3, "arn") => &mut identity.arn,
+                (9, "invokedBy") => &mut identity.invoked_by,
+                (11, "principalId") => &mut identity.principal_id,
+                (14, "sessionContext") => &mut session,
+                (4, "type") => &mut identity.kind,
+                (8, "userName") => &mut identity.user_name,
                 _ => continue,
             };
             *field = Some(at);

@@ -1,6 +1,7 @@
 //! Ids that are the same on any worker, any day.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 use trailloop_cloudtrail::{Position, Record};
@@ -23,13 +24,42 @@ pub(crate) fn event_uid_of<'a>(record: Record<'a>, fields: &Fields) -> Cow<'a, s
     }
 }
 
+/// The id of a finding: 32 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FindingId([u8; 32]);
+
+impl FindingId {
+    /// Its digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // They are ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for FindingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for FindingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The id of what this rule says of this event: the first 32 hex digits of SHA-256(rule id, 0x00, event id).
-pub(crate) fn finding_uid(rule_uid: &str, event_uid: &str) -> String {
+pub(crate) fn finding_uid(rule_uid: &str, event_uid: &str) -> FindingId {
     let mut hash = Sha256::new();
     hash.update(rule_uid.as_bytes());
     hash.update([0]);
     hash.update(event_uid.as_bytes());
-    hex(&hash.finalize()[..16])
+    let mut id = [0; 32];
+    for (digits, byte) in id.as_chunks_mut().0.iter_mut().zip(hash.finalize()) {
+        *digits = hex_digits(byte);
+    }
+    FindingId(id)
 }
 
 /// The SHA-256 of bytes, in hex.
@@ -39,14 +69,14 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
     let mut hex = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        hex.push(digit(byte >> 4));
-        hex.push(digit(byte & 0xf));
-    }
+    hex.extend(bytes.iter().flat_map(|byte| hex_digits(*byte)).map(char::from));
     hex
+}
+
+fn hex_digits(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [byte >> 4, byte & 0xf].map(|nibble| DIGITS[usize::from(nibble)])
 }
 
 #[cfg(test)]
@@ -58,7 +88,7 @@ mod tests {
     #[test]
     fn ids_are_those_of_the_contract() {
         // printf 'rule\0event' | sha256sum
-        assert_eq!(finding_uid("rule", "event"), "0f09babfb92e5b61295388ad84950d61");
+        assert_eq!(finding_uid("rule", "event").as_str(), "0f09babfb92e5b61295388ad84950d61");
     }
 
     #[test]

@@ -7,17 +7,17 @@
 //! Several rules may match one record. What their findings share is written once, by [`Findings::new`].
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use trailloop_cloudtrail::Record;
 
 use crate::analytic::{Analytic, Level};
-use crate::attack::{tactic_of, technique_number};
-use crate::evidence::{Evidence, LIST_MAX};
+use crate::evidence::Evidence;
 use crate::fields::Fields;
-use crate::identity::{event_uid_of, finding_uid, sha256};
-use crate::json::Json;
+use crate::identity::{FindingId, event_uid_of, finding_uid, sha256};
+use crate::json::{Json, KEPT_BYTES_MAX};
 use crate::redact::Redaction;
-use crate::text::{clip, escape_for_queues, text_of};
+use crate::text::{clip, escape_for_queues, string_of};
 
 /// The longest finding: an SQS message holds 256 KiB with its attributes.
 pub const FINDING_BYTES_MAX: usize = 240 << 10;
@@ -46,11 +46,11 @@ pub struct Origin<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Its id; the same for every reading of the same event.
-    pub uid: String,
+    pub uid: FindingId,
     /// How much it matters.
     pub level: Level,
     /// The account it concerns, if the record names one.
-    pub account: Option<String>,
+    pub account: Option<Arc<str>>,
     /// One line of JSON, which any queue takes.
     pub json: String,
 }
@@ -78,7 +78,7 @@ pub struct Findings<'a> {
     record: Record<'a>,
     origin: Origin<'a>,
     event_uid: Cow<'a, str>,
-    account: Option<String>,
+    account: Option<Arc<str>>,
     scratch: &'a mut FindingScratch,
 }
 
@@ -89,11 +89,10 @@ impl<'a> Findings<'a> {
         let fields = Fields::of(record);
         let FindingScratch { redaction, shared, .. } = scratch;
         redaction.read(record, &fields);
-        let enrichment = origin.enrichment;
-        let evidence = Evidence { record, fields: &fields, redaction, enrichment };
+        let evidence = Evidence::new(record, &fields, redaction, origin.enrichment);
         let event_uid = event_uid_of(record, &fields);
         shared.write(evidence, &event_uid, origin.place);
-        let account = evidence.account().map(|account| clip(account).into_owned());
+        let account = evidence.account().map(|account| Arc::from(clip(account)));
         Self { record, origin, event_uid, account, scratch }
     }
 
@@ -102,16 +101,19 @@ impl<'a> Findings<'a> {
     pub fn of(&mut self, analytic: &Analytic) -> Finding {
         let FindingScratch { shared, line, message, .. } = &mut *self.scratch;
         let uid = finding_uid(&analytic.uid, &self.event_uid);
-        let about = About { analytic, uid: &uid, shared, rule_set: self.origin.rule_set };
+        let about = About { analytic, uid: uid.as_str(), shared, rule_set: self.origin.rule_set };
         line.0.clear();
         line.0.push(b'{');
         about.write_members(line, message);
-        let members = line.0.len();
-        let mut json = ended(line, &shared.raw);
-        if shared.is_long || json.len() > FINDING_BYTES_MAX {
-            line.0.truncate(members);
-            json = ended(line, shared.reference(self.record, self.origin.place));
-        }
+        let members = text_of_json(std::mem::take(&mut line.0));
+        // The comma between and the brace that closes.
+        let is_long = shared.is_long || members.len() + shared.raw.len() + 2 > FINDING_BYTES_MAX;
+        let last = match is_long {
+            true => shared.reference(self.record, self.origin.place),
+            false => &shared.raw,
+        };
+        let json = [&members, ",", last, "}"].concat();
+        line.0 = members.into_bytes();
         debug_assert!(json.len() <= FINDING_BYTES_MAX, "every other field is clipped");
         Finding { uid, level: analytic.level, account: self.account.clone(), json }
     }
@@ -126,11 +128,12 @@ impl Drop for Findings<'_> {
     }
 }
 
-/// The line with its last members, which are the record or a reference to it.
-fn ended(line: &mut Json, last: &Json) -> String {
-    line.members(&last.0);
-    line.0.push(b'}');
-    text_of(&escape_for_queues(&line.0)).into_owned()
+/// JSON as any queue takes it.
+fn text_of_json(json: Vec<u8>) -> String {
+    match escape_for_queues(&json) {
+        Cow::Borrowed(_) => string_of(json),
+        Cow::Owned(escaped) => string_of(escaped),
+    }
 }
 
 /// What the findings of all rules of a record share, which is most of them, in parts of JSON.
@@ -149,10 +152,10 @@ struct Shared {
     location: Json,
     /// The record is longer than a finding may be, so it does not stand in `raw`.
     is_long: bool,
-    /// The last members: `raw_data_size` and `raw_data`.
-    raw: Json,
+    /// The last members, ready to be sent: `raw_data_size` and `raw_data`.
+    raw: String,
     /// The same with a reference in place of the record; empty until a finding needs it.
-    reference: Json,
+    reference: String,
 }
 
 impl Shared {
@@ -181,15 +184,17 @@ impl Shared {
         self.location.number("index", evidence.record.index());
         let raw = evidence.redaction.raw(evidence.record);
         self.is_long = raw.len() > FINDING_BYTES_MAX;
-        self.raw.number("raw_data_size", evidence.record.raw().len());
+        let mut last = Json(std::mem::take(&mut self.raw).into_bytes());
+        last.number("raw_data_size", evidence.record.raw().len());
         if !self.is_long {
-            self.raw.bytes("raw_data", raw);
+            last.bytes("raw_data", raw);
         }
+        self.raw = text_of_json(last.0);
     }
 
     /// Where a record too long for a finding is to be found, and how to tell that it is the one.
-    fn reference(&mut self, record: Record<'_>, place: Place<'_>) -> &Json {
-        if !self.reference.0.is_empty() {
+    fn reference(&mut self, record: Record<'_>, place: Place<'_>) -> &str {
+        if !self.reference.is_empty() {
             return &self.reference;
         }
         let mut reference = Json::default();
@@ -204,8 +209,10 @@ impl Shared {
             json.number("bytes", record.raw().len());
             json.whole("sha256", &sha256(record.raw()));
         });
-        self.reference.number("raw_data_size", record.raw().len());
-        self.reference.bytes("raw_data", &reference.0);
+        let mut last = Json::default();
+        last.number("raw_data_size", record.raw().len());
+        last.bytes("raw_data", &reference.0);
+        self.reference = text_of_json(last.0);
         &self.reference
     }
 
@@ -223,8 +230,12 @@ impl Shared {
             reference,
         } = self;
         message.clear();
-        for json in [time, cloud, times, event, evidence, location, raw, reference] {
+        for json in [time, cloud, times, event, evidence, location] {
             json.forget();
+        }
+        for text in [raw, reference] {
+            text.clear();
+            text.shrink_to(KEPT_BYTES_MAX);
         }
     }
 }
@@ -248,12 +259,8 @@ impl About<'_> {
     /// All members but the last two, which come to be other ones when the record is long.
     fn write_members(&self, json: &mut Json, message: &mut String) {
         let Self { analytic, uid, shared, rule_set } = self;
-        json.members(
-            br#""activity_id":1,"activity_name":"Create","category_uid":2,"category_name":"Findings","class_uid":2004,"class_name":"Detection Finding","type_uid":200401,"type_name":"Detection Finding: Create""#,
-        );
-        json.number("severity_id", analytic.level.severity_id());
-        json.text("severity", Some(analytic.level.severity()));
-        json.members(br#""status_id":1,"status":"New","is_alert":true"#);
+        let parts = analytic.rendered.get_or_render(analytic);
+        json.members(&parts.head);
         json.members(&shared.time.0);
         message.clear();
         message.extend([&analytic.name, ": ", &shared.message]);
@@ -262,83 +269,28 @@ impl About<'_> {
             json.members(
                 br#""version":"1.5.0","product":{"name":"Trailloop","vendor_name":"Trailloop"},"profiles":["cloud"]"#,
             );
-            json.whole("uid", uid);
+            json.pieces("uid", &[uid]);
         });
         json.members(&shared.cloud.0);
         json.object("finding_info", |json| {
-            json.whole("uid", uid);
-            json.text("title", Some(&analytic.name));
-            json.text("desc", analytic.description.as_deref());
+            json.pieces("uid", &[uid]);
+            json.members(&parts.title);
             json.members(&shared.times.0);
-            json.object("analytic", |json| {
-                json.members(br#""type_id":1,"type":"Rule""#);
-                json.whole("uid", &analytic.uid);
-                json.text("name", Some(&analytic.name));
-            });
-            write_attacks(&analytic.tags, json);
+            json.members(&parts.analytic);
             json.list("related_events", |json| json.members(&shared.event.0));
         });
-        json.object("remediation", |json| json.text("desc", analytic.runbook.as_deref()));
+        if !parts.remediation.is_empty() {
+            json.members(&parts.remediation);
+        }
         json.members(&shared.evidence.0);
         json.object("unmapped", |json| {
             json.object("trailloop", |json| {
                 json.object("location", |json| json.members(&shared.location.0));
                 json.whole("rule_set", rule_set);
-                json.object("rule", |json| write_rule(analytic, json));
+                json.members(&parts.rule);
             });
         });
     }
-}
-
-/// What the rule says beside what OCSF has a place for.
-fn write_rule(analytic: &Analytic, json: &mut Json) {
-    json.whole("hash", &analytic.hash);
-    json.text("author", analytic.author.as_deref());
-    json.text("status", analytic.status.as_deref());
-    json.text("license", analytic.license.as_deref());
-    let lists = [
-        ("tags", &analytic.tags),
-        ("references", &analytic.references),
-        ("falsepositives", &analytic.falsepositives),
-    ];
-    for (key, texts) in lists {
-        json.list(key, |json| {
-            for text in texts.iter().take(LIST_MAX) {
-                json.text_element(text);
-            }
-        });
-    }
-}
-
-/// Techniques and tactics of the rule's tags. A technique belongs to the tactic when the rule names just one.
-fn write_attacks(tags: &[String], json: &mut Json) {
-    let tactics = || tags.iter().filter_map(|tag| tactic_of(tag));
-    let techniques = || tags.iter().filter_map(|tag| technique_number(tag)).take(LIST_MAX);
-    let mut first = tactics();
-    let only = first.next().filter(|_| first.next().is_none() && techniques().next().is_some());
-    let write_tactic = |(uid, name): (&str, &str), json: &mut Json| {
-        json.object("tactic", |json| {
-            json.text("uid", Some(uid));
-            json.text("name", Some(name));
-        });
-    };
-    json.list("attacks", |json| {
-        for number in techniques() {
-            json.element(|json| {
-                let technique = number.split('.').next().unwrap_or_default();
-                json.object("technique", |json| json.pieces("uid", &["T", technique]));
-                if number.contains('.') {
-                    json.object("sub_technique", |json| json.pieces("uid", &["T", number]));
-                }
-                if let Some(tactic) = only {
-                    write_tactic(tactic, json);
-                }
-            });
-        }
-        for tactic in tactics().filter(|_| only.is_none()) {
-            json.element(|json| write_tactic(tactic, json));
-        }
-    });
 }
 
 #[cfg(test)]
@@ -347,6 +299,7 @@ mod tests {
     use trailloop_cloudtrail::RecordBuffer;
 
     use super::*;
+    use crate::Rendered;
 
     fn analytic() -> Analytic {
         Analytic {
@@ -362,6 +315,7 @@ mod tests {
             license: None,
             runbook: Some("Start the trail again.".to_owned()),
             hash: "0b".repeat(32),
+            rendered: Rendered::default(),
         }
     }
 

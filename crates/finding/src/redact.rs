@@ -2,36 +2,33 @@
 //!
 //! CloudTrail hides most secrets itself, but not all: responses of STS carry session tokens, some services log
 //! request parameters whole, and people type passwords into the user name field of the sign-in page. The tables in
-//! `secret.rs` say what is a secret; they are matched on the record's own bytes, so what is not secret stays byte for
-//! byte. JSON inside strings is looked into as well, whole or broken, plain or URL-encoded. The id of an access key is
-//! not a secret, and the lineage of credentials is followed by it.
+//! `secret.rs` say what is a secret. What is not secret stays byte for byte. JSON inside strings is looked into as well,
+//! whole or broken, plain or URL-encoded (`inside.rs`). The id of an access key is not a secret, and the lineage of
+//! credentials is followed by it.
 //!
-//! A walk over the record looks at each key once and keeps nothing for a scalar that stays: whoever makes a call
-//! writes part of its record, and must not be able to choose what redaction costs.
+//! What is hidden in a record is told by its tape, where each key is looked at once and nothing is kept for a scalar that
+//! stays: whoever makes a call writes part of its record, and must not be able to choose what redaction costs. Only
+//! where something is hidden are the record's bytes gone over, to find where it lies.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use trailloop_cloudtrail::raw::{self, Stack, Token, Visitor};
-use trailloop_cloudtrail::{Position, Record};
+use trailloop_cloudtrail::{Position, Record, Seen};
 
 use crate::fields::Fields;
+use crate::inside::{Inside, may_hold_text, may_hold_texts};
 use crate::json::KEPT_BYTES_MAX;
 use crate::secret::{Name, is_of_caller};
-use crate::text::string_of;
-use crate::url::{percent_decoded, redact_parameters};
 
 /// What stands in a secret's place.
 pub(crate) const REDACTED: &str = "[redacted]";
 
 /// What AWS writes in a secret's place; it stays.
-const HIDDEN_BY_AWS: &[u8] = b"\"HIDDEN_DUE_TO_SECURITY_REASONS\"";
+pub(crate) const HIDDEN_BY_AWS: &[u8] = b"\"HIDDEN_DUE_TO_SECURITY_REASONS\"";
 
 /// Text inside text is looked into this deep.
-const TEXTS_DEEP_MAX: usize = 4;
-
-/// A text that still changes after so many more passes is hidden as a whole.
-const PASSES_MAX: u32 = 4;
+pub(crate) const TEXTS_DEEP_MAX: usize = 4;
 
 /// The record's bytes without secrets; borrowed when there were none.
 #[must_use]
@@ -49,22 +46,26 @@ pub fn redact<'a>(record: Record<'a>) -> Cow<'a, [u8]> {
 pub(crate) struct Redaction {
     /// That of the record, and those of text inside text, each with what is one deeper.
     levels: [Level; 1 + TEXTS_DEEP_MAX],
+    /// The containers of the record that are open.
+    open: Vec<Open>,
     /// The record as it is shown, if that is not as it is.
     written: Vec<u8>,
 }
 
 impl Redaction {
     /// Looks for what has to be hidden in the record.
-    pub(crate) fn read<'a>(&mut self, record: Record<'a>, fields: &Fields) {
+    pub(crate) fn read(&mut self, record: Record<'_>, fields: &Fields) {
         let [level, deeper @ ..] = &mut self.levels;
-        let source = Source {
-            text: record.raw(),
-            record: Some(record),
-            sign_in_failed: fields.tell_of_failed_sign_in(record),
-        };
-        level.read(source, Place::Top, deeper);
+        let sign_in_failed = fields.tell_of_failed_sign_in(record);
+        level.clear();
+        let inside = Inside { sign_in_failed, deeper };
+        let texts = may_hold_texts(record.raw());
+        let mut redactor = Redactor { level, inside, texts, containers: 0 };
+        redactor.read(record, &mut self.open);
+        level.hide_values();
         self.written.clear();
         if !level.hidden.is_empty() {
+            level.locate(record);
             level.write(record.raw(), &mut self.written);
         }
     }
@@ -74,6 +75,7 @@ impl Redaction {
     }
 
     /// The text at a position of the record that was read: what is shown of it.
+    #[inline]
     pub(crate) fn text<'a>(&'a self, record: Record<'a>, position: Position) -> Option<&'a str> {
         match self.levels[0].hidden_at(position.number()) {
             Some(hidden) => Some(&hidden.shown),
@@ -90,6 +92,8 @@ impl Redaction {
     pub(crate) fn forget(&mut self) {
         self.written.clear();
         self.written.shrink_to(KEPT_BYTES_MAX);
+        self.open.clear();
+        self.open.shrink_to(KEPT_BYTES_MAX / size_of::<Open>());
         for level in &mut self.levels {
             level.hidden.clear();
             if level.bytes() > KEPT_BYTES_MAX {
@@ -99,69 +103,62 @@ impl Redaction {
     }
 }
 
-/// A text that is looked into.
-#[derive(Clone, Copy)]
-struct Source<'t> {
-    text: &'t [u8],
-    /// The record, if this is one: its strings are known without their escapes.
-    record: Option<Record<'t>>,
-    sign_in_failed: bool,
-}
-
-/// What reading one text needs and finds.
+/// What reading a record, or one text inside of it, needs and finds.
 #[derive(Default)]
-struct Level {
-    stack: Stack<Mark>,
+pub(crate) struct Level {
+    /// The containers of a text that are open.
+    pub(crate) stack: Stack<Mark>,
     /// Containers whose name says that their value is secret.
-    secret_containers: Vec<u32>,
+    pub(crate) secret_containers: Vec<u32>,
     /// Values of such pairs, which may come before their names.
-    values: Vec<PairValue>,
+    pub(crate) values: Vec<PairValue>,
     /// What is hidden, in order.
-    hidden: Vec<Hidden>,
+    pub(crate) hidden: Vec<Hidden>,
     /// A string of this text without its escapes.
-    unescaped: String,
+    pub(crate) unescaped: String,
 }
 
 /// A scalar that is not shown as it is.
-struct Hidden {
+pub(crate) struct Hidden {
     /// Its number among the nodes of the text.
-    node: u32,
-    range: Range<usize>,
-    shown: Cow<'static, str>,
+    pub(crate) node: u32,
+    /// Where it lies in the text.
+    pub(crate) range: Range<usize>,
+    pub(crate) shown: Cow<'static, str>,
+    /// It stands where the id of an access key is expected, and stays if it has the form of one.
+    pub(crate) may_be_key_id: bool,
 }
 
 /// The value in a pair of name and value.
-struct PairValue {
-    container: u32,
-    node: u32,
-    range: Range<usize>,
+pub(crate) struct PairValue {
+    pub(crate) container: u32,
+    pub(crate) node: u32,
+    pub(crate) range: Range<usize>,
 }
 
+/// Where a scalar lies whose place in the text is not known yet. Nothing is there, so to write it by mistake panics
+/// instead of showing a secret.
+const UNKNOWN: Range<usize> = usize::MAX..usize::MAX;
+
 impl Level {
-    fn read(&mut self, source: Source<'_>, place: Place, deeper: &mut [Self]) {
+    pub(crate) fn clear(&mut self) {
         self.secret_containers.clear();
         self.values.clear();
         self.hidden.clear();
-        let mut stack = std::mem::take(&mut self.stack);
-        let root = Mark { secret: false, place, container: 0 };
-        let mut redactor = Redactor { source, containers: 0, nodes: 0, level: self, deeper };
-        raw::walk(source.text, root, &mut stack, &mut redactor);
-        self.stack = stack;
-        self.hide_values();
     }
 
     /// Hides the values of pairs whose name turned out to be that of a secret.
-    fn hide_values(&mut self) {
+    pub(crate) fn hide_values(&mut self) {
         self.secret_containers.sort_unstable();
         let in_order = self.hidden.len();
         for PairValue { container, node, range } in &self.values {
             if self.secret_containers.binary_search(container).is_err() {
                 continue;
             }
-            let shown = Cow::Borrowed(REDACTED);
-            match self.hidden[..in_order].binary_search_by_key(node, |hidden| hidden.node) {
+            let (node, range, shown) = (*node, range.clone(), Cow::Borrowed(REDACTED));
+            match self.hidden[..in_order].binary_search_by_key(&node, |hidden| hidden.node) {
                 Ok(known) => self.hidden[known].shown = shown,
-                Err(_) => self.hidden.push(Hidden { node: *node, range: range.clone(), shown }),
+                Err(_) => self.hidden.push(Hidden { node, range, shown, may_be_key_id: false }),
             }
         }
         if self.hidden.len() > in_order {
@@ -169,13 +166,29 @@ impl Level {
         }
     }
 
+    /// Finds where in the record's bytes lies what is hidden, and takes off what these say may stay.
+    fn locate(&mut self, record: Record<'_>) {
+        let raw = record.raw();
+        let mut locator = Locator { record, nodes: 0, sought: self.hidden.iter_mut().peekable() };
+        raw::walk(raw, Mark::root(Place::Top), &mut self.stack, &mut locator);
+        self.hidden.retain(|Hidden { range, may_be_key_id, .. }| {
+            let value = &raw[range.clone()];
+            value != HIDDEN_BY_AWS && !(*may_be_key_id && is_access_key_id(value))
+        });
+    }
+
+    #[inline]
     fn hidden_at(&self, node: u32) -> Option<&Hidden> {
+        // In most records nothing is.
+        if self.hidden.is_empty() {
+            return None;
+        }
         let known = self.hidden.binary_search_by_key(&node, |hidden| hidden.node).ok()?;
         self.hidden.get(known)
     }
 
     /// Writes the text that was read as it is shown.
-    fn write(&self, text: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, text: &[u8], out: &mut Vec<u8>) {
         let mut copied = 0;
         for Hidden { range, shown, .. } in &self.hidden {
             out.extend_from_slice(&text[copied..range.start]);
@@ -197,7 +210,7 @@ impl Level {
 
 /// Where a value stands, as far as it decides what is secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     /// Outside of the record's object.
     Top,
     /// A member of the record.
@@ -217,52 +230,42 @@ enum Place {
 }
 
 #[derive(Clone, Copy)]
-struct Mark {
+pub(crate) struct Mark {
     /// Everything below is secret.
-    secret: bool,
-    place: Place,
+    pub(crate) secret: bool,
+    pub(crate) place: Place,
     /// The number of the innermost container.
-    container: u32,
+    pub(crate) container: u32,
 }
 
 impl Mark {
+    /// That of what is outside of everything.
+    pub(crate) fn root(place: Place) -> Self {
+        Self { secret: false, place, container: 0 }
+    }
+
     /// Whether a scalar matters here whatever it holds.
-    fn is_of_interest(self) -> bool {
+    #[inline]
+    pub(crate) fn is_of_interest(self) -> bool {
         self.secret || matches!(self.place, Place::KeyId | Place::Name | Place::Value)
     }
-}
 
-/// A walk over one text.
-struct Redactor<'w, 't> {
-    source: Source<'t>,
-    containers: u32,
-    /// How many nodes the walk came by.
-    nodes: u32,
-    level: &'w mut Level,
-    deeper: &'w mut [Level],
-}
-
-impl Visitor for Redactor<'_, '_> {
-    type Mark = Mark;
-
-    fn open(&mut self, above: Mark) -> Mark {
-        self.nodes += 1;
-        self.containers += 1;
-        let place = match above.place {
+    /// That of a container of this number.
+    #[inline]
+    pub(crate) fn opened(self, container: u32) -> Self {
+        let place = match self.place {
             Place::Top => Place::Record,
-            Place::Response | Place::Credentials => above.place,
+            Place::Response | Place::Credentials => self.place,
             _ => Place::Other,
         };
-        Mark { secret: above.secret, place, container: self.containers }
+        Self { secret: self.secret, place, container }
     }
 
-    fn key(&mut self, above: Mark, key: Token) -> Mark {
-        let name = self.name(self.nodes, &key);
-        let mut secret = above.secret
-            || name == Name::Secret
-            || (self.source.sign_in_failed && is_of_caller(self.plain(self.nodes, &key)));
-        self.nodes += 1;
-        let place = match (above.place, name) {
+    /// That of a member of this name in such a container; whether it is `secret` apart from that.
+    #[inline]
+    pub(crate) fn member(self, name: Name, secret: bool) -> Self {
+        let mut secret = self.secret || secret || name == Name::Secret;
+        let place = match (self.place, name) {
             (Place::Record, Name::ResponseElements) => Place::Response,
             (Place::Response, Name::Credentials) => Place::Credentials,
             (Place::Credentials, Name::AccessKeyId) => Place::KeyId,
@@ -275,145 +278,149 @@ impl Visitor for Redactor<'_, '_> {
             (_, Name::ValueOfPair) => Place::Value,
             _ => Place::Other,
         };
-        Mark { secret, place, container: above.container }
-    }
-
-    #[inline]
-    fn scalar(&mut self, mark: Mark, scalar: Token) {
-        let node = self.nodes;
-        self.nodes += 1;
-        let value = &self.source.text[scalar.range.clone()];
-        let may_hold_text = value.first() == Some(&b'"')
-            && (scalar.is_escaped || may_hold_text(value))
-            && !self.deeper.is_empty();
-        // Most scalars are of no interest.
-        if mark.is_of_interest() || may_hold_text {
-            self.look_at(mark, node, scalar, may_hold_text);
-        }
-    }
-
-    fn next_unescaped(&self) -> Option<&str> {
-        self.source.record?.value_at(Position::of(self.nodes)).as_str()
+        Self { secret, place, container: self.container }
     }
 }
 
-impl Redactor<'_, '_> {
-    fn look_at(&mut self, mark: Mark, node: u32, scalar: Token, may_hold_text: bool) {
-        let value = &self.source.text[scalar.range.clone()];
-        if matches!(value, b"null" | b"true" | b"false") || value == HIDDEN_BY_AWS {
-            return;
+/// An open container of a record: the node before which it is closed, whether it is an object, what it was opened
+/// with, and its current member.
+#[derive(Clone, Copy)]
+struct Open {
+    end: u32,
+    is_object: bool,
+    opened: Mark,
+    current: Mark,
+}
+
+/// A walk over a record.
+struct Redactor<'w> {
+    level: &'w mut Level,
+    inside: Inside<'w>,
+    /// Whether any text of the record may hold secrets inside of it.
+    texts: bool,
+    containers: u32,
+}
+
+impl Redactor<'_> {
+    fn read(&mut self, record: Record<'_>, outer: &mut Vec<Open>) {
+        outer.clear();
+        let root = Mark::root(Place::Top);
+        let mut inner = Open { end: u32::MAX, is_object: false, opened: root, current: root };
+        // Whether the next text is a key.
+        let mut key_next = false;
+        for (node, seen) in record.nodes() {
+            while node == inner.end {
+                inner = outer.pop().unwrap_or(Open { end: u32::MAX, ..inner });
+                key_next = inner.is_object;
+            }
+            match seen {
+                Seen::Text(key) if key_next => {
+                    inner.current = self.member(inner.opened, key);
+                    key_next = false;
+                    continue;
+                }
+                Seen::Object { end } | Seen::Array { end } => {
+                    outer.push(inner);
+                    self.containers += 1;
+                    let opened = inner.current.opened(self.containers);
+                    let is_object = matches!(seen, Seen::Object { .. });
+                    inner = Open { end, is_object, opened, current: opened };
+                }
+                Seen::Text(text) => self.text(inner.current, node, text),
+                Seen::Number if inner.current.is_of_interest() => {
+                    self.look_at(inner.current, node);
+                }
+                Seen::Number | Seen::Word => {}
+            }
+            key_next = inner.is_object;
         }
-        if mark.secret || (mark.place == Place::KeyId && !is_access_key_id(value)) {
-            return self.hide(node, scalar.range, Cow::Borrowed(REDACTED));
-        }
-        match mark.place {
-            Place::Name if self.name(node, &scalar) == Name::Secret => {
+    }
+
+    #[inline]
+    fn member(&self, above: Mark, key: &str) -> Mark {
+        let key = key.as_bytes();
+        let name = Name::in_text(key, 0..key.len());
+        above.member(name, self.inside.sign_in_failed && is_of_caller(key))
+    }
+
+    #[inline]
+    fn text(&mut self, mark: Mark, node: u32, text: &str) {
+        if mark.is_of_interest() {
+            if self.look_at(mark, node) {
+                return;
+            }
+            if mark.place == Place::Name && Name::of(text.as_bytes()) == Name::Secret {
                 self.level.secret_containers.push(mark.container);
             }
-            Place::Value => {
-                let range = scalar.range.clone();
-                self.level.values.push(PairValue { container: mark.container, node, range });
-            }
-            _ => {}
         }
-        if may_hold_text && let Some(shown) = self.redact_inside(node, &scalar) {
-            self.hide(node, scalar.range, Cow::Owned(shown));
+        if self.texts
+            && may_hold_text(text.as_bytes())
+            && let Some(shown) = self.inside.redact_text(text)
+        {
+            self.hide(node, Cow::Owned(shown), false);
         }
     }
 
-    fn hide(&mut self, node: u32, range: Range<usize>, shown: Cow<'static, str>) {
-        self.level.hidden.push(Hidden { node, range, shown });
+    /// Whether a scalar that may matter whatever it holds is hidden already.
+    fn look_at(&mut self, mark: Mark, node: u32) -> bool {
+        let may_be_key_id = mark.place == Place::KeyId && !mark.secret;
+        if mark.secret || may_be_key_id {
+            self.hide(node, Cow::Borrowed(REDACTED), may_be_key_id);
+            return true;
+        }
+        if mark.place == Place::Value {
+            let value = PairValue { container: mark.container, node, range: UNKNOWN };
+            self.level.values.push(value);
+        }
+        false
     }
 
-    /// What a key or scalar says as a name.
-    #[inline]
-    fn name(&mut self, node: u32, token: &Token) -> Name {
-        if token.is_escaped {
-            return Name::of(self.plain(node, token));
-        }
-        let Range { mut start, mut end } = token.range;
-        let quote_at = |at: usize| usize::from(self.source.text.get(at) == Some(&b'"'));
-        start += quote_at(start);
-        end -= quote_at(end - 1);
-        Name::in_text(self.source.text, start.min(end)..end)
-    }
-
-    /// A key or scalar without escapes; quotes may stay.
-    fn plain(&mut self, node: u32, token: &Token) -> &[u8] {
-        let text = &self.source.text[token.range.clone()];
-        match (token.is_escaped, self.source.record) {
-            (false, _) => text,
-            (true, Some(record)) => {
-                let text = record.value_at(Position::of(node)).as_str();
-                text.unwrap_or_default().as_bytes()
-            }
-            (true, None) => raw::unescape(text, &mut self.level.unescaped).as_bytes(),
-        }
-    }
-
-    /// What a string holds without its secrets, if it holds any.
-    fn redact_inside(&mut self, node: u32, scalar: &Token) -> Option<String> {
-        let mut buffer = std::mem::take(&mut self.level.unescaped);
-        let text = match self.source.record {
-            Some(record) => record.value_at(Position::of(node)).as_str().unwrap_or_default(),
-            None => raw::unescape(&self.source.text[scalar.range.clone()], &mut buffer),
-        };
-        let shown = self.redact_text(text);
-        self.level.unescaped = buffer;
-        shown
-    }
-
-    /// A text without its secrets, if it holds any.
-    fn redact_text(&mut self, text: &str) -> Option<String> {
-        let mut redacted = self.redact_once(text)?;
-        // What is put into text that only looks like JSON moves its quotes, and so may show more secrets. Texts further
-        // inside are done with the outermost one.
-        if self.deeper.len() < TEXTS_DEEP_MAX {
-            return Some(redacted);
-        }
-        for _ in 0..PASSES_MAX {
-            match self.redact_once(&redacted) {
-                Some(again) if again != redacted => redacted = again,
-                _ => return Some(redacted),
-            }
-        }
-        Some(REDACTED.to_owned())
-    }
-
-    /// One pass over a text; none if it held no secret.
-    fn redact_once(&mut self, text: &str) -> Option<String> {
-        let redacted = redact_parameters(text);
-        let text = redacted.as_deref().unwrap_or(text);
-        let [level, deeper @ ..] = &mut *self.deeper else { return redacted };
-        let sign_in_failed = self.source.sign_in_failed;
-        let source = |text| Source { text, record: None, sign_in_failed };
-        if raw::holds_any(text.as_bytes(), *b"{[\"") {
-            level.read(source(text.as_bytes()), Place::Other, deeper);
-            if !level.hidden.is_empty() {
-                let mut written = Vec::with_capacity(text.len());
-                level.write(text.as_bytes(), &mut written);
-                return Some(string_of(written));
-            }
-        }
-        if let Some(decoded) = percent_decoded(text.as_bytes()) {
-            level.read(source(&decoded), Place::Other, deeper);
-            if !level.hidden.is_empty() {
-                return Some(REDACTED.to_owned());
-            }
-        }
-        redacted
+    fn hide(&mut self, node: u32, shown: Cow<'static, str>, may_be_key_id: bool) {
+        self.level.hidden.push(Hidden { node, range: UNKNOWN, shown, may_be_key_id });
     }
 }
 
-/// Whether a string without escapes may hold JSON, plain or URL-encoded, or the parameters of a URL.
-#[inline(never)]
-fn may_hold_text(value: &[u8]) -> bool {
-    raw::holds_any(value, *b"{[=%")
+/// A walk over a record's bytes to where some of its nodes are.
+struct Locator<'l, I: Iterator<Item = &'l mut Hidden>> {
+    record: Record<'l>,
+    /// How many nodes the walk came by.
+    nodes: u32,
+    sought: std::iter::Peekable<I>,
+}
+
+impl<'l, I: Iterator<Item = &'l mut Hidden>> Visitor for Locator<'l, I> {
+    type Mark = Mark;
+
+    #[inline]
+    fn open(&mut self, above: Mark) -> Mark {
+        self.nodes += 1;
+        above
+    }
+
+    #[inline]
+    fn key(&mut self, above: Mark, _key: Token) -> Mark {
+        self.nodes += 1;
+        above
+    }
+
+    #[inline]
+    fn scalar(&mut self, _mark: Mark, scalar: Token) {
+        let node = self.nodes;
+        self.nodes += 1;
+        if let Some(hidden) = self.sought.next_if(|hidden| hidden.node == node) {
+            hidden.range = scalar.range;
+        }
+    }
+
+    #[inline]
+    fn next_unescaped(&self) -> Option<&str> {
+        self.record.value_at(Position::of(self.nodes)).as_str()
+    }
 }
 
 /// Whether the quoted text has the form of an access key id: four capitals that start with A, then capitals and
 /// digits.
-fn is_access_key_id(quoted: &[u8]) -> bool {
+pub(crate) fn is_access_key_id(quoted: &[u8]) -> bool {
     let [b'"', id @ .., b'"'] = quoted else { return false };
     (16..=128).contains(&id.len())
         && id[0] == b'A'

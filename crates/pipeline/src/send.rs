@@ -115,11 +115,11 @@ pub(crate) fn times(message: &Message, received_ms: i64) -> Times {
 
 /// A finding as a message: in order per account, and the same id for the same event.
 fn outgoing(finding: Finding, times: &Times) -> Outgoing {
-    let group = finding.account.filter(|account| is_account(account));
+    let group = finding.account.as_deref().filter(|account| is_account(account));
     Outgoing {
         body: finding.json,
-        group: Some(group.unwrap_or_else(|| "none".to_owned())),
-        deduplication: Some(finding.uid),
+        group: Some(group.unwrap_or("none").to_owned()),
+        deduplication: Some(finding.uid.to_string()),
         attributes: times.clone(),
     }
 }

@@ -137,7 +137,8 @@ impl Responder {
     ) -> Result<Kept<Change>, ChangeError> {
         let before = self.state(run, api, call).await?;
         if !catalogue::is_readable(&before) {
-            let text = format!("the state before {} can't be told, so nothing is changed", call.name());
+            let text =
+                format!("the state before {} can't be told, so nothing is changed", call.name());
             return Err(ChangeError::Drifted(text));
         }
         let achieved = api.is_achieved(call, &before);

@@ -97,7 +97,7 @@ impl Archive {
             let mut found = None;
             let place = Place { source: &source, version: version.as_deref() };
             Worker::default().examine(&engine, &bytes, place, |finding| {
-                if finding.uid == uid {
+                if finding.uid.as_str() == uid {
                     found = Some(finding);
                     return ControlFlow::Break(());
                 }

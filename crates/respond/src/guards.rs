@@ -229,9 +229,7 @@ impl Responder {
     fn confidence(&self, runbook: &Runbook, plan: &[(String, Call)]) -> Result<(), &'static str> {
         let risk = plan
             .iter()
-            .filter_map(|(_, call)| {
-                Some(catalogue::find(&call.service, &call.api)?.risk_of(call))
-            })
+            .filter_map(|(_, call)| Some(catalogue::find(&call.service, &call.api)?.risk_of(call)))
             .max()
             .unwrap_or(catalogue::Risk::R0);
         if risk == catalogue::Risk::R0 {

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use trailloop_cloud::{
-    Actions, Clock, CloudError, CloudErrorKind, Message, Notifier, RowKey, Table,
+    Actions, Clock, CloudError, CloudErrorKind, Message, Notifier, RowKey, Table, Vault,
 };
 use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
-use trailloop_runbook::fill::{self, choose};
+use trailloop_runbook::fill::{self, choose_all};
 use trailloop_runbook::lineage::Lineage;
 use trailloop_runbook::{Call, Target};
 
@@ -40,6 +40,8 @@ pub struct Responder {
     pub table: Arc<dyn Table>,
     /// What was done, as a chain.
     pub ledger: Ledger,
+    /// Where evidence is kept, if anywhere.
+    pub vault: Option<Arc<dyn Vault>>,
     /// The way to AWS.
     pub actions: Arc<dyn Actions>,
     /// The way to people's tools.
@@ -159,11 +161,12 @@ impl Responder {
         let mut opened = Vec::new();
         for case in self.with_parents(case).await? {
             let context = case.context(None, self.clock.now_ms());
-            let Some(chosen) = choose(&self.runbooks, &context) else { continue };
-            let redirected = fill::redirect(chosen, &context);
-            let other = redirected.and_then(|id| self.runbooks.iter().find(|one| one.id == id));
-            let runbook = other.unwrap_or(chosen);
-            opened.push(self.open_run(&case, runbook, is_live, None).await?.id);
+            for runbook in choose_all(&self.runbooks, &context) {
+                // Of who stands behind the caller there is no deed.
+                if !case.is_behind || !runbook.trigger.identity.is_empty() {
+                    opened.push(self.open_run(&case, runbook, is_live, None).await?.id);
+                }
+            }
         }
         opened.dedup();
         Ok(opened)
@@ -183,6 +186,7 @@ impl Responder {
             return Ok(there.value);
         }
         let time: jiff::Timestamp = case.text("time").parse().unwrap_or_default();
+        let head = self.ledger.head().await.map_err(|error| Halt::Unsure(error.to_string()))?;
         let run = Run {
             id: id.clone(),
             finding: case.text("uid").to_owned(),
@@ -210,6 +214,7 @@ impl Responder {
             reasserted: 0,
             stream_proof: None,
             successes: Vec::new(),
+            ledger_from: head.seq,
             parent: parent.map(|run| run.id.clone()),
         };
         let table = &*self.table;
@@ -249,12 +254,12 @@ impl Responder {
             if *run == before {
                 break;
             }
-            let changed = run.phase != before.phase;
+            if run.phase != before.phase {
+                // Before the row says so: whoever is killed in between says it twice, and not never.
+                self.enter_phase(run, &case).await?;
+            }
             if !rows::store(&*self.table, &Run::key(id), &mut kept).await? {
                 return Err(Halt::Taken);
-            }
-            if changed {
-                self.enter_phase(&kept.value).await?;
             }
         }
         holds::give_back(&*self.table, &format!("drive/{id}"), &self.worker).await?;
@@ -469,9 +474,10 @@ impl Responder {
         Ok(self.enter(run, step, "", &Map::new(), None, result).await?)
     }
 
-    /// The ledger's line of a new phase, and whoever is to be told.
-    async fn enter_phase(&self, run: &Run) -> Result<(), Halt> {
+    /// The ledger's line of a new phase, the evidence, and whoever is to be told.
+    async fn enter_phase(&self, run: &Run, case: &Case) -> Result<(), Halt> {
         self.note(run, "run", run.phase.name()).await?;
+        self.keep(run, case).await?;
         self.tell(run, run.phase.name()).await
     }
 

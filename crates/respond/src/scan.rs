@@ -128,7 +128,8 @@ impl Responder {
             for record in self.records(case, &key, |_| true).await? {
                 let time_ms = time_of(&record);
                 self.with_lineage(&run.id, |lineage| lineage.feed(&record));
-                if time_ms >= since_ms {
+                // Event times are whole seconds: one of the very second of the act may have come before it.
+                if time_ms > since_ms {
                     events.push(Event { record, time_ms, is_of_lineage: false });
                 }
             }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 use trailloop_cloud::{CloudError, CloudErrorKind};
 use trailloop_runbook::document::{Action, Choice, OnFailure, Property, Runbook, Step, Template};
-use trailloop_runbook::template::{Values, fill_text};
 use trailloop_runbook::select::{self, Selector};
+use trailloop_runbook::template::{Values, fill_text};
 use trailloop_runbook::{Call, Refusal};
 
 use crate::change::{ChangeError, Standing, known};

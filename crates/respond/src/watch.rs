@@ -150,16 +150,14 @@ impl Responder {
                 continue;
             }
             if event.is_denied() {
-                if event.time_ms >= acted_ms {
-                    run.stream_proof = Some(event.denial().to_owned());
-                }
+                run.stream_proof = Some(event.denial().to_owned());
             } else if event.time_ms >= proven_from_ms {
                 run.successes.push(event.name());
                 return Ok(Some(format!(
                     "{} of the same lineage succeeded after the act",
                     event.name()
                 )));
-            } else if event.time_ms >= acted_ms && PERSISTENCE.contains(&event.event_name()) {
+            } else if PERSISTENCE.contains(&event.event_name()) {
                 run.successes.push(event.name());
                 return Ok(Some(format!("the lineage builds persistence: {}", event.name())));
             }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use trailloop_finding::{Analytic, Level};
+use trailloop_finding::{Analytic, Level, Rendered};
 use uuid::Uuid;
 
 use crate::collection;
@@ -236,6 +236,7 @@ fn rule(
         license: text_of(document, "license", reporter),
         runbook,
         hash: digest::of_document(document, context.lists),
+        rendered: Rendered::default(),
     };
     let name = text_of(document, "name", reporter);
     let path = reporter.path().to_owned();

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::catalogue;
 use crate::document::{Action, Runbook, Step, Trial, TrialExpect, TrialRecord};
 use crate::fill::{bind, redirect};
+use crate::resource;
 use crate::target::{Refusal, Target};
 use crate::template::{Values, fill_value};
 
@@ -153,6 +154,13 @@ fn context(
         Some(account) => json!(account),
         None => record["recipientAccountId"].clone(),
     };
+    // What the example does not say of the resource, its record says.
+    let resource = match &trial.resource {
+        Value::Object(given) if given.is_empty() => {
+            resource::of(&record).map_or(Value::Null, |resource| resource.to_json())
+        }
+        given => given.clone(),
+    };
     let level = trial.severity;
     let nth = trailloop_finding::Level::ALL.iter().position(|one| *one == level).unwrap_or(0);
     let mut finding = json!({
@@ -168,7 +176,7 @@ fn context(
         "region": record["awsRegion"],
         "priority": null,
         "verdict": null,
-        "resource": trial.resource,
+        "resource": resource,
         "target": target,
         "event": record,
     });

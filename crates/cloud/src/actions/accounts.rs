@@ -397,7 +397,9 @@ fn named(account: &str, region: &str, call: &Call) -> (String, String) {
     let resource = match service {
         "iam" => of("UserName", &format!("arn:aws:iam::{account}:user/"))
             .or_else(|| of("RoleName", &format!("arn:aws:iam::{account}:role/")))
-            .or_else(|| of("PolicyArn", "")),
+            .or_else(|| of("PolicyArn", ""))
+            // Of whose key it is only the answer tells; IAM asks for the right on users.
+            .or_else(|| of("AccessKeyId", &format!("arn:aws:iam::{account}:user/"))),
         "s3" => of("Bucket", "arn:aws:s3:::"),
         "kms" => of("KeyId", &format!("{regional}key/")),
         "cloudtrail" => of("Name", &format!("{regional}trail/"))

@@ -7,12 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use trailloop_cloudtrail::{Limits, Scratch, read_records};
 use trailloop_content::shipped;
 use trailloop_finding::Level;
 use trailloop_rules::{MatchScratch, RuleSet};
+
+use crate::repository;
 
 /// The rule that knows tools by their name: a stratus run is full of it, an attacker leaves the name away.
 const BY_TOOL: &str = "discovery/attack-tool-user-agent.yml";
@@ -66,10 +68,6 @@ const STEPS: &[(&str, &[&str])] = &[
     ("persistence.sts-federation-token", &["GetFederationToken"]),
     ("privilege-escalation.iam-update-user-login-profile", &["UpdateLoginProfile"]),
 ];
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
 
 /// Findings of one file: by level and title, on the technique's own calls and on others.
 #[derive(Default)]

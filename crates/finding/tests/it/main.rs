@@ -4,7 +4,7 @@
 mod allocation;
 mod shared;
 
-use trailloop_finding::{Analytic, Level, Origin, Place};
+use trailloop_finding::{Analytic, Level, Origin, Place, Rendered};
 
 const ORIGIN: Origin<'static> = Origin {
     place: Place { source: "trail/AWSLogs/x.json.gz", version: None },
@@ -26,5 +26,6 @@ fn analytic(name: &str) -> Analytic {
         license: None,
         runbook: Some("Undo it.".to_owned()),
         hash: "0b".repeat(32),
+        rendered: Rendered::default(),
     }
 }

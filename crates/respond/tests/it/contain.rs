@@ -15,8 +15,11 @@ async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong(
     let kit = Kit::new();
     let responder = kit.responder();
     let before = kit.accounts.attempt(KEY, "iam:CreateUser", "*", kit.now_ms());
-    let message =
-        kit.finding_of(kit.record("iam.amazonaws.com", "CreateUser", json!({"userName": "eve"})));
+    let message = kit.finding_of(kit.record(
+        "iam.amazonaws.com",
+        "GetAccountAuthorizationDetails",
+        json!(null),
+    ));
     let runs = kit.respond(&responder, &message).await.unwrap();
     let run = kit.run(&runs[0]).await;
     assert_eq!(run.phase, Phase::AwaitingApproval, "{:?}", run.reasons);
@@ -24,7 +27,8 @@ async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong(
 
     kit.approve(&runs[0], "ana").await;
     kit.sweep(&responder).await;
-    assert_eq!(kit.run(&runs[0]).await.phase, Phase::Verifying);
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::Verifying, "{:?}", run.reasons);
     assert_eq!(kit.changes(), ["iam:UpdateAccessKey", "iam:PutUserPolicy"]);
 
     kit.manual.advance(MINUTE);
@@ -45,6 +49,16 @@ async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong(
     let summary = ledger::Ledger::new(kit.table.clone(), "auditor").audit(None).await.unwrap();
     assert!(summary.unwrap().lines > 8);
     assert!(kit.runs().await.is_empty(), "nothing is open any more");
+
+    for phase in ["awaiting_approval", "running", "contained", "undone"] {
+        let folder = kit.evidence.path().join(&runs[0]).join(phase);
+        let files = ["manifest.json", "records.ndjson", "findings.ndjson", "ledger.ndjson"];
+        let read = |name: &str| (name.to_owned(), std::fs::read(folder.join(name)).unwrap().into());
+        trailloop_respond::evidence::verify(&files.map(read).into()).unwrap();
+    }
+    let told = kit.evidence.path().join(&runs[0]).join("undone/remediation.json");
+    let told: serde_json::Value = serde_json::from_slice(&std::fs::read(told).unwrap()).unwrap();
+    assert_eq!((&told["class_uid"], &told["status_id"]), (&json!(7001), &json!(1)));
 }
 
 #[tokio::test]
@@ -72,13 +86,17 @@ async fn a_stopped_trail_is_started_without_asking_where_that_is_switched_on() {
 async fn a_change_in_between_is_not_overwritten_by_an_undo() {
     let kit = Kit::new();
     let responder = kit.responder();
-    let message =
-        kit.finding_of(kit.record("iam.amazonaws.com", "CreateUser", json!({"userName": "eve"})));
+    let message = kit.finding_of(kit.record(
+        "iam.amazonaws.com",
+        "GetAccountAuthorizationDetails",
+        json!(null),
+    ));
     let runs = kit.respond(&responder, &message).await.unwrap();
     kit.approve(&runs[0], "ana").await;
     kit.sweep(&responder).await;
     kit.pass(&responder, 16 * MINUTE, MINUTE).await;
-    assert_eq!(kit.run(&runs[0]).await.phase, Phase::Contained);
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::Contained, "{:?}", run.reasons);
     let policy = format!("trailloop-contain-{}", &kit.run(&runs[0]).await.finding[..8]);
     let other = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}"#;
     kit.accounts.add_policy(ACCOUNT, "bob", &policy, other);

@@ -8,7 +8,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use trailloop_cloud::{
-    Actions, Clock, FakeAccounts, ManualClock, MemoryNotifier, MemoryStore, MemoryTable, Message, Receipt, Table,
+    Actions, Clock, FakeAccounts, FolderVault, ManualClock, MemoryNotifier, MemoryStore,
+    MemoryTable, Message, Receipt, Table,
 };
 use trailloop_cloudtrail::Limits;
 use trailloop_finding::Place;
@@ -22,14 +23,13 @@ use trailloop_respond::{Halt, Handled, Phase, Responder, Run, Settings, Switch, 
 use trailloop_rules::RuleSet;
 use trailloop_runbook::document::{Mode, Runbook};
 
-pub const ACCOUNT: &str = "111122223333";
-pub const BUCKET: &str = "example-trail";
-pub const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-pub const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:111122223333:trail/main";
-pub const RESPONDER: &str = "trailloop-responder";
+pub(crate) const ACCOUNT: &str = "111122223333";
+pub(crate) const BUCKET: &str = "example-trail";
+pub(crate) const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+pub(crate) const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:111122223333:trail/main";
 
 /// When the attacker's first call happened: 2026-11-20T08:47:12Z.
-pub const BEGIN_MS: i64 = 1_795_164_432_000;
+pub(crate) const BEGIN_MS: i64 = 1_795_164_432_000;
 
 const RULES: &str = r"
 title: A user is made
@@ -39,6 +39,15 @@ level: high
 logsource: {product: aws, service: cloudtrail}
 detection:
   selection: {eventSource: iam.amazonaws.com, eventName: CreateUser}
+  condition: selection
+---
+title: All of IAM is read
+id: 1f2e3d4c-0000-4000-8000-000000000005
+status: experimental
+level: high
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventSource: iam.amazonaws.com, eventName: GetAccountAuthorizationDetails}
   condition: selection
 ---
 title: Logging is stopped
@@ -69,34 +78,40 @@ detection:
   condition: selection
 ";
 
-pub struct Kit {
-    pub accounts: FakeAccounts,
-    pub table: Arc<dyn Table>,
-    pub store: Arc<MemoryStore>,
-    pub notifier: Arc<MemoryNotifier>,
-    pub manual: ManualClock,
-    pub settings: Settings,
-    pub actions: Arc<dyn Actions>,
+pub(crate) struct Kit {
+    pub(crate) accounts: FakeAccounts,
+    pub(crate) table: Arc<dyn Table>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) notifier: Arc<MemoryNotifier>,
+    pub(crate) manual: ManualClock,
+    pub(crate) settings: Settings,
+    pub(crate) actions: Arc<dyn Actions>,
     engine: Arc<Engine>,
     objects: Mutex<u32>,
     secret: tempfile::NamedTempFile,
+    pub(crate) evidence: tempfile::TempDir,
 }
 
 impl Kit {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_propagation(Duration::ZERO)
     }
 
-    pub fn with_propagation(propagation: Duration) -> Self {
+    pub(crate) fn with_propagation(propagation: Duration) -> Self {
         let manual = ManualClock::new(BEGIN_MS);
-        let accounts = FakeAccounts::new(Clock::Manual(manual.clone())).with_propagation(propagation);
+        let accounts =
+            FakeAccounts::new(Clock::Manual(manual.clone())).with_propagation(propagation);
         accounts.add_access_key(ACCOUNT, "bob", KEY);
         let admin = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
         accounts.add_policy(ACCOUNT, "bob", "admin", admin);
         accounts.add_trail(ACCOUNT, "us-east-1", "main", BUCKET);
         accounts.add_bucket(ACCOUNT, "example-data");
         let loaded = trailloop_rules::load("rules.yml", RULES);
-        assert!(loaded.diagnostics.iter().all(|one| one.severity != trailloop_rules::Severity::Error), "{:?}", loaded.diagnostics);
+        assert!(
+            loaded.diagnostics.iter().all(|one| one.severity != trailloop_rules::Severity::Error),
+            "{:?}",
+            loaded.diagnostics
+        );
         let set = RuleSet::build(loaded.rules, &[], &mut Vec::new());
         let engine = Engine {
             rules: LiveRules::new(Arc::new(set)),
@@ -121,16 +136,17 @@ impl Kit {
             engine: Arc::new(engine),
             objects: Mutex::new(0),
             secret,
+            evidence: tempfile::tempdir().unwrap(),
         }
     }
 
-    pub fn responder(&self) -> Responder {
+    pub(crate) fn responder(&self) -> Responder {
         let (runbooks, diagnostics) = trailloop_content::runbooks::shipped();
         assert!(!runbooks.is_empty(), "{diagnostics:?}");
         self.responder_with(runbooks)
     }
 
-    pub fn responder_with(&self, runbooks: Vec<Runbook>) -> Responder {
+    pub(crate) fn responder_with(&self, runbooks: Vec<Runbook>) -> Responder {
         static WORKERS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = WORKERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let worker = format!("worker-{number}");
@@ -144,6 +160,7 @@ impl Kit {
             },
             ledger: Ledger::new(Arc::clone(&self.table), worker.clone()),
             table: Arc::clone(&self.table),
+            vault: Some(Arc::new(FolderVault::new(self.evidence.path()))),
             actions: Arc::clone(&self.actions),
             notifier: self.notifier.clone(),
             destinations: Destinations {
@@ -159,12 +176,12 @@ impl Kit {
         }
     }
 
-    pub fn now_ms(&self) -> i64 {
+    pub(crate) fn now_ms(&self) -> i64 {
         Clock::Manual(self.manual.clone()).now_ms()
     }
 
     /// A record of bob's key, now.
-    pub fn record(&self, source: &str, name: &str, parameters: Value) -> Value {
+    pub(crate) fn record(&self, source: &str, name: &str, parameters: Value) -> Value {
         let number = self.next();
         json!({
             "eventVersion": "1.11",
@@ -191,7 +208,7 @@ impl Kit {
     }
 
     /// Delivers records as CloudTrail does, and gives the object's key.
-    pub fn deliver(&self, records: &[Value]) -> String {
+    pub(crate) fn deliver(&self, records: &[Value]) -> String {
         let now = jiff::Timestamp::from_millisecond(self.now_ms()).unwrap();
         let (day, stamp) = (now.strftime("%Y/%m/%d"), now.strftime("%Y%m%dT%H%MZ"));
         let key = format!(
@@ -205,7 +222,7 @@ impl Kit {
     }
 
     /// The messages that the stream sends for an object.
-    pub fn findings(&self, key: &str) -> Vec<Message> {
+    pub(crate) fn findings(&self, key: &str) -> Vec<Message> {
         use trailloop_cloud::{ObjectRef, Store as _};
         let object = futures(self.store.get(&ObjectRef::new(BUCKET, key), 1 << 30)).unwrap();
         let source = format!("{BUCKET}/{key}");
@@ -223,7 +240,7 @@ impl Kit {
     }
 
     /// The finding of one record.
-    pub fn finding_of(&self, record: Value) -> Message {
+    pub(crate) fn finding_of(&self, record: Value) -> Message {
         let key = self.deliver(&[record]);
         let mut messages = self.findings(&key);
         assert_eq!(messages.len(), 1, "one finding");
@@ -231,7 +248,7 @@ impl Kit {
     }
 
     /// Waits for a future while the clock goes on: 50 ms of it for each millisecond of ours.
-    pub async fn drive<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) async fn drive<T>(&self, future: impl Future<Output = T>) -> T {
         tokio::pin!(future);
         loop {
             tokio::select! {
@@ -244,19 +261,23 @@ impl Kit {
         }
     }
 
-    pub async fn respond(&self, responder: &Responder, message: &Message) -> Result<Vec<String>, Halt> {
+    pub(crate) async fn respond(
+        &self,
+        responder: &Responder,
+        message: &Message,
+    ) -> Result<Vec<String>, Halt> {
         match self.drive(responder.respond(message)).await? {
             Handled::Runs(runs) => Ok(runs),
             other => panic!("no run: {other:?}"),
         }
     }
 
-    pub async fn sweep(&self, responder: &Responder) {
+    pub(crate) async fn sweep(&self, responder: &Responder) {
         self.drive(responder.sweep()).await.unwrap();
     }
 
     /// Sweeps every `step` for so long.
-    pub async fn pass(&self, responder: &Responder, duration: Duration, step: Duration) {
+    pub(crate) async fn pass(&self, responder: &Responder, duration: Duration, step: Duration) {
         let until_ms = self.now_ms() + i64::try_from(duration.as_millis()).unwrap();
         while self.now_ms() < until_ms {
             self.manual.advance(step);
@@ -264,11 +285,11 @@ impl Kit {
         }
     }
 
-    pub async fn run(&self, id: &str) -> Run {
+    pub(crate) async fn run(&self, id: &str) -> Run {
         rows::load::<Run>(&*self.table, &Run::key(id)).await.unwrap().unwrap().value
     }
 
-    pub async fn runs(&self) -> Vec<Run> {
+    pub(crate) async fn runs(&self) -> Vec<Run> {
         let mut runs = Vec::new();
         for (id, _) in rows::all::<String>(&*self.table, run::OPEN).await.unwrap() {
             runs.push(self.run(&id).await);
@@ -276,7 +297,7 @@ impl Kit {
         runs
     }
 
-    pub async fn approve(&self, id: &str, by: &str) {
+    pub(crate) async fn approve(&self, id: &str, by: &str) {
         let run = self.run(id).await;
         assert_eq!(run.phase, Phase::AwaitingApproval, "{:?}", run.reasons);
         let approval = Approval {
@@ -289,7 +310,14 @@ impl Kit {
         assert!(voices::say(&*self.table, id, &approval).await.unwrap());
     }
 
-    pub async fn judge(&self, finding: &str, judgement: Judgement) {
+    pub(crate) async fn approve_if_not_said(&self, id: &str, by: &str) {
+        let run = self.run(id).await;
+        if voices::said(&*self.table, &run).await.unwrap().is_empty() {
+            self.approve(id, by).await;
+        }
+    }
+
+    pub(crate) async fn judge(&self, finding: &str, judgement: Judgement) {
         let verdict = Verdict {
             finding: finding.to_owned(),
             judgement: judgement.name().to_owned(),
@@ -301,11 +329,12 @@ impl Kit {
     }
 
     /// The calls that changed something, as `service:Api`, in order; those that AWS refused left out.
-    pub fn changes(&self) -> Vec<String> {
+    pub(crate) fn changes(&self) -> Vec<String> {
         let requests = self.accounts.requests();
         let ours = requests.iter().filter(|one| one.session.is_some() && one.error.is_none());
         let changing = ours.filter(|one| {
-            trailloop_runbook::catalogue::find(&one.call.service, &one.call.api).is_none_or(|api| api.changes)
+            trailloop_runbook::catalogue::find(&one.call.service, &one.call.api)
+                .is_none_or(|api| api.changes)
         });
         changing.map(|one| one.call.name()).collect()
     }
@@ -321,7 +350,7 @@ fn futures<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-pub fn message(body: &str) -> Message {
+pub(crate) fn message(body: &str) -> Message {
     let received = [("trailloop-received-ms".to_owned(), BEGIN_MS.to_string())];
     Message {
         id: "m".to_owned(),
@@ -333,7 +362,7 @@ pub fn message(body: &str) -> Message {
     }
 }
 
-pub fn time(ms: i64) -> String {
+pub(crate) fn time(ms: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(ms).unwrap();
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,0 +1,88 @@
+//! A place to keep evidence in: files are put there and never changed.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::{CloudError, CloudErrorKind};
+
+/// Keeps files under names.
+#[async_trait]
+pub trait Vault: Send + Sync + 'static {
+    /// The place's name, for messages to people.
+    fn name(&self) -> &str;
+
+    /// Keeps a file, whole. `Ok`: it is durable. A file that is there already is written again: who calls puts the same bytes.
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), CloudError>;
+}
+
+/// A folder.
+pub struct FolderVault {
+    folder: PathBuf,
+    name: String,
+}
+
+impl FolderVault {
+    /// The folder, which is made when the first file comes.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
+        Self { name: folder.display().to_string(), folder }
+    }
+}
+
+#[async_trait]
+impl Vault for FolderVault {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn put(&self, name: &str, bytes: Bytes) -> Result<(), CloudError> {
+        let path = self.folder.join(name);
+        let failed = |error: std::io::Error| {
+            CloudError::new(
+                CloudErrorKind::Transient,
+                "keep",
+                path.display().to_string(),
+                error.to_string(),
+            )
+        };
+        if !is_plain(name) {
+            let text = "a name has only letters, digits, '-', '_', '.' and '/' between parts";
+            return Err(CloudError::new(CloudErrorKind::Invalid, "keep", name, text));
+        }
+        let parent = path.parent().map_or_else(|| self.folder.clone(), PathBuf::from);
+        tokio::fs::create_dir_all(&parent).await.map_err(failed)?;
+        // Written beside and renamed, so that nobody finds half a file.
+        let beside = path.with_extension("partial");
+        tokio::fs::write(&beside, &bytes).await.map_err(failed)?;
+        tokio::fs::rename(&beside, &path).await.map_err(failed)
+    }
+}
+
+/// Whether a name can't lead out of the place.
+fn is_plain(name: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    name.split('/').all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_kept_and_none_leaves_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = FolderVault::new(folder.path());
+        vault.put("run/1/manifest.json", Bytes::from_static(b"{}")).await.unwrap();
+        assert_eq!(std::fs::read(folder.path().join("run/1/manifest.json")).unwrap(), b"{}");
+        for name in ["../out", "run//x", "/etc/x", "run/.hidden", "run/a b"] {
+            let refused = vault.put(name, Bytes::new()).await.unwrap_err();
+            assert_eq!(refused.kind(), CloudErrorKind::Invalid, "{name}");
+        }
+    }
+}
