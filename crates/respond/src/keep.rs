@@ -19,8 +19,8 @@ use crate::time::rfc3339;
 /// So many records before and after the finding's own.
 const AROUND: u64 = 100;
 
-/// So many of the ledger's last lines are looked through for those of the run.
-const LEDGER_LINES: u64 = 20_000;
+/// So many of the ledger's lines since the run began are looked through for those of the run.
+const LEDGER_LINES: usize = 5_000;
 
 impl Responder {
     /// Keeps the evidence when a run comes to a phase that somebody may ask about; the first time before anything is changed.
@@ -58,8 +58,7 @@ impl Responder {
 
     async fn bundle(&self, run: &Run, case: &Case) -> Result<Bundle, Halt> {
         let (objects, records) = self.around(case).await?;
-        let head = self.ledger.head().await.map_err(|error| Halt::Unsure(error.to_string()))?;
-        let lines = self.ledger.export(head.seq.saturating_sub(LEDGER_LINES)).await;
+        let lines = self.ledger.lines(run.ledger_from, LEDGER_LINES).await;
         let lines = lines.map_err(|error| Halt::Unsure(error.to_string()))?;
         let of_run = format!("\"run\":\"{}\"", run.id);
         Ok(Bundle {
@@ -71,9 +70,9 @@ impl Responder {
             records,
             findings: vec![case.confirmed.finding.to_string()],
             ledger: lines
-                .lines()
-                .filter(|line| line.contains(&of_run))
-                .map(str::to_owned)
+                .into_iter()
+                .map(|line| line.text)
+                .filter(|text| text.contains(&of_run))
                 .collect(),
         })
     }

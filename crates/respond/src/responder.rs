@@ -15,7 +15,7 @@ use trailloop_cloud::{
 use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
-use trailloop_runbook::fill::{self, choose};
+use trailloop_runbook::fill::{self, choose_all};
 use trailloop_runbook::lineage::Lineage;
 use trailloop_runbook::{Call, Target};
 
@@ -161,11 +161,12 @@ impl Responder {
         let mut opened = Vec::new();
         for case in self.with_parents(case).await? {
             let context = case.context(None, self.clock.now_ms());
-            let Some(chosen) = choose(&self.runbooks, &context) else { continue };
-            let redirected = fill::redirect(chosen, &context);
-            let other = redirected.and_then(|id| self.runbooks.iter().find(|one| one.id == id));
-            let runbook = other.unwrap_or(chosen);
-            opened.push(self.open_run(&case, runbook, is_live, None).await?.id);
+            for runbook in choose_all(&self.runbooks, &context) {
+                // Of who stands behind the caller there is no deed.
+                if !case.is_behind || !runbook.trigger.identity.is_empty() {
+                    opened.push(self.open_run(&case, runbook, is_live, None).await?.id);
+                }
+            }
         }
         opened.dedup();
         Ok(opened)
@@ -185,6 +186,7 @@ impl Responder {
             return Ok(there.value);
         }
         let time: jiff::Timestamp = case.text("time").parse().unwrap_or_default();
+        let head = self.ledger.head().await.map_err(|error| Halt::Unsure(error.to_string()))?;
         let run = Run {
             id: id.clone(),
             finding: case.text("uid").to_owned(),
@@ -212,6 +214,7 @@ impl Responder {
             reasserted: 0,
             stream_proof: None,
             successes: Vec::new(),
+            ledger_from: head.seq,
             parent: parent.map(|run| run.id.clone()),
         };
         let table = &*self.table;

@@ -146,6 +146,8 @@ pub struct Run {
     pub stream_proof: Option<String>,
     /// Calls of the lineage that succeeded after the act, if there were any.
     pub successes: Vec<String>,
+    /// The line of the ledger after which those of the run begin.
+    pub ledger_from: u64,
     /// The run that called this one.
     pub parent: Option<String>,
 }

@@ -273,9 +273,32 @@ impl Trigger {
 /// anything else, the defaults last), of equals the first by id; and then where its redirects lead.
 #[must_use]
 pub fn choose<'r>(runbooks: &'r [Runbook], context: &Value) -> Option<&'r Runbook> {
+    choose_of(runbooks, context, |_| true)
+}
+
+/// The runbooks for a finding, two at most: one for what the call did, and one for who made it. To close what was opened
+/// leaves the intruder in, and to put the intruder out leaves it open. A default is chosen only if nothing else is.
+#[must_use]
+pub fn choose_all<'r>(runbooks: &'r [Runbook], context: &Value) -> Vec<&'r Runbook> {
+    let is_about_caller = |one: &Runbook| !one.trigger.identity.is_empty();
+    let deed = choose_of(runbooks, context, |one| !is_about_caller(one) && !one.trigger.default);
+    let caller = choose_of(runbooks, context, |one| is_about_caller(one) && !one.trigger.default);
+    let mut chosen: Vec<&Runbook> = deed.into_iter().chain(caller).collect();
+    if chosen.is_empty() {
+        chosen.extend(choose(runbooks, context));
+    }
+    chosen.dedup_by_key(|one| &one.id);
+    chosen
+}
+
+fn choose_of<'r>(
+    runbooks: &'r [Runbook],
+    context: &Value,
+    is_wanted: impl Fn(&Runbook) -> bool,
+) -> Option<&'r Runbook> {
     let mut chosen = runbooks
         .iter()
-        .filter(|runbook| runbook.trigger.chooses(context))
+        .filter(|runbook| is_wanted(runbook) && runbook.trigger.chooses(context))
         .min_by_key(|runbook| (runbook.trigger.width(), &runbook.id))?;
     // No chain is longer than there are runbooks, unless it is a ring.
     for _ in 0..runbooks.len() {

@@ -33,7 +33,7 @@ pub use check::check_set;
 pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use document::Runbook;
 pub use expression::Expression;
-pub use fill::{Parameters, bind, choose, redirect};
+pub use fill::{Parameters, bind, choose, choose_all, redirect};
 pub use lineage::Lineage;
 pub use load::{Find, Known, Loaded, load, load_with};
 pub use resource::Resource;

@@ -15,8 +15,11 @@ async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong(
     let kit = Kit::new();
     let responder = kit.responder();
     let before = kit.accounts.attempt(KEY, "iam:CreateUser", "*", kit.now_ms());
-    let message =
-        kit.finding_of(kit.record("iam.amazonaws.com", "CreateUser", json!({"userName": "eve"})));
+    let message = kit.finding_of(kit.record(
+        "iam.amazonaws.com",
+        "GetAccountAuthorizationDetails",
+        json!(null),
+    ));
     let runs = kit.respond(&responder, &message).await.unwrap();
     let run = kit.run(&runs[0]).await;
     assert_eq!(run.phase, Phase::AwaitingApproval, "{:?}", run.reasons);
@@ -83,8 +86,11 @@ async fn a_stopped_trail_is_started_without_asking_where_that_is_switched_on() {
 async fn a_change_in_between_is_not_overwritten_by_an_undo() {
     let kit = Kit::new();
     let responder = kit.responder();
-    let message =
-        kit.finding_of(kit.record("iam.amazonaws.com", "CreateUser", json!({"userName": "eve"})));
+    let message = kit.finding_of(kit.record(
+        "iam.amazonaws.com",
+        "GetAccountAuthorizationDetails",
+        json!(null),
+    ));
     let runs = kit.respond(&responder, &message).await.unwrap();
     kit.approve(&runs[0], "ana").await;
     kit.sweep(&responder).await;

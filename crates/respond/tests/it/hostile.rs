@@ -52,7 +52,8 @@ async fn a_flood_is_held_by_its_budget_asks_for_the_rest_and_pages_once() {
         let record = kit.record("cloudtrail.amazonaws.com", "StopLogging", json!({"name": arn}));
         kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
     }
-    let runs = kit.runs().await;
+    let mut runs = kit.runs().await;
+    runs.retain(|run| run.runbook == "restart-trail");
     assert_eq!(runs.len(), 500, "none is lost");
     let in_phase = |phase| runs.iter().filter(|run| run.phase == phase).count();
     assert_eq!(in_phase(Phase::Verifying), 2);
@@ -159,7 +160,7 @@ async fn a_rival_who_takes_everything_back_ends_denied_or_escalated_and_is_never
 {
     let kit = Kit::with_propagation(Duration::from_secs(4));
     let responder = kit.responder();
-    let record = kit.record("iam.amazonaws.com", "CreateUser", json!({"userName": "eve"}));
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
     let runs = kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
     kit.approve(&runs[0], "ana").await;
     kit.sweep(&responder).await;

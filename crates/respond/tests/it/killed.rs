@@ -115,7 +115,7 @@ async fn live(kit: &Kit, message: &Message, blade: &Arc<Blade>) {
 /// Kills a worker at one operation and lets two others come after it; gives how many operations the first one passed.
 async fn killed_at(falls_at: u64, after: bool) -> u64 {
     let kit = Kit::new();
-    let record = kit.record("iam.amazonaws.com", "CreateUser", json!({"userName": "eve"}));
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
     let message = kit.finding_of(record);
     let blade = |falls_at| {
         Arc::new(Blade { falls_at, after, passed: AtomicU64::new(0), fell: Notify::new() })

@@ -41,6 +41,15 @@ detection:
   selection: {eventSource: iam.amazonaws.com, eventName: CreateUser}
   condition: selection
 ---
+title: All of IAM is read
+id: 1f2e3d4c-0000-4000-8000-000000000005
+status: experimental
+level: high
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventSource: iam.amazonaws.com, eventName: GetAccountAuthorizationDetails}
+  condition: selection
+---
 title: Logging is stopped
 id: 1f2e3d4c-0000-4000-8000-000000000002
 status: experimental
