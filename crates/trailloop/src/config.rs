@@ -19,7 +19,7 @@ use crate::cli::LogFormat;
 use crate::config::keys::{KEYS, Key, Kind};
 use crate::rulefiles::RulePlace;
 
-pub(crate) use self::respond::{RespondConfig, StatePlace};
+pub(crate) use self::respond::{EvidencePlace, RespondConfig, StatePlace};
 
 /// The configuration, resolved: every value is present and in bounds.
 #[derive(Debug)]
@@ -340,7 +340,11 @@ impl Reader<'_> {
 
     /// The text of a key that these commands can't do without.
     fn demanded(&mut self, name: &'static str, by: &[Purpose]) -> String {
-        if by.contains(&self.purpose) { self.required(name) } else { self.text(name).unwrap_or_default() }
+        if by.contains(&self.purpose) {
+            self.required(name)
+        } else {
+            self.text(name).unwrap_or_default()
+        }
     }
 
     fn required(&mut self, name: &'static str) -> String {

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{
-    ActionOptions, Actions, Aws, AwsOptions, Clock, HttpNotifier, LocalTable, Session, Table, connect,
+    ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Session,
+    Table, connect,
 };
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
@@ -19,10 +21,10 @@ use trailloop_respond::token::Secret;
 use trailloop_respond::{Responder, Switch};
 
 use crate::cli::{Global, RespondArgs};
-use crate::config::{self, Config, Purpose, StatePlace};
+use crate::config::{self, Config, EvidencePlace, Purpose, StatePlace};
 use crate::run::{self, stop_signal};
 use crate::runbook::load_runbooks;
-use crate::{Exit, UsageError, logging};
+use crate::{Exit, UsageError, links, logging};
 
 /// Runs the command.
 pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Result<Exit> {
@@ -57,17 +59,28 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
             "started"
         );
         let stop = CancellationToken::new();
+        let mut pages = JoinSet::new();
+        if let Some(address) = config.respond.listen {
+            pages.spawn(links::serve(address, Arc::clone(&responder), stop.clone()));
+        }
         let serving = serve(responder, queues, stop.clone());
         tokio::pin!(serving);
         tokio::select! {
             biased;
             () = &mut serving => return Ok(Exit::Failed),
+            Some(ended) = pages.join_next() => {
+                tracing::error!(?ended, "the pages of links ended; going down");
+                stop.cancel();
+                serving.await;
+                return Ok(Exit::Failed);
+            }
             signal = stop_signal() => {
                 tracing::info!(signal = signal?, "stopping: begun steps finish");
                 stop.cancel();
             }
         }
         serving.await;
+        pages.shutdown().await;
         tracing::info!("stopped");
         Ok(Exit::Done)
     })
@@ -97,6 +110,7 @@ async fn build(
         },
         ledger: Ledger::new(Arc::clone(&table), worker.clone()),
         table,
+        vault: vault(config, aws),
         actions,
         notifier: Arc::new(HttpNotifier::new()),
         destinations,
@@ -109,6 +123,13 @@ async fn build(
     })
 }
 
+fn vault(config: &Config, aws: &Aws) -> Option<Arc<dyn Vault>> {
+    Some(match config.respond.evidence.as_ref()? {
+        EvidencePlace::Folder(folder) => Arc::new(FolderVault::new(folder)),
+        EvidencePlace::Bucket(bucket, prefix) => Arc::new(aws.vault(bucket, prefix)),
+    })
+}
+
 /// A name that no other worker has: runs are held by it.
 fn worker() -> String {
     format!("worker-{}", uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &seed()))
@@ -116,22 +137,23 @@ fn worker() -> String {
 
 /// What tells this process from every other.
 fn seed() -> [u8; 16] {
-    u128::to_be_bytes(
-        (u128::from(fastrand::u64(..)) << 64) | u128::from(fastrand::u64(..)),
-    )
+    u128::to_be_bytes((u128::from(fastrand::u64(..)) << 64) | u128::from(fastrand::u64(..)))
 }
 
-fn destinations(
-    config: &Config,
-    home: Option<(String, String)>,
-) -> anyhow::Result<Destinations> {
+fn destinations(config: &Config, home: Option<(String, String)>) -> anyhow::Result<Destinations> {
     let respond = &config.respond;
     let secret = match &respond.link_secret_file {
         Some(file) => {
             let bytes = std::fs::read(file).map_err(|error| {
-                UsageError(format!("failed to read respond.link_secret_file {}: {error}", file.display()))
+                UsageError(format!(
+                    "failed to read respond.link_secret_file {}: {error}",
+                    file.display()
+                ))
             })?;
-            Some(Secret::new(bytes.trim_ascii().to_vec()).map_err(|error| UsageError(error.to_string()))?)
+            Some(
+                Secret::new(bytes.trim_ascii().to_vec())
+                    .map_err(|error| UsageError(error.to_string()))?,
+            )
         }
         None => None,
     };
@@ -177,9 +199,7 @@ async fn aws(config: &Config) -> Aws {
 }
 
 /// Runs a future on a runtime of its own.
-pub(crate) fn block_on<T>(
-    future: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
+pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

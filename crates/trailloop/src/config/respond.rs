@@ -1,5 +1,6 @@
 //! The part of the configuration that `trailloop respond` reads.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ pub(crate) struct RespondConfig {
     pub(crate) role: String,
     pub(crate) external_id: Option<String>,
     pub(crate) destinations: Vec<Destination>,
-    pub(crate) evidence: Option<PathBuf>,
+    pub(crate) evidence: Option<EvidencePlace>,
+    pub(crate) listen: Option<SocketAddr>,
     pub(crate) link_secret_file: Option<PathBuf>,
     pub(crate) link_url: Option<String>,
     pub(crate) settings: Settings,
@@ -33,6 +35,22 @@ pub(crate) enum StatePlace {
     File(PathBuf),
     /// A table of DynamoDB.
     Dynamo(String),
+}
+
+/// Where evidence is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EvidencePlace {
+    /// A folder.
+    Folder(PathBuf),
+    /// A bucket, and the prefix in it.
+    Bucket(String, String),
+}
+
+/// The bucket and prefix of `s3://bucket/prefix`.
+fn bucket_and_prefix(text: &str) -> Option<(String, String)> {
+    let rest = text.strip_prefix("s3://")?;
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    Some((bucket.to_owned(), prefix.to_owned()))
 }
 
 /// The role that is assumed unless the configuration names another.
@@ -54,7 +72,11 @@ impl Reader<'_> {
             role,
             external_id: self.text("respond.external_id"),
             destinations: self.destinations(),
-            evidence: self.text("respond.evidence").map(PathBuf::from),
+            evidence: self.text("respond.evidence").map(|text| match bucket_and_prefix(&text) {
+                Some((bucket, prefix)) => EvidencePlace::Bucket(bucket, prefix),
+                None => EvidencePlace::Folder(PathBuf::from(text)),
+            }),
+            listen: self.listen(),
             link_secret_file: self.text("respond.link_secret_file").map(PathBuf::from),
             link_url: self.text("respond.link_url"),
             settings,
@@ -63,7 +85,8 @@ impl Reader<'_> {
 
     fn settings(&mut self, role: &str) -> Settings {
         let mut seconds = |name| Duration::from_secs(self.number(name));
-        let (max_age, watch) = (seconds("respond.max_age_seconds"), seconds("respond.watch_seconds"));
+        let (max_age, watch) =
+            (seconds("respond.max_age_seconds"), seconds("respond.watch_seconds"));
         let (grace, tick) = (seconds("respond.grace_seconds"), seconds("respond.tick_seconds"));
         let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let mut regions = self.list("respond.regions");
@@ -87,6 +110,7 @@ impl Reader<'_> {
             partition: role.split(':').nth(1).unwrap_or("aws").to_owned(),
             responder_role: named.map_or("", |(_, name)| name).to_owned(),
             management_account: self.text("respond.management_account"),
+            organization_account: self.text("respond.organization_account"),
             protected: self.list("respond.protected"),
             max_age,
             per_hour_account: count(self.number("respond.per_hour_account")),
@@ -99,6 +123,18 @@ impl Reader<'_> {
             simulates: self.text("respond.simulate_rights").as_deref() != Some("no"),
             ..Settings::default()
         }
+    }
+
+    fn listen(&mut self) -> Option<SocketAddr> {
+        let text = self.text("respond.listen")?;
+        let parsed = text.parse();
+        if parsed.is_err() {
+            let place = self.place("respond.listen");
+            self.problems.push(format!(
+                "{place}: respond.listen is {text:?}; write an address and a port, such as 127.0.0.1:8741"
+            ));
+        }
+        parsed.ok()
     }
 
     fn freezes(&mut self) -> Vec<(i64, i64)> {

@@ -32,8 +32,12 @@ pub(super) fn check(paths: &[PathBuf]) -> anyhow::Result<Exit> {
         let rules = trailloop_content::shipped().rules;
         unanswered = write_unanswered(&rules, &files.all, &mut out).context("write the rules")?;
     }
-    writeln!(out, "The responder role needs these rights in each account that it acts in:\n{:#}", rights::policy(files.own()))
-        .context("write the policy")?;
+    writeln!(
+        out,
+        "The responder role needs these rights in each account that it acts in:\n{:#}",
+        rights::policy(files.own())
+    )
+    .context("write the policy")?;
     let errors = files.errors();
     let warnings = files.diagnostics.iter().filter(|one| one.severity == Severity::Warning).count();
     writeln!(
@@ -66,8 +70,13 @@ fn write_trials(runbook: &Runbook, out: &mut impl Write) -> std::io::Result<usiz
             Ok(came) => said(came),
             Err(why) => format!("could not be run: {}", shown(why)),
         };
-        let reason = one.reason.as_deref().map_or(String::new(), |why| format!(" ({})", shown(why)));
-        writeln!(out, "      {path}:{line}: example {name:?} should be {}; it is {came}{reason}", said(&one.expected))?;
+        let reason =
+            one.reason.as_deref().map_or(String::new(), |why| format!(" ({})", shown(why)));
+        writeln!(
+            out,
+            "      {path}:{line}: example {name:?} should be {}; it is {came}{reason}",
+            said(&one.expected)
+        )?;
     }
     Ok(failed.len())
 }
@@ -93,7 +102,11 @@ fn said(expect: &TrialExpect) -> String {
 }
 
 /// Names the rules of level medium or above that no runbook answers; gives how many there are.
-fn write_unanswered(rules: &[Rule], runbooks: &[Runbook], out: &mut impl Write) -> std::io::Result<usize> {
+fn write_unanswered(
+    rules: &[Rule],
+    runbooks: &[Runbook],
+    out: &mut impl Write,
+) -> std::io::Result<usize> {
     let mut count = 0;
     for one in served(rules, runbooks) {
         let about = &one.rule.analytic;
