@@ -29,6 +29,8 @@ pub use self::store::AwsStore;
 pub use self::table::AwsTable;
 pub use self::vault::AwsVault;
 
+use crate::error::{CloudError, CloudErrorKind};
+
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -110,6 +112,20 @@ impl Aws {
     /// The organization that the credentials' account may look at.
     pub fn organization(&self) -> Organization {
         Organization::new(self.organizations())
+    }
+
+    /// The account of the credentials, as STS says.
+    ///
+    /// # Errors
+    ///
+    /// If there are no credentials, or STS can't be reached.
+    pub async fn account(&self) -> Result<String, CloudError> {
+        let answer = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
+        let answer = answer.map_err(|failure| from_sdk("call", "sts:GetCallerIdentity", &failure))?;
+        answer.account.ok_or_else(|| {
+            let text = "the answer names no account";
+            CloudError::new(CloudErrorKind::Invalid, "call", "sts:GetCallerIdentity", text)
+        })
     }
 
     /// Signs with these keys instead of those of the credential chain. For emulators, which take

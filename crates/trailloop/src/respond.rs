@@ -11,6 +11,7 @@ use trailloop_cloud::{
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
 use trailloop_respond::confirm::Archive;
+use trailloop_respond::ledger::Ledger;
 use trailloop_respond::responder::mode_name;
 use trailloop_respond::service::{Queues, serve};
 use trailloop_respond::tell::Destinations;
@@ -86,6 +87,7 @@ async fn build(
     }));
     let home = aws.account().await.ok().zip(aws.region().map(str::to_owned));
     let (destinations, switch) = (destinations(config, home.clone())?, switch(config, home)?);
+    let (table, worker) = (table_of(config, aws)?, worker());
     Ok(Responder {
         archive: Archive {
             store: Arc::new(aws.store()),
@@ -93,7 +95,8 @@ async fn build(
             engine,
             object_bytes_max: config.object_bytes_max,
         },
-        table: table_of(config, aws)?,
+        ledger: Ledger::new(Arc::clone(&table), worker.clone()),
+        table,
         actions,
         notifier: Arc::new(HttpNotifier::new()),
         destinations,
@@ -101,7 +104,7 @@ async fn build(
         switch,
         settings: respond.settings.clone(),
         clock: Clock::System,
-        worker: worker(),
+        worker,
         memory: std::sync::Mutex::default(),
     })
 }

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> 
 }
 
 /// Where the rules come from. Shipped rules run only if they are the ones that were agreed to.
-fn inputs(config: &Config, aws: &Aws) -> anyhow::Result<Inputs> {
+pub(crate) fn inputs(config: &Config, aws: &Aws) -> anyhow::Result<Inputs> {
     if !config.rules.is_empty() && config.content_version.is_some() {
         tracing::warn!("rules.content_version says nothing of the rules of rules.paths, which run");
     }
@@ -176,7 +176,7 @@ fn build(
 }
 
 /// Waits for SIGTERM or SIGINT.
-async fn stop_signal() -> anyhow::Result<&'static str> {
+pub(crate) async fn stop_signal() -> anyhow::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     Ok(tokio::select! {

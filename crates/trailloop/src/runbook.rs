@@ -1,0 +1,44 @@
+//! `trailloop runbook`: check, list and export runbooks, look at runs and speak to them, verify the ledger.
+
+mod audit;
+mod check;
+mod export;
+mod files;
+mod list;
+mod plan;
+mod rights;
+mod say;
+mod served;
+
+use trailloop_cloud::Table;
+use trailloop_respond::{Run, rows};
+
+use crate::cli::{RunbookArgs, RunbookCommand};
+use crate::{Exit, UsageError};
+
+pub(crate) use self::files::load_runbooks;
+
+/// Runs the command.
+pub(crate) fn runbook(arguments: &RunbookArgs) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        RunbookCommand::Check(paths) => check::check(&paths.paths),
+        RunbookCommand::List(paths) => list::list(&paths.paths),
+        RunbookCommand::Plan(arguments) => plan::plan(arguments),
+        RunbookCommand::Approve(arguments) => say::say(arguments, true),
+        RunbookCommand::Reject(arguments) => say::say(arguments, false),
+        RunbookCommand::Undo(arguments) => say::undo(arguments),
+        RunbookCommand::Audit(arguments) => audit::audit(arguments),
+        RunbookCommand::Export(arguments) => export::export(arguments),
+    }
+}
+
+/// The run of this id.
+async fn find(table: &dyn Table, id: &str) -> anyhow::Result<Run> {
+    if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let text = format!("{id:?} is no run's id, which has 32 hexadecimal digits; `trailloop runbook plan` lists open runs");
+        return Err(UsageError(text).into());
+    }
+    let run = rows::load::<Run>(table, &Run::key(id)).await?;
+    let text = || UsageError(format!("there is no run {id}; `trailloop runbook plan` lists open runs"));
+    Ok(run.ok_or_else(text)?.value)
+}

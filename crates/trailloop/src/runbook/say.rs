@@ -1,0 +1,94 @@
+//! `trailloop runbook approve`, `reject` and `undo`: what a person says to a run, bound to what they saw.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, bail, ensure};
+use trailloop_cloud::{Clock, SORT_BYTES_MAX};
+use trailloop_respond::voices::{self, Approval, Asked};
+use trailloop_respond::{Phase, Run};
+
+use super::find;
+use super::plan::{about, time};
+use crate::cli::SayArgs;
+use crate::config::{self, Purpose};
+use crate::show::shown;
+use crate::{Exit, UsageError, respond};
+
+/// Approves or rejects the plan of a run that waits.
+pub(super) fn say(arguments: &SayArgs, agrees: bool) -> anyhow::Result<Exit> {
+    let by = name(&arguments.by)?;
+    let config = config::load(&arguments.config, Purpose::State)?;
+    let word = if agrees { "approved" } else { "rejected" };
+    respond::block_on(async {
+        let table = respond::table(&config).await?;
+        let run = find(&*table, &arguments.id).await?;
+        let mut out = std::io::stdout().lock();
+        out.write_all(about(&run).as_bytes()).context("write the plan")?;
+        let at_ms = Clock::System.now_ms();
+        waits(&run, at_ms)?;
+        let approval = Approval {
+            by: by.to_owned(),
+            agrees,
+            runbook_hash: run.hash.clone(),
+            parameters_hash: run.parameters_hash(),
+            at_ms,
+        };
+        let kept = voices::say(&*table, &run.id, &approval).await.context("keep what was said")?;
+        ensure!(kept, "{} has spoken to run {} before; what was said stays", shown(by), run.id);
+        writeln!(
+            out,
+            "{word} by {}, for this runbook and these parameters alone; the executor takes it up at its next look",
+            shown(by)
+        )
+        .context("write the result")?;
+        Ok(Exit::Done)
+    })
+}
+
+/// Asks for a run to be undone.
+pub(super) fn undo(arguments: &SayArgs) -> anyhow::Result<Exit> {
+    let by = name(&arguments.by)?;
+    let config = config::load(&arguments.config, Purpose::State)?;
+    respond::block_on(async {
+        let table = respond::table(&config).await?;
+        let run = find(&*table, &arguments.id).await?;
+        match voices::ask_to_undo(&*table, &run.id, by).await.context("ask for the undo")? {
+            Asked::Taken => {}
+            Asked::Unknown => bail!("run {} is gone", run.id),
+            Asked::NothingToUndo(phase) => {
+                bail!("run {} is {}: there is nothing to undo", run.id, phase.name())
+            }
+        }
+        writeln!(
+            std::io::stdout(),
+            "run {} is undone at the executor's next look, as {} asked: step by step, last first, and only what is still as the run left it",
+            run.id,
+            shown(by)
+        )
+        .context("write the result")?;
+        Ok(Exit::Done)
+    })
+}
+
+/// A name that may stand in a row's key and in a line of the ledger.
+fn name(by: &str) -> Result<&str, UsageError> {
+    let plain = shown(by) == by && by.trim() == by;
+    if by.is_empty() || by.len() > SORT_BYTES_MAX || !plain {
+        return Err(UsageError(format!("--by {by:?} is no name; write who you are, on one line")));
+    }
+    Ok(by)
+}
+
+/// Whether the run waits for an answer and still may get one.
+fn waits(run: &Run, now_ms: i64) -> anyhow::Result<()> {
+    ensure!(
+        run.phase == Phase::AwaitingApproval,
+        "run {} is {}: it does not wait for an answer",
+        run.id,
+        run.phase.name()
+    );
+    if let Some(until_ms) = run.until_ms.filter(|until_ms| *until_ms <= now_ms) {
+        bail!("run {} waited for an answer until {}: it has expired", run.id, time(until_ms));
+    }
+    Ok(())
+}
