@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 use trailloop_finding::Level;
 
 pub(crate) use self::respond::{
-    AuditArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs, RunbookPathArgs, SayArgs, VerdictArgs,
+    AuditArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs, SayArgs,
+    VerdictArgs,
 };
 
 /// Watches AWS CloudTrail and acts on what it sees.

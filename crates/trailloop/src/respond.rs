@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{
-    ActionOptions, Actions, Aws, AwsOptions, Clock, HttpNotifier, LocalTable, Session, Table, connect,
+    ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Session, Table,
+    Vault, connect,
 };
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
@@ -20,6 +21,7 @@ use trailloop_respond::{Responder, Switch};
 
 use crate::cli::{Global, RespondArgs};
 use crate::config::{self, Config, Purpose, StatePlace};
+use crate::rulefiles::RulePlace;
 use crate::run::{self, stop_signal};
 use crate::runbook::load_runbooks;
 use crate::{Exit, UsageError, logging};
@@ -97,6 +99,7 @@ async fn build(
         },
         ledger: Ledger::new(Arc::clone(&table), worker.clone()),
         table,
+        vault: vault(config, aws),
         actions,
         notifier: Arc::new(HttpNotifier::new()),
         destinations,
@@ -107,6 +110,15 @@ async fn build(
         worker,
         memory: std::sync::Mutex::default(),
     })
+}
+
+/// Where evidence is kept, if anywhere.
+fn vault(config: &Config, aws: &Aws) -> Option<Arc<dyn Vault>> {
+    let vault: Arc<dyn Vault> = match config.respond.evidence.as_ref()? {
+        RulePlace::Path(folder) => Arc::new(FolderVault::new(folder)),
+        RulePlace::Bucket { bucket, prefix } => Arc::new(aws.vault(bucket, prefix)),
+    };
+    Some(vault)
 }
 
 /// A name that no other worker has: runs are held by it.

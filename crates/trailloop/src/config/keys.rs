@@ -228,7 +228,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "respond.runbooks",
         kind: Kind::List,
-        doc: "Files and folders of runbooks. They come before the shipped ones of the same id.",
+        doc: "Files and folders of runbooks. They take the place of shipped ones of the same id. With an error in any, `trailloop respond` does not start.",
     },
     Key {
         name: "respond.role",
@@ -303,7 +303,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "respond.evidence",
         kind: Kind::Text,
-        doc: "A folder for evidence bundles; without it none are kept.",
+        doc: "Where evidence bundles go: a folder, or `s3://bucket/prefix`. Without it none are kept.",
     },
     Key {
         name: "respond.link_secret_file",

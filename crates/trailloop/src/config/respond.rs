@@ -9,6 +9,7 @@ use trailloop_respond::tell::{Destination, DestinationKind};
 use trailloop_runbook::document::Mode;
 
 use super::Reader;
+use crate::rulefiles::RulePlace;
 
 /// What the responder is built from.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(crate) struct RespondConfig {
     pub(crate) role: String,
     pub(crate) external_id: Option<String>,
     pub(crate) destinations: Vec<Destination>,
-    pub(crate) evidence: Option<PathBuf>,
+    pub(crate) evidence: Option<RulePlace>,
     pub(crate) link_secret_file: Option<PathBuf>,
     pub(crate) link_url: Option<String>,
     pub(crate) settings: Settings,
@@ -54,7 +55,7 @@ impl Reader<'_> {
             role,
             external_id: self.text("respond.external_id"),
             destinations: self.destinations(),
-            evidence: self.text("respond.evidence").map(PathBuf::from),
+            evidence: self.evidence(),
             link_secret_file: self.text("respond.link_secret_file").map(PathBuf::from),
             link_url: self.text("respond.link_url"),
             settings,
@@ -98,6 +99,17 @@ impl Reader<'_> {
             regions,
             simulates: self.text("respond.simulate_rights").as_deref() != Some("no"),
             ..Settings::default()
+        }
+    }
+
+    fn evidence(&mut self) -> Option<RulePlace> {
+        match RulePlace::parse(&self.text("respond.evidence")?) {
+            Ok(place) => Some(place),
+            Err(error) => {
+                let place = self.place("respond.evidence");
+                self.problems.push(format!("{place}: respond.evidence: {error}"));
+                None
+            }
         }
     }
 

@@ -57,12 +57,8 @@ fn risk(runbook: &Runbook) -> &'static str {
         }
         _ => None,
     };
-    match runbook.steps.iter().filter_map(|step| of_step(&step.action)).max() {
-        None | Some(Risk::R0) => "R0",
-        Some(Risk::R1) => "R1",
-        Some(Risk::R2) => "R2",
-        Some(Risk::R3) => "R3",
-    }
+    let most = runbook.steps.iter().filter_map(|step| of_step(&step.action)).max();
+    most.unwrap_or(Risk::R0).name()
 }
 
 /// When a runbook is chosen, in words.
