@@ -39,13 +39,11 @@ const PERSISTENCE: [&str; 18] = [
 
 impl Responder {
     /// The steps are done: the watch begins.
-    pub(crate) async fn begin_watch(
-        &self,
-        run: &mut Run,
-        runbook: &Runbook,
-    ) -> Result<(), Halt> {
+    pub(crate) async fn begin_watch(&self, run: &mut Run, runbook: &Runbook) -> Result<(), Halt> {
         if run.has_critical_failure {
-            return self.fail(run, runbook, "a step failed that the runbook can't do without").await;
+            return self
+                .fail(run, runbook, "a step failed that the runbook can't do without")
+                .await;
         }
         let now_ms = self.clock.now_ms();
         run.acted_ms.get_or_insert(now_ms);

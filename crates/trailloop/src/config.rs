@@ -19,7 +19,7 @@ use crate::cli::LogFormat;
 use crate::config::keys::{KEYS, Key, Kind};
 use crate::rulefiles::RulePlace;
 
-pub(crate) use self::respond::{EvidencePlace, RespondConfig, StatePlace};
+pub(crate) use self::respond::{RespondConfig, StatePlace};
 
 /// The configuration, resolved: every value is present and in bounds.
 #[derive(Debug)]

@@ -2,7 +2,10 @@
 //!
 //! A folder is the bucket and SQLite holds the queues; everything else is what the service runs: notifications are
 //! received, objects downloaded, examined on worker threads, findings sent to the action queue, messages acknowledged.
-//! The shipped logs tell of one intrusion; around them lies a quiet day of a synthetic organization.
+//! The shipped logs tell of one intrusion; around them lies a quiet day of a synthetic organization. Then the first of the
+//! findings that call for it is answered, in an account in memory: see `contain`.
+
+mod contain;
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +17,7 @@ use anyhow::{Context as _, ensure};
 use include_dir::{Dir, include_dir};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{Clock, FolderStore, LocalQueues, Outgoing, Queue};
+use trailloop_cloud::{Clock, FolderStore, LocalQueues, Message, Outgoing, Queue};
 use trailloop_cloudtrail::Limits;
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
@@ -147,7 +150,8 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
     let started = Instant::now();
     let took = run_until_done(Arc::clone(&pipeline), limits, sent, started).await?;
 
-    let findings = drain(&*actions).await?;
+    let messages = drain(&*actions).await?;
+    let findings: Vec<Value> = messages.iter().map(|(finding, _)| finding.clone()).collect();
     let findings_file = dir.join("findings.ndjson");
     let lines: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
     fs::write(&findings_file, lines)
@@ -155,6 +159,7 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
     let totals = pipeline.counters.totals();
     let count = findings.len() as u64;
     ensure!(count == totals.findings, "{} findings were sent and {count} arrived", totals.findings);
+    let containment = contain::contain(dir, &engine, &messages).await?;
     let story = Story {
         findings: &findings,
         totals,
@@ -162,6 +167,7 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
         workers,
         took,
         findings_file: &findings_file,
+        containment: &containment,
     };
     Ok(story.tell())
 }
@@ -216,22 +222,23 @@ async fn run_until_done(
 }
 
 /// Takes every finding off the action queue, in order of event time.
-async fn drain(actions: &dyn Queue) -> anyhow::Result<Vec<Value>> {
-    let mut findings: Vec<Value> = Vec::new();
+async fn drain(actions: &dyn Queue) -> anyhow::Result<Vec<(Value, Message)>> {
+    let mut findings: Vec<(Value, Message)> = Vec::new();
     loop {
         let messages = actions.receive(10, Duration::ZERO, Duration::from_secs(60)).await?;
         if messages.is_empty() {
             break;
         }
-        for message in &messages {
-            findings.push(serde_json::from_str(&message.body).context("read a finding")?);
+        let receipts: Vec<_> = messages.iter().map(|message| message.receipt.clone()).collect();
+        for message in messages {
+            let finding = serde_json::from_str(&message.body).context("read a finding")?;
+            findings.push((finding, message));
         }
-        let receipts: Vec<_> = messages.into_iter().map(|message| message.receipt).collect();
         for result in actions.delete(&receipts).await? {
             result?;
         }
     }
-    findings.sort_by_key(|finding| {
+    findings.sort_by_key(|(finding, _)| {
         let uid = finding.pointer("/finding_info/uid").and_then(Value::as_str).unwrap_or_default();
         (finding.get("time").and_then(Value::as_i64), uid.to_owned())
     });

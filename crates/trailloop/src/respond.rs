@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{
     ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Session,
-    Table, connect,
+    Table, Vault, connect,
 };
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
@@ -21,7 +21,8 @@ use trailloop_respond::token::Secret;
 use trailloop_respond::{Responder, Switch};
 
 use crate::cli::{Global, RespondArgs};
-use crate::config::{self, Config, EvidencePlace, Purpose, StatePlace};
+use crate::config::{self, Config, Purpose, StatePlace};
+use crate::rulefiles::RulePlace;
 use crate::run::{self, stop_signal};
 use crate::runbook::load_runbooks;
 use crate::{Exit, UsageError, links, logging};
@@ -123,11 +124,13 @@ async fn build(
     })
 }
 
+/// Where evidence is kept, if anywhere.
 fn vault(config: &Config, aws: &Aws) -> Option<Arc<dyn Vault>> {
-    Some(match config.respond.evidence.as_ref()? {
-        EvidencePlace::Folder(folder) => Arc::new(FolderVault::new(folder)),
-        EvidencePlace::Bucket(bucket, prefix) => Arc::new(aws.vault(bucket, prefix)),
-    })
+    let vault: Arc<dyn Vault> = match config.respond.evidence.as_ref()? {
+        RulePlace::Path(folder) => Arc::new(FolderVault::new(folder)),
+        RulePlace::Bucket { bucket, prefix } => Arc::new(aws.vault(bucket, prefix)),
+    };
+    Some(vault)
 }
 
 /// A name that no other worker has: runs are held by it.

@@ -1,5 +1,7 @@
 //! The demo's story: findings as a person would tell them.
 
+mod contained;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use trailloop_pipeline::Totals;
 
 use crate::show::{shown, thousands};
 
+pub(crate) use self::contained::Containment;
+
 /// What the story is told from.
 pub(crate) struct Story<'a> {
     /// The findings, by event time.
@@ -21,6 +25,8 @@ pub(crate) struct Story<'a> {
     /// From the first receive to the last acknowledgement.
     pub(crate) took: Duration,
     pub(crate) findings_file: &'a Path,
+    /// What an answer in time comes to.
+    pub(crate) containment: &'a Containment,
 }
 
 /// A finding's parts that the story tells.
@@ -82,6 +88,7 @@ impl Story<'_> {
         self.tell_input(&mut text);
         tell_findings(&told, &mut text);
         tell_callers(&told, &mut text);
+        self.containment.tell(&mut text);
         self.tell_speed(&mut text);
         text
     }
@@ -158,6 +165,14 @@ impl Story<'_> {
             "  your own archive                   trailloop replay s3://BUCKET/AWSLogs/ --output findings.ndjson",
         );
         line(text, "  the rules that ran                 trailloop rules list");
+        line(text, "  what answers them                  trailloop runbook list");
+        line(
+            text,
+            &format!(
+                "  the run above, and its ledger      trailloop runbook plan|audit --config {}",
+                self.containment.config.display()
+            ),
+        );
     }
 }
 
@@ -308,6 +323,7 @@ mod tests {
             workers: 2,
             took: Duration::from_millis(500),
             findings_file: Path::new("findings.ndjson"),
+            containment: &contained::tests::example(),
         };
         insta::assert_snapshot!(story.tell());
     }

@@ -228,7 +228,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "respond.runbooks",
         kind: Kind::List,
-        doc: "Files and folders of runbooks. They come before the shipped ones of the same id.",
+        doc: "Files and folders of runbooks. They take the place of shipped ones of the same id. With an error in any, `trailloop respond` does not start.",
     },
     Key {
         name: "respond.role",

@@ -10,6 +10,7 @@ use trailloop_respond::tell::{Destination, DestinationKind};
 use trailloop_runbook::document::Mode;
 
 use super::Reader;
+use crate::rulefiles::RulePlace;
 
 /// What the responder is built from.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct RespondConfig {
     pub(crate) role: String,
     pub(crate) external_id: Option<String>,
     pub(crate) destinations: Vec<Destination>,
-    pub(crate) evidence: Option<EvidencePlace>,
+    pub(crate) evidence: Option<RulePlace>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) link_secret_file: Option<PathBuf>,
     pub(crate) link_url: Option<String>,
@@ -35,22 +36,6 @@ pub(crate) enum StatePlace {
     File(PathBuf),
     /// A table of DynamoDB.
     Dynamo(String),
-}
-
-/// Where evidence is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum EvidencePlace {
-    /// A folder.
-    Folder(PathBuf),
-    /// A bucket, and the prefix in it.
-    Bucket(String, String),
-}
-
-/// The bucket and prefix of `s3://bucket/prefix`.
-fn bucket_and_prefix(text: &str) -> Option<(String, String)> {
-    let rest = text.strip_prefix("s3://")?;
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    Some((bucket.to_owned(), prefix.to_owned()))
 }
 
 /// The role that is assumed unless the configuration names another.
@@ -72,10 +57,7 @@ impl Reader<'_> {
             role,
             external_id: self.text("respond.external_id"),
             destinations: self.destinations(),
-            evidence: self.text("respond.evidence").map(|text| match bucket_and_prefix(&text) {
-                Some((bucket, prefix)) => EvidencePlace::Bucket(bucket, prefix),
-                None => EvidencePlace::Folder(PathBuf::from(text)),
-            }),
+            evidence: self.evidence(),
             listen: self.listen(),
             link_secret_file: self.text("respond.link_secret_file").map(PathBuf::from),
             link_url: self.text("respond.link_url"),
@@ -135,6 +117,17 @@ impl Reader<'_> {
             ));
         }
         parsed.ok()
+    }
+
+    fn evidence(&mut self) -> Option<RulePlace> {
+        match RulePlace::parse(&self.text("respond.evidence")?) {
+            Ok(place) => Some(place),
+            Err(error) => {
+                let place = self.place("respond.evidence");
+                self.problems.push(format!("{place}: respond.evidence: {error}"));
+                None
+            }
+        }
     }
 
     fn freezes(&mut self) -> Vec<(i64, i64)> {

@@ -8,10 +8,15 @@ use trailloop_runbook::catalogue::{self, Risk};
 use trailloop_runbook::document::{Action, Trigger};
 use trailloop_runbook::{Call, Runbook, Severity};
 
+use trailloop_respond::alert::escape;
+
 use super::files::RunbookFiles;
 use super::served::served;
 use crate::Exit;
 use crate::show::shown;
+
+/// As much of a condition fits a line of a table.
+const CONDITION_CHARACTERS_MAX: usize = 100;
 
 /// Runs the command.
 pub(super) fn list(paths: &[PathBuf]) -> anyhow::Result<Exit> {
@@ -58,12 +63,8 @@ fn risk(runbook: &Runbook) -> &'static str {
         }
         _ => None,
     };
-    match runbook.steps.iter().filter_map(|step| of_step(&step.action)).max() {
-        None | Some(Risk::R0) => "R0",
-        Some(Risk::R1) => "R1",
-        Some(Risk::R2) => "R2",
-        Some(Risk::R3) => "R3",
-    }
+    let most = runbook.steps.iter().filter_map(|step| of_step(&step.action)).max();
+    most.unwrap_or(Risk::R0).name()
 }
 
 /// When a runbook is chosen, in words.
@@ -73,7 +74,11 @@ fn trigger(trigger: &Trigger) -> String {
         parts.push("whatever no other runbook takes".to_owned());
     }
     if !trigger.rules.is_empty() {
-        parts.push(format!("rule {}", trigger.rules.join(" or ")));
+        let count = trigger.rules.len();
+        parts.push(match trigger.rules.as_slice() {
+            [rule] => format!("rule {rule}"),
+            _ => format!("{count} rules by their ids"),
+        });
     }
     if !trigger.tags.is_empty() {
         parts.push(format!("tag {}", trigger.tags.join(" or ")));
@@ -95,7 +100,7 @@ fn trigger(trigger: &Trigger) -> String {
         parts.push(format!("level {level} or above"));
     }
     if let Some(when) = &trigger.when {
-        parts.push(format!("if {}", when.text()));
+        parts.push(format!("if {}", escape::line(when.text(), CONDITION_CHARACTERS_MAX)));
     }
     parts.join(", ")
 }

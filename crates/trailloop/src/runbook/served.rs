@@ -8,7 +8,7 @@ use trailloop_finding::Level;
 use trailloop_respond::Case;
 use trailloop_respond::confirm::Confirmed;
 use trailloop_rules::{Rule, TestEvent};
-use trailloop_runbook::{Runbook, choose};
+use trailloop_runbook::{Runbook, choose_all};
 
 use crate::rulefiles::beside;
 
@@ -39,12 +39,11 @@ fn of_rule<'a>(rule: &'a Rule, runbooks: &'a [Runbook]) -> Served<'a> {
                 beside(rule, file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
             }
         };
-        match choose(runbooks, &context(rule, record.unwrap_or(Value::Null))) {
-            Some(runbook) => {
-                served.by.insert(&runbook.id);
-            }
-            None => served.unanswered.push(&example.name),
+        let chosen = choose_all(runbooks, &context(rule, record.unwrap_or(Value::Null)));
+        if chosen.is_empty() {
+            served.unanswered.push(&example.name);
         }
+        served.by.extend(chosen.iter().map(|runbook| runbook.id.as_str()));
     }
     served
 }
