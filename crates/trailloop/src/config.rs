@@ -340,7 +340,11 @@ impl Reader<'_> {
 
     /// The text of a key that these commands can't do without.
     fn demanded(&mut self, name: &'static str, by: &[Purpose]) -> String {
-        if by.contains(&self.purpose) { self.required(name) } else { self.text(name).unwrap_or_default() }
+        if by.contains(&self.purpose) {
+            self.required(name)
+        } else {
+            self.text(name).unwrap_or_default()
+        }
     }
 
     fn required(&mut self, name: &'static str) -> String {
@@ -453,7 +457,8 @@ mod tests {
 
     /// The configuration files of the fixtures, by whether they are good.
     fn fixtures(folder: &str) -> Vec<(String, String)> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/configs").join(folder);
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/configs").join(folder);
         let mut files: Vec<PathBuf> =
             std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{
-    ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Session, Table,
-    Vault, connect,
+    ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Session,
+    Table, Vault, connect,
 };
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
@@ -128,22 +128,23 @@ fn worker() -> String {
 
 /// What tells this process from every other.
 fn seed() -> [u8; 16] {
-    u128::to_be_bytes(
-        (u128::from(fastrand::u64(..)) << 64) | u128::from(fastrand::u64(..)),
-    )
+    u128::to_be_bytes((u128::from(fastrand::u64(..)) << 64) | u128::from(fastrand::u64(..)))
 }
 
-fn destinations(
-    config: &Config,
-    home: Option<(String, String)>,
-) -> anyhow::Result<Destinations> {
+fn destinations(config: &Config, home: Option<(String, String)>) -> anyhow::Result<Destinations> {
     let respond = &config.respond;
     let secret = match &respond.link_secret_file {
         Some(file) => {
             let bytes = std::fs::read(file).map_err(|error| {
-                UsageError(format!("failed to read respond.link_secret_file {}: {error}", file.display()))
+                UsageError(format!(
+                    "failed to read respond.link_secret_file {}: {error}",
+                    file.display()
+                ))
             })?;
-            Some(Secret::new(bytes.trim_ascii().to_vec()).map_err(|error| UsageError(error.to_string()))?)
+            Some(
+                Secret::new(bytes.trim_ascii().to_vec())
+                    .map_err(|error| UsageError(error.to_string()))?,
+            )
         }
         None => None,
     };
@@ -195,9 +196,7 @@ async fn aws(config: &Config) -> Aws {
 }
 
 /// Runs a future on a runtime of its own.
-pub(crate) fn block_on<T>(
-    future: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
+pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

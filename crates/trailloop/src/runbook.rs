@@ -35,10 +35,13 @@ pub(crate) fn runbook(arguments: &RunbookArgs) -> anyhow::Result<Exit> {
 /// The run of this id.
 async fn find(table: &dyn Table, id: &str) -> anyhow::Result<Run> {
     if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let text = format!("{id:?} is no run's id, which has 32 hexadecimal digits; `trailloop runbook plan` lists open runs");
+        let text = format!(
+            "{id:?} is no run's id, which has 32 hexadecimal digits; `trailloop runbook plan` lists open runs"
+        );
         return Err(UsageError(text).into());
     }
     let run = rows::load::<Run>(table, &Run::key(id)).await?;
-    let text = || UsageError(format!("there is no run {id}; `trailloop runbook plan` lists open runs"));
+    let text =
+        || UsageError(format!("there is no run {id}; `trailloop runbook plan` lists open runs"));
     Ok(run.ok_or_else(text)?.value)
 }

@@ -14,7 +14,8 @@ use crate::{Exit, UsageError, respond};
 pub(crate) fn verdict(arguments: &VerdictArgs) -> anyhow::Result<Exit> {
     let id = &arguments.id;
     if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let text = format!("{id:?} is no finding's id; it is finding_info.uid, 32 hexadecimal digits");
+        let text =
+            format!("{id:?} is no finding's id; it is finding_info.uid, 32 hexadecimal digits");
         return Err(UsageError(text).into());
     }
     let config = config::load(&arguments.config, Purpose::State)?;

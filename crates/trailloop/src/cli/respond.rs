@@ -131,4 +131,3 @@ fn judgement(text: &str) -> Result<Judgement, String> {
         format!("it must be one of {}", names.join(", "))
     })
 }
-

@@ -64,7 +64,8 @@ impl Reader<'_> {
 
     fn settings(&mut self, role: &str) -> Settings {
         let mut seconds = |name| Duration::from_secs(self.number(name));
-        let (max_age, watch) = (seconds("respond.max_age_seconds"), seconds("respond.watch_seconds"));
+        let (max_age, watch) =
+            (seconds("respond.max_age_seconds"), seconds("respond.watch_seconds"));
         let (grace, tick) = (seconds("respond.grace_seconds"), seconds("respond.tick_seconds"));
         let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let mut regions = self.list("respond.regions");

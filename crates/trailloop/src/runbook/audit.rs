@@ -9,7 +9,7 @@ use trailloop_respond::ledger::{self, Break, Head, Ledger, Summary};
 use crate::cli::AuditArgs;
 use crate::config::{self, Purpose};
 use crate::synth::write_file;
-use crate::{Exit, UsageError, Unreadable, respond};
+use crate::{Exit, Unreadable, UsageError, respond};
 
 /// Runs the command.
 pub(super) fn audit(arguments: &AuditArgs) -> anyhow::Result<Exit> {
@@ -27,9 +27,11 @@ pub(super) fn audit(arguments: &AuditArgs) -> anyhow::Result<Exit> {
         }
     };
     if let Some(output) = &arguments.output {
-        write_file(output, text.as_bytes()).with_context(|| format!("write {}", output.display()))?;
+        write_file(output, text.as_bytes())
+            .with_context(|| format!("write {}", output.display()))?;
     }
-    writeln!(out, "{} lines, each follows from the one before", summary.lines).context("write the result")?;
+    writeln!(out, "{} lines, each follows from the one before", summary.lines)
+        .context("write the result")?;
     writeln!(
         out,
         "head {} {}: keep it where nobody who writes the ledger can write, since only it proves that no line was cut off",
@@ -40,8 +42,9 @@ pub(super) fn audit(arguments: &AuditArgs) -> anyhow::Result<Exit> {
 }
 
 fn of_file(file: &Path) -> anyhow::Result<(Result<Summary, Break>, String)> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Unreadable(format!("failed to read the ledger {}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Unreadable(format!("failed to read the ledger {}: {error}", file.display()))
+    })?;
     Ok((ledger::audit(&text, Head::start(), None), text))
 }
 

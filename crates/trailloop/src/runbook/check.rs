@@ -32,8 +32,12 @@ pub(super) fn check(paths: &[PathBuf]) -> anyhow::Result<Exit> {
         let rules = trailloop_content::shipped().rules;
         unanswered = write_unanswered(&rules, &files.all, &mut out).context("write the rules")?;
     }
-    writeln!(out, "The responder role needs these rights in each account that it acts in:\n{:#}", rights::policy(files.own()))
-        .context("write the policy")?;
+    writeln!(
+        out,
+        "The responder role needs these rights in each account that it acts in:\n{:#}",
+        rights::policy(files.own())
+    )
+    .context("write the policy")?;
     let errors = files.errors();
     let warnings = files.diagnostics.iter().filter(|one| one.severity == Severity::Warning).count();
     writeln!(
@@ -64,8 +68,13 @@ fn write_trials(runbook: &Runbook, out: &mut impl Write) -> std::io::Result<usiz
             Ok(came) => said(came),
             Err(why) => format!("could not be run: {}", shown(why)),
         };
-        let reason = one.reason.as_deref().map_or(String::new(), |why| format!(" ({})", shown(why)));
-        writeln!(out, "      {path}:{line}: example {name:?} should be {}; it is {came}{reason}", said(&one.expected))?;
+        let reason =
+            one.reason.as_deref().map_or(String::new(), |why| format!(" ({})", shown(why)));
+        writeln!(
+            out,
+            "      {path}:{line}: example {name:?} should be {}; it is {came}{reason}",
+            said(&one.expected)
+        )?;
     }
     Ok(failed.len())
 }
@@ -76,11 +85,11 @@ fn outcomes(runbook: &Runbook) -> Vec<TrialOutcome> {
     let read = |file: &str| record_beside(runbook, file);
     let lenient = run_trials(runbook, &|record| Ok(resolve(record)), &read);
     let strict = run_trials(runbook, &acted_on, &read);
-    let expects_refusal = |one: &TrialOutcome| {
-        matches!(&one.expected, TrialExpect::Refused(guard) if guard == "resolver")
-    };
+    let expects_refusal = |one: &TrialOutcome| matches!(&one.expected, TrialExpect::Refused(guard) if guard == "resolver");
     let pairs = lenient.into_iter().zip(strict);
-    pairs.map(|(lenient, strict)| if expects_refusal(&lenient) { strict } else { lenient }).collect()
+    pairs
+        .map(|(lenient, strict)| if expects_refusal(&lenient) { strict } else { lenient })
+        .collect()
 }
 
 /// Whom the record shows, if they may be acted on.
@@ -102,7 +111,11 @@ fn said(expect: &TrialExpect) -> String {
 }
 
 /// Names the rules of level medium or above that no runbook answers; gives how many there are.
-fn write_unanswered(rules: &[Rule], runbooks: &[Runbook], out: &mut impl Write) -> std::io::Result<usize> {
+fn write_unanswered(
+    rules: &[Rule],
+    runbooks: &[Runbook],
+    out: &mut impl Write,
+) -> std::io::Result<usize> {
     let mut count = 0;
     for one in served(rules, runbooks) {
         let about = &one.rule.analytic;

@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use trailloop_runbook::{Severity, export};
 
 use super::files::RunbookFiles;
+use crate::Exit;
 use crate::cli::RunbookExportArgs;
 use crate::synth::{refuse_if_not_empty, write_file};
-use crate::Exit;
 
 /// Runs the command.
 pub(super) fn export(arguments: &RunbookExportArgs) -> anyhow::Result<Exit> {

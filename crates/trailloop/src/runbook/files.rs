@@ -48,7 +48,11 @@ impl RunbookFiles {
         for (name, text) in runbooks::files() {
             let mut one = Vec::new();
             add(name, text, &mut one);
-            all.extend(one.into_iter().filter(|one| !all[..given].iter().any(|other| other.id == one.id)).collect::<Vec<_>>());
+            all.extend(
+                one.into_iter()
+                    .filter(|one| !all[..given].iter().any(|other| other.id == one.id))
+                    .collect::<Vec<_>>(),
+            );
         }
         diagnostics.extend(refused);
         diagnostics.extend(check_set(&all));

@@ -29,7 +29,8 @@ pub(super) fn list(paths: &[PathBuf]) -> anyhow::Result<Exit> {
     let served = served(&rules, &files.all);
     let mut out = std::io::stdout().lock();
     let wide = files.own().iter().map(|one| one.id.len()).max().unwrap_or(0).max(2);
-    writeln!(out, "{:<wide$}  version  {:<8}  risk  rules  trigger", "id", "mode").context("write the list")?;
+    writeln!(out, "{:<wide$}  version  {:<8}  risk  rules  trigger", "id", "mode")
+        .context("write the list")?;
     for runbook in files.own() {
         let rules = served.iter().filter(|one| one.by.contains(runbook.id.as_str())).count();
         writeln!(

@@ -34,7 +34,9 @@ async fn open(table: &dyn Table) -> anyhow::Result<String> {
     let mut runs: Vec<Run> = Vec::new();
     for (id, _) in rows::all::<String>(table, OPEN).await.context("list the open runs")? {
         let run = rows::load::<Run>(table, &Run::key(&id)).await;
-        runs.extend(run.with_context(|| format!("read run {}", shown(&id)))?.map(|kept| kept.value));
+        runs.extend(
+            run.with_context(|| format!("read run {}", shown(&id)))?.map(|kept| kept.value),
+        );
     }
     runs.sort_by_key(|run| run.started_ms);
     let now_ms = Clock::System.now_ms();
@@ -73,13 +75,22 @@ async fn one(table: &dyn Table, run: &Run) -> anyhow::Result<String> {
     let mut text = about(run);
     line(&mut text, "steps");
     let mut steps = 0;
-    for (sort, row) in rows::all::<Value>(table, &partition(&run.id)).await.context("read the steps")? {
+    for (sort, row) in
+        rows::all::<Value>(table, &partition(&run.id)).await.context("read the steps")?
+    {
         let Some(name) = sort.strip_prefix("step/") else { continue };
         let Ok(change) = serde_json::from_value::<Change>(row.value) else { continue };
-        let request = change.request_id.as_deref().map_or(String::new(), |id| format!(", request {}", shown(id)));
-        let error = change.error.as_deref().map_or(String::new(), |error| format!(": {}", shown(error)));
+        let request = change
+            .request_id
+            .as_deref()
+            .map_or(String::new(), |id| format!(", request {}", shown(id)));
+        let error =
+            change.error.as_deref().map_or(String::new(), |error| format!(": {}", shown(error)));
         let call = shown(&change.call().name());
-        line(&mut text, &format!("  {}  {call}  {}{request}{error}", shown(name), standing(change.standing)));
+        line(
+            &mut text,
+            &format!("  {}  {call}  {}{request}{error}", shown(name), standing(change.standing)),
+        );
         steps += 1;
     }
     if steps == 0 {
@@ -132,7 +143,11 @@ pub(super) fn about(run: &Run) -> String {
         };
         line(&mut text, &format!("{what:<18} {}", time(until_ms)));
     }
-    list(&mut text, "parameters", run.parameters.iter().map(|(name, value)| format!("{name} = {value}")));
+    list(
+        &mut text,
+        "parameters",
+        run.parameters.iter().map(|(name, value)| format!("{name} = {value}")),
+    );
     list(&mut text, "plan", run.plan.iter().cloned());
     list(&mut text, "reasons", run.reasons.iter().cloned());
     let proof = run.stream_proof.iter().map(|proof| format!("the log shows: {proof}"));

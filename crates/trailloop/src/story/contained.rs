@@ -63,7 +63,10 @@ impl Containment {
         }
         line(
             text,
-            &format!("  approved  by {}: this program itself, where else a person is asked", shown(&self.approver)),
+            &format!(
+                "  approved  by {}: this program itself, where else a person is asked",
+                shown(&self.approver)
+            ),
         );
         for (nth, (call, request)) in self.calls.iter().enumerate() {
             let head = if nth == 0 { "called" } else { "" };

@@ -45,8 +45,9 @@ impl State {
         state.put(EXPIRED, "awaiting_approval", now_ms - 1).await;
         state.put(WATCHED, "verifying", now_ms + 3_600_000).await;
         let ledger = Ledger::new(Arc::clone(&state.table), "test");
-        for result in ["proposed", "intended", "done"] {
-            let entry = Entry { run: WATCHED.to_owned(), result: result.to_owned(), ..Entry::default() };
+        for result in ["proposed", "intended", "done", "verifying"] {
+            let entry =
+                Entry { run: WATCHED.to_owned(), result: result.to_owned(), ..Entry::default() };
             ledger.append(&entry).await.unwrap();
         }
         state
@@ -91,7 +92,9 @@ fn the_shipped_runbooks_check_out_and_answer_every_rule() {
     let count = runbooks::files().len();
     assert_eq!(said.lines().filter(|line| line.starts_with("PASS  ")).count(), count, "{said}");
     assert!(!said.contains("FAIL"), "{said}");
-    let last = format!("{count} runbooks; 0 errors, 0 warnings, 0 failed examples, 0 rules without an answer");
+    let last = format!(
+        "{count} runbooks; 0 errors, 0 warnings, 0 failed examples, 0 rules without an answer"
+    );
     assert_eq!(said.lines().last(), Some(last.as_str()));
     let policy = &said[said.find('{').unwrap()..=said.rfind('}').unwrap()];
     let policy: Value = serde_json::from_str(policy).unwrap();
@@ -126,7 +129,8 @@ fn problems_and_failing_examples_of_own_runbooks_are_said() {
     fs::write(&path, shipped).unwrap();
     let said = stdout(&["runbook", "check", text(&path)], 0);
     assert!(said.contains("PASS  restart-trail@") && said.contains("1 runbooks;"), "{said}");
-    let wrong = shipped.replace("expect_calls: [\"cloudtrail:StartLogging\"]", "expect: not_chosen");
+    let wrong =
+        shipped.replace("expect_calls: [\"cloudtrail:StartLogging\"]", "expect: not_chosen");
     assert_ne!(wrong, shipped);
     fs::write(&path, wrong).unwrap();
     let said = stdout(&["runbook", "check", text(&path)], 1);
@@ -161,7 +165,11 @@ fn exported_runbooks_are_automation_documents_alone() {
     }
     let again = ["runbook", "export", "--ssm", "--output", text(&out)];
     assert_eq!(status(&run(&again)), 2, "a folder in use is refused");
-    assert_eq!(status(&run(&["runbook", "export", "--output", "x"])), 2, "a format has to be named");
+    assert_eq!(
+        status(&run(&["runbook", "export", "--output", "x"])),
+        2,
+        "a format has to be named"
+    );
 }
 
 #[tokio::test]
@@ -192,7 +200,10 @@ async fn an_answer_is_bound_to_what_was_seen_and_given_once() {
     let state = State::new().await;
     let (said, _) = state.runbook(&["approve", WAITS, "--by", "ana"], 0);
     let waiting = state.get(WAITS).await;
-    assert!(said.contains(&waiting.parameters_hash()) && said.contains("approved by ana"), "{said}");
+    assert!(
+        said.contains(&waiting.parameters_hash()) && said.contains("approved by ana"),
+        "{said}"
+    );
     let kept = voices::said(&*state.table, &waiting).await.unwrap();
     let [kept] = kept.as_slice() else { panic!("{kept:?}") };
     assert!(kept.agrees && kept.by == "ana" && kept.runbook_hash == "f00d");
@@ -228,7 +239,9 @@ async fn a_run_that_has_acted_can_be_undone_and_judged() {
     };
     let output = judge(FINDING, "false_positive", "user_confirmed");
     assert_eq!(status(&output), 0, "{}", stderr(&output));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("is undone at the executor's next look"));
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("is undone at the executor's next look")
+    );
     let kept = voices::verdicts(&*state.table, FINDING).await.unwrap();
     assert!(kept.len() == 1 && kept[0].undoes() && kept[0].by == "ana", "{kept:?}");
     let (one, _) = state.runbook(&["plan", WATCHED], 0);
@@ -248,10 +261,10 @@ async fn a_ledger_is_verified_and_says_where_it_breaks() {
     let file = state.folder.path().join("ledger.ndjson");
     let (said, _) = state.runbook(&["audit", "--output", text(&file)], 0);
     let head = Ledger::new(Arc::clone(&state.table), "test").head().await.unwrap();
-    assert!(said.contains("3 lines") && said.contains(&head.sha256), "{said}");
+    assert!(said.contains("4 lines") && said.contains(&head.sha256), "{said}");
     assert_eq!(stdout(&["runbook", "audit", "--file", text(&file)], 0), said);
     let exported = fs::read_to_string(&file).unwrap();
-    assert_eq!(exported.lines().count(), 3);
+    assert_eq!(exported.lines().count(), 4);
     fs::write(&file, exported.replace("intended", "already")).unwrap();
     let broken = stdout(&["runbook", "audit", "--file", text(&file)], 1);
     assert!(broken.contains("line 2 of the ledger was altered"), "{broken}");
