@@ -455,6 +455,55 @@ mod tests {
         insta::assert_snapshot!(problems("queues = [\n", &[]));
     }
 
+    /// The configuration files of the fixtures, by whether they are good.
+    fn fixtures(folder: &str) -> Vec<(String, String)> {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/configs").join(folder);
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+        files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
+    }
+
+    #[test]
+    fn good_configurations_of_the_executor_are_taken() {
+        let files = fixtures("good");
+        assert!(files.len() >= 2);
+        for (name, text) in files {
+            let parsed = parse(&name, &text, &BTreeMap::new(), Purpose::Respond);
+            assert!(parsed.is_ok(), "{name}: {}", parsed.err().unwrap());
+        }
+    }
+
+    #[test]
+    fn bad_configurations_of_the_executor_are_refused_with_all_problems_and_no_secret() {
+        let mut said = String::new();
+        for (name, text) in fixtures("bad") {
+            let error = parse(&name, &text, &BTreeMap::new(), Purpose::Respond).unwrap_err();
+            said.push_str(&format!("{error}\n\n"));
+        }
+        assert!(!said.contains("CANARY"), "{said}");
+        insta::assert_snapshot!(said);
+    }
+
+    #[test]
+    fn each_command_demands_what_it_uses() {
+        let state = "[respond]\nstate = \"state.sqlite\"\n";
+        assert!(parse("t.toml", state, &BTreeMap::new(), Purpose::State).is_ok());
+        let missing = |text: &str, purpose| {
+            let error = parse("t.toml", text, &BTreeMap::new(), purpose).unwrap_err().to_string();
+            ["queues.notifications", "queues.actions", "respond.state", "respond.archive_buckets"]
+                .into_iter()
+                .filter(|key| error.contains(&format!("{key} is missing")))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(missing("", Purpose::Run), ["queues.notifications", "queues.actions"]);
+        let respond = ["queues.actions", "respond.state", "respond.archive_buckets"];
+        assert_eq!(missing("", Purpose::Respond), respond);
+        assert_eq!(missing("", Purpose::State), ["respond.state"]);
+    }
+
     #[test]
     fn the_reference_in_the_repository_is_current() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");

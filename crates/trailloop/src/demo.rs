@@ -159,7 +159,7 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
     let totals = pipeline.counters.totals();
     let count = findings.len() as u64;
     ensure!(count == totals.findings, "{} findings were sent and {count} arrived", totals.findings);
-    let containment = contain::contain(dir, &engine, &messages).await?;
+    let containment = Box::pin(contain::contain(dir, &engine, &messages)).await?;
     let story = Story {
         findings: &findings,
         totals,

@@ -176,20 +176,26 @@ fn switch(config: &Config, home: Option<(String, String)>) -> anyhow::Result<Swi
     Ok(Switch::Parameter { name: name.to_owned(), session })
 }
 
-/// The state table, for commands that only look at it or speak to it.
+/// The state table, for commands that only look at it or speak to it. A file needs no word with AWS.
 pub(crate) async fn table(config: &Config) -> anyhow::Result<Arc<dyn Table>> {
-    let aws = aws(config).await;
-    table_of(config, &aws)
+    match &config.respond.state {
+        Some(StatePlace::File(path)) => local_table(path),
+        _ => table_of(config, &aws(config).await),
+    }
 }
 
 fn table_of(config: &Config, aws: &Aws) -> anyhow::Result<Arc<dyn Table>> {
-    Ok(match &config.respond.state {
-        Some(StatePlace::Dynamo(name)) => Arc::new(aws.table(name)),
-        Some(StatePlace::File(path)) => Arc::new(
-            LocalTable::open(path).with_context(|| format!("open the state {}", path.display()))?,
-        ),
-        None => return Err(UsageError("respond.state is missing".to_owned()).into()),
-    })
+    match &config.respond.state {
+        Some(StatePlace::Dynamo(name)) => Ok(Arc::new(aws.table(name))),
+        Some(StatePlace::File(path)) => local_table(path),
+        None => Err(UsageError("respond.state is missing".to_owned()).into()),
+    }
+}
+
+fn local_table(path: &Path) -> anyhow::Result<Arc<dyn Table>> {
+    let table =
+        LocalTable::open(path).with_context(|| format!("open the state {}", path.display()))?;
+    Ok(Arc::new(table))
 }
 
 async fn aws(config: &Config) -> Aws {

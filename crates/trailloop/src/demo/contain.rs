@@ -5,7 +5,7 @@
 //! Everything between finding and proof is what `trailloop respond` runs.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ use trailloop_respond::voices::{self, Approval};
 use trailloop_respond::{Case, Handled, Phase, Responder, Run, Settings, Switch, rows};
 use trailloop_runbook::catalogue;
 use trailloop_runbook::document::Mode;
-use trailloop_runbook::{Call, choose_all};
+use trailloop_runbook::{Call, Runbook, choose_all};
 
 use super::{BUCKET, LOGS, collect, write};
 use crate::story::Containment;
@@ -66,81 +66,33 @@ pub(super) async fn contain(
     engine: &Arc<Engine>,
     messages: &[(Value, Message)],
 ) -> anyhow::Result<Containment> {
-    let buckets = dir.join("answered").join("buckets");
     let runbooks = runbooks::shipped().0;
-    let archive = |buckets: &Path| Archive {
-        store: Arc::new(FolderStore::new(buckets)),
-        buckets: vec![BUCKET.to_owned()],
-        engine: Arc::clone(engine),
-        object_bytes_max: 1 << 30,
-    };
-    let whole = archive(&dir.join("buckets"));
-    let mut first = None;
-    for (finding, message) in messages {
-        let hint = Hint::of(message).context("read a finding")?;
-        // Only what matters is made again: of the others the queue's word is enough to pass them over.
-        if finding["severity_id"].as_u64() < Some(4) {
-            continue;
-        }
-        let case = Case::of(whole.confirm(&hint).await.context("make the finding again")?);
-        let delivered_ms =
-            delivered_ms(&hint.object.key).context("when the object was delivered")?;
-        let context = case.context(None, delivered_ms);
-        if choose_all(&runbooks, &context).iter().any(|one| one.id == RUNBOOK) {
-            first = Some((message, case, delivered_ms));
-            break;
-        }
-    }
-    let (message, case, delivered_ms) =
-        first.with_context(|| format!("no finding of the shipped logs leads to {RUNBOOK}"))?;
-    fill(&buckets, delivered_ms)?;
-
-    let manual = ManualClock::new(delivered_ms - 180_000);
-    let clock = Clock::Manual(manual.clone());
-    let accounts = FakeAccounts::new(clock.clone()).with_propagation(PROPAGATION);
-    accounts.add_access_key(ACCOUNT, USER, KEY);
-    accounts.add_policy(ACCOUNT, USER, "deploy", RIGHTS);
-    accounts.add_user(ACCOUNT, OTHER_USER);
-    let world = World { accounts, manual, buckets };
+    let whole = archive(&dir.join("buckets"), engine);
+    let first = first(&whole, &runbooks, messages).await?;
+    let buckets = dir.join("answered").join("buckets");
+    fill(&buckets, first.delivered_ms)?;
+    let world = World::new(buckets, first.delivered_ms - 180_000);
     // Whoever holds a key mints tokens with it, which live on when the key is switched off.
     let token = world.accounts.mint(ACCOUNT, USER, None);
     world.deliver(&world.minted(&token), 1)?;
     world.manual.advance(3 * MINUTE);
 
     let state = dir.join("state.sqlite");
-    let table: Arc<dyn Table> = Arc::new(LocalTable::open(&state).context("open the state")?);
-    let responder = Responder {
-        archive: archive(&world.buckets),
-        ledger: Ledger::new(Arc::clone(&table), "demo"),
-        table: Arc::clone(&table),
-        vault: Some(Arc::new(FolderVault::new(dir.join("evidence")))),
-        actions: Arc::new(world.accounts.clone()),
-        notifier: Arc::new(MemoryNotifier::new()),
-        destinations: Destinations::default(),
-        runbooks,
-        switch: Switch::None,
-        settings: Settings {
-            mode: Mode::Auto,
-            first_day_auto: true,
-            simulates: false,
-            ..Settings::default()
-        },
-        clock,
-        worker: "demo".to_owned(),
-        memory: Mutex::default(),
-    };
     let config = dir.join("respond.toml");
     write(&config, format!("[respond]\nstate = {:?}\n", state.display().to_string()).as_bytes())?;
-    let told = Told { responder: &responder, world: &world, message, token: &token };
+    let table: Arc<dyn Table> = Arc::new(LocalTable::open(&state).context("open the state")?);
+    let archive = archive(&world.buckets, engine);
+    let responder = responder(archive, table, dir.join("evidence"), runbooks, &world);
+    let told = Told { responder: &responder, world: &world, message: first.message, token: &token };
     let (id, took) = told.act().await?;
     let attempts = told.attack()?;
     let run = told.watch(&id).await?;
     let audited = responder.ledger.audit(None).await.context("read the ledger")?;
     let watched_ms = responder.clock.now_ms() - run.acted_ms.unwrap_or_default();
     Ok(Containment {
-        title: case.text("title").to_owned(),
+        title: run.title.clone(),
         event_ms: run.event_ms,
-        delivered_ms,
+        delivered_ms: first.delivered_ms,
         approver: APPROVER.to_owned(),
         calls: told.calls(),
         took,
@@ -152,11 +104,78 @@ pub(super) async fn contain(
     })
 }
 
+/// The trail's bucket below a folder.
+fn archive(buckets: &Path, engine: &Arc<Engine>) -> Archive {
+    Archive {
+        store: Arc::new(FolderStore::new(buckets)),
+        buckets: vec![BUCKET.to_owned()],
+        engine: Arc::clone(engine),
+        object_bytes_max: 1 << 30,
+    }
+}
+
+/// A finding that leads to the runbook, and when its object was delivered.
+struct First<'a> {
+    message: &'a Message,
+    delivered_ms: i64,
+}
+
+/// The first of the findings, by their event's time, for which the runbook is chosen.
+async fn first<'a>(
+    archive: &Archive,
+    runbooks: &[Runbook],
+    messages: &'a [(Value, Message)],
+) -> anyhow::Result<First<'a>> {
+    // The others are nothing for a runbook that asks for level high.
+    let serious = messages.iter().filter(|(finding, _)| finding["severity_id"].as_u64() >= Some(4));
+    for (_, message) in serious {
+        let hint = Hint::of(message).context("read a finding")?;
+        let case = Case::of(archive.confirm(&hint).await.context("make the finding again")?);
+        let key = &hint.object.key;
+        let delivered_ms = delivered_ms(key).with_context(|| format!("no time is in {key}"))?;
+        let context = case.context(None, delivered_ms);
+        if choose_all(runbooks, &context).iter().any(|one| one.id == RUNBOOK) {
+            return Ok(First { message, delivered_ms });
+        }
+    }
+    anyhow::bail!("no finding of the shipped logs leads to {RUNBOOK}")
+}
+
+/// What `trailloop respond` runs, with everything that leaves the process in memory or in the folder.
+fn responder(
+    archive: Archive,
+    table: Arc<dyn Table>,
+    evidence: PathBuf,
+    runbooks: Vec<Runbook>,
+    world: &World,
+) -> Responder {
+    Responder {
+        archive,
+        ledger: Ledger::new(Arc::clone(&table), APPROVER),
+        table,
+        vault: Some(Arc::new(FolderVault::new(evidence))),
+        actions: Arc::new(world.accounts.clone()),
+        notifier: Arc::new(MemoryNotifier::new()),
+        destinations: Destinations::default(),
+        runbooks,
+        switch: Switch::None,
+        settings: Settings {
+            mode: Mode::Auto,
+            first_day_auto: true,
+            simulates: false,
+            ..Settings::default()
+        },
+        clock: Clock::Manual(world.manual.clone()),
+        worker: APPROVER.to_owned(),
+        memory: Mutex::default(),
+    }
+}
+
 /// The account, its trail and its time.
 struct World {
     accounts: FakeAccounts,
     manual: ManualClock,
-    buckets: std::path::PathBuf,
+    buckets: PathBuf,
 }
 
 /// The run from the finding to the proof.
@@ -253,6 +272,16 @@ impl Told<'_> {
 }
 
 impl World {
+    fn new(buckets: PathBuf, now_ms: i64) -> Self {
+        let manual = ManualClock::new(now_ms);
+        let clock = Clock::Manual(manual.clone());
+        let accounts = FakeAccounts::new(clock).with_propagation(PROPAGATION);
+        accounts.add_access_key(ACCOUNT, USER, KEY);
+        accounts.add_policy(ACCOUNT, USER, "deploy", RIGHTS);
+        accounts.add_user(ACCOUNT, OTHER_USER);
+        Self { accounts, manual, buckets }
+    }
+
     /// What the attacker is told: the code and the sentence.
     fn refused(&self, key: &str, call: &Call) -> anyhow::Result<(String, String)> {
         let Err(error) = self.accounts.call_as(key, REGION, call) else {

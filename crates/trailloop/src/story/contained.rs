@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use trailloop_respond::Run;
+use trailloop_respond::alert::escape;
 use trailloop_respond::ledger::Summary;
 
 use super::{counted, line};
 use crate::show::shown;
+
+/// As much of a line of the plan is told.
+const PLAN_CHARACTERS_MAX: usize = 110;
 
 /// What happened when the finding was answered.
 pub(crate) struct Containment {
@@ -55,12 +59,12 @@ impl Containment {
         );
         for (nth, plan) in run.plan.iter().enumerate() {
             let head = if nth == 0 { "plan" } else { "" };
-            line(text, &format!("  {head:<8}  {}", shown(plan)));
+            line(text, &format!("  {head:<8}  {}", escape::line(plan, PLAN_CHARACTERS_MAX)));
         }
         line(
             text,
             &format!(
-                "  approved  by {}, which is this demo; a person does it in earnest",
+                "  approved  by {}: this program itself, where else a person is asked",
                 shown(&self.approver)
             ),
         );

@@ -257,6 +257,13 @@ fn the_demo_tells_its_story() {
         "WHO DID IT",
         "HOW LONG",
         "HOW FAST",
+        "WHAT AN ANSWER IN TIME COMES TO",
+        "contain-iam-user-key@",
+        "InvalidClientTokenId",
+        "with an explicit deny in an identity-based policy",
+        "the log shows explicit_deny",
+        "now contained",
+        "of the ledger verify",
         "ci-deployer",
         "203.0.113.77 (NL",
     ] {
@@ -460,6 +467,11 @@ fn help_is_the_contract() {
         &["rules", "explain", "--help"],
         &["synth", "--help"],
         &["demo", "--help"],
+        &["respond", "--help"],
+        &["runbook", "--help"],
+        &["runbook", "approve", "--help"],
+        &["runbook", "audit", "--help"],
+        &["verdict", "--help"],
     ] {
         help.push_str(&format!("$ trailloop {}\n", command.join(" ")));
         help.push_str(&String::from_utf8(run(command).stdout).unwrap());

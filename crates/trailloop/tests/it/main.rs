@@ -5,6 +5,7 @@
 mod binary;
 mod content;
 mod rules;
+mod runbooks;
 mod service;
 mod support;
 mod tidy;
