@@ -10,6 +10,7 @@
 mod audit;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -29,6 +30,9 @@ const HINT_EVERY: u64 = 16;
 
 /// How often a line is tried, conflicts and lost answers together.
 const ATTEMPTS_MAX: u32 = 64;
+
+/// The longest pause after a conflict.
+const PAUSE_MS_MAX: u64 = 100;
 
 /// How many lost answers in a row are borne.
 const LOST_MAX: u32 = 5;
@@ -103,6 +107,11 @@ pub enum LedgerError {
     /// Others wrote all the time.
     #[error("line {0} of the ledger was taken by others each time; try again")]
     Contended(u64),
+    /// A row stands at the end of all numbers, or has none.
+    #[error(
+        "a row of the ledger that this program did not write stands behind all lines; see runbook audit, and remove it"
+    )]
+    Full,
     /// The line is too long even without its parameters.
     #[error("a line of the ledger would have {0} bytes, more than a row takes")]
     TooLong(usize),
@@ -133,7 +142,7 @@ impl Ledger {
             None => self.find_head().await?,
         };
         let mut lost = 0;
-        for _attempt in 0..ATTEMPTS_MAX {
+        for attempt in 0..ATTEMPTS_MAX {
             let line = self.line(entry, &head)?;
             let row = match self.table.put(&row_key(line.seq), &line.text, Expected::Absent).await {
                 Ok(Written::Done(_)) => Some(line.text.clone()),
@@ -153,11 +162,17 @@ impl Ledger {
                     return Ok(line);
                 }
                 // Somebody was first: go on after them.
-                Some(text) => head = Head { seq: line.seq, sha256: sha256(text.as_bytes()) },
+                Some(text) => {
+                    let taken = Head { seq: line.seq, sha256: sha256(text.as_bytes()) };
+                    // Writers in step with each other would let one of them win each time.
+                    let pause = fastrand::u64(0..=PAUSE_MS_MAX.min(1 << attempt.min(10)));
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    head = self.walk(taken).await?;
+                }
                 None => {}
             }
         }
-        Err(LedgerError::Contended(head.seq + 1))
+        Err(LedgerError::Contended(head.seq.saturating_add(1)))
     }
 
     /// Where the chain ends.
@@ -239,7 +254,7 @@ impl Ledger {
             if let Some(last) = lines.into_iter().next_back() {
                 // A number beyond all is a row that somebody else put there, and nothing can follow it.
                 if last.seq == u64::MAX {
-                    return Err(LedgerError::Contended(last.seq));
+                    return Err(LedgerError::Full);
                 }
                 head = Head { seq: last.seq, sha256: last.sha256 };
             }
@@ -277,22 +292,23 @@ impl Ledger {
     }
 
     fn line(&self, entry: &Entry, head: &Head) -> Result<Line, LedgerError> {
-        let mut text = self.text(entry, head, &entry.params);
+        let seq = head.seq.checked_add(1).ok_or(LedgerError::Full)?;
+        let mut text = self.text(entry, seq, head, &entry.params);
         if text.len() > VALUE_BYTES_MAX {
             // What was called stays provable: the parameters by their hash.
             let params = entry.params.to_string();
             let params = json!({"bytes": params.len(), "sha256": sha256(params.as_bytes())});
-            text = self.text(entry, head, &params);
+            text = self.text(entry, seq, head, &params);
         }
         if text.len() > VALUE_BYTES_MAX {
             return Err(LedgerError::TooLong(text.len()));
         }
-        Ok(Line { seq: head.seq + 1, sha256: sha256(text.as_bytes()), text })
+        Ok(Line { seq, sha256: sha256(text.as_bytes()), text })
     }
 
-    fn text(&self, entry: &Entry, head: &Head, params: &Value) -> String {
+    fn text(&self, entry: &Entry, seq: u64, head: &Head, params: &Value) -> String {
         json!({
-            "seq": head.seq + 1,
+            "seq": seq,
             "prev_sha256": head.sha256,
             "time": entry.time,
             "kind": entry.kind,
@@ -467,19 +483,30 @@ mod tests {
         let hint = table.get(&hint_key()).await.unwrap().unwrap();
         assert_eq!(hint.value, (3 * PAGE_ROWS / 16 * 16).to_string());
         for hint in [None, Some("0"), Some("17"), Some("9999999"), Some("junk"), Some("-1")] {
-            {
-                let mut rows = table.rows.lock().unwrap();
-                rows.remove(&hint_key());
-                if let Some(value) = hint {
-                    let row = Row { key: hint_key(), version: 1, value: value.to_owned() };
-                    rows.insert(hint_key(), row);
-                }
+            table.rows.lock().unwrap().remove(&hint_key());
+            if let Some(value) = hint {
+                table.put(&hint_key(), value, Expected::Absent).await.unwrap();
             }
             let new = Ledger::new(table.clone(), "new");
             steps.push(format!("{hint:?}"));
             new.append(&entry(&format!("{hint:?}"))).await.unwrap();
         }
         assert_whole(&old, steps).await;
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_behind_a_row_that_is_not_ours() {
+        for sort in ["junk", "99999999999999999999", &sort_key(u64::MAX)] {
+            let table = Arc::new(Rows::default());
+            let ledger = Ledger::new(table.clone(), "w");
+            ledger.append(&entry("a")).await.unwrap();
+            table.put(&RowKey::new(PARTITION, sort), "{}", Expected::Absent).await.unwrap();
+            table.put(&hint_key(), &u64::MAX.to_string(), Expected::Absent).await.unwrap();
+            let ledger = Ledger::new(table, "w");
+            assert!(matches!(ledger.append(&entry("b")).await, Err(LedgerError::Full)), "{sort}");
+            let found = ledger.audit(None).await.unwrap().unwrap_err();
+            assert_eq!(found, Break { seq: 2, what: Fault::Malformed });
+        }
     }
 
     #[tokio::test]
@@ -506,7 +533,7 @@ mod tests {
         assert_whole(&ledger, vec!["a".into()]).await;
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn many_writers_make_one_chain() {
         let table = Arc::new(Rows::default());
         let wrongs = (0..200).map(|n| match n % 7 {
