@@ -121,7 +121,8 @@ impl Aws {
     /// If there are no credentials, or STS can't be reached.
     pub async fn account(&self) -> Result<String, CloudError> {
         let answer = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
-        let answer = answer.map_err(|failure| from_sdk("call", "sts:GetCallerIdentity", &failure))?;
+        let answer =
+            answer.map_err(|failure| from_sdk("call", "sts:GetCallerIdentity", &failure))?;
         answer.account.ok_or_else(|| {
             let text = "the answer names no account";
             CloudError::new(CloudErrorKind::Invalid, "call", "sts:GetCallerIdentity", text)

@@ -11,6 +11,7 @@ use trailloop_content::runbooks;
 use trailloop_respond::ledger::{Entry, Ledger};
 use trailloop_respond::run::OPEN;
 use trailloop_respond::{Run, rows, voices};
+use trailloop_runbook::Runbook;
 
 use crate::support::{root, run, status, stderr, text};
 
@@ -66,6 +67,14 @@ impl State {
         .unwrap();
         rows::create(&*self.table, &RowKey::new(OPEN, id), &run.finding).await.unwrap();
         rows::create(&*self.table, &Run::key(id), &run).await.unwrap();
+    }
+
+    /// Makes a run that waits one of this runbook's own.
+    async fn of_runbook(&self, id: &str, runbook: &Runbook, target: &str) {
+        let mut row = rows::load::<Run>(&*self.table, &Run::key(id)).await.unwrap().unwrap();
+        row.value.hash.clone_from(&runbook.hash);
+        target.clone_into(&mut row.value.target);
+        assert!(rows::store(&*self.table, &Run::key(id), &mut row).await.unwrap());
     }
 
     async fn get(&self, id: &str) -> Run {
@@ -223,6 +232,34 @@ async fn an_answer_is_bound_to_what_was_seen_and_given_once() {
     state.runbook(&["approve", WAITS], 2);
     let nowhere = run(&["runbook", "approve", WAITS, "--by", "ana", "--config", "missing.toml"]);
     assert_eq!(status(&nowhere), 2);
+}
+
+#[tokio::test]
+async fn only_those_may_answer_whose_word_counts() {
+    let state = State::new().await;
+    let own = state.folder.path().join("contain-iam-user-key.yml");
+    let mut files = runbooks::files().into_iter();
+    let (_, shipped) = files.find(|(name, _)| *name == "contain-iam-user-key.yml").unwrap();
+    let written =
+        shipped.replace("approval: {quorum: 1, ", "approval: {quorum: 1, approvers: [ana, bob], ");
+    assert_ne!(written, shipped);
+    fs::write(&own, &written).unwrap();
+    let config = fs::read_to_string(state.config()).unwrap();
+    fs::write(state.config(), format!("{config}runbooks = [{:?}]\n", text(&own))).unwrap();
+    let runbook = trailloop_runbook::load("own.yml", &written).runbook.unwrap();
+    state.of_runbook(WAITS, &runbook, "arn:aws:iam::111122223333:user/bob").await;
+
+    let (_, said) = state.runbook(&["approve", WAITS, "--by", "eve"], 1);
+    assert!(said.contains("none of those who may answer") && said.contains("ana, bob"), "{said}");
+    let (_, said) = state.runbook(&["approve", WAITS, "--by", "bob"], 1);
+    assert!(said.contains("is whom run"), "{said}");
+    state.runbook(&["approve", WAITS, "--by", "ana"], 0);
+    let kept = voices::said(&*state.table, &state.get(WAITS).await).await.unwrap();
+    assert_eq!(kept.len(), 1, "those who were refused have said nothing");
+
+    fs::write(&own, written.replace("version: ", "versoin: ")).unwrap();
+    let (_, said) = state.runbook(&["reject", WAITS, "--by", "ana"], 2);
+    assert!(said.contains("error") && said.contains("versoin"), "{said}");
 }
 
 #[tokio::test]
