@@ -315,3 +315,29 @@ async fn a_ledger_is_verified_and_says_where_it_breaks() {
     assert_eq!(status(&run(&["runbook", "audit"])), 2, "a place has to be named");
     assert_eq!(status(&run(&["runbook", "audit", "--file", "missing.ndjson"])), 2);
 }
+
+#[test]
+fn the_executor_starts_with_good_runbooks_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, own) = (folder.path().join("respond.toml"), folder.path().join("own.yml"));
+    let written = format!(
+        "[queues]\nactions = \"http://127.0.0.1:9/1/actions\"\n[aws]\nregion = \"us-east-1\"\n[respond]\n\
+         state = {:?}\narchive_buckets = [\"example-trail\"]\nrunbooks = [{:?}]\n",
+        text(&folder.path().join("state.sqlite")),
+        text(&own)
+    );
+    fs::write(&config, written).unwrap();
+    let check = || run(&["respond", "--config", text(&config), "--check"]);
+    let mut files = runbooks::files().into_iter();
+    let (_, shipped) = files.find(|(name, _)| *name == "restart-trail.yml").unwrap();
+    fs::write(&own, shipped).unwrap();
+    let output = check();
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("the configuration is good"), "{}", stderr(&output));
+    fs::write(&own, shipped.replace("StartLogging", "StartLoging")).unwrap();
+    let output = check();
+    assert_eq!(status(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("own.yml:") && stderr(&output).contains("StartLoging"));
+    assert!(!folder.path().join("state.sqlite").exists(), "a check opens nothing");
+    assert_eq!(status(&run(&["respond", "--config", "missing.toml"])), 2);
+}
