@@ -280,10 +280,16 @@ impl Responder {
     /// Where and as whom a call is made: with the rights of this call on its resource, and of the reads that show its effect,
     /// and no others.
     pub(crate) fn session(&self, run: &Run, call: &Call) -> Session {
-        let policy =
-            policy::session_policy(call, &self.settings.partition, &run.account, &run.region);
+        // The organization and its people are changed from one account, whomever it is about.
+        let account = match call.service.as_str() {
+            "organizations" | "sso-admin" | "identitystore" => {
+                self.settings.organization_account.as_ref().unwrap_or(&run.account)
+            }
+            _ => &run.account,
+        };
+        let policy = policy::session_policy(call, &self.settings.partition, account, &run.region);
         Session {
-            account: run.account.clone(),
+            account: account.clone(),
             region: run.region.clone(),
             run: run.id.clone(),
             policy: Some(policy),

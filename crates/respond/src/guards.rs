@@ -98,7 +98,7 @@ impl Responder {
         }
         // 8. Each effect once: the run's id and the rows of its steps see to that.
         // 9. One run a target.
-        if ruling.mode > Mode::DryRun {
+        if ruling.mode > Mode::DryRun && !plan.is_empty() {
             let until_ms = now_ms + ms(self.settings.watch) + HOLD_MS;
             let holder =
                 holds::take(&*self.table, &run.target, &run.id, (now_ms, until_ms)).await?;
@@ -119,10 +119,11 @@ impl Responder {
         }
         // 12. The state before is kept by each change itself; without it there is no call.
         // 13. The executor's rights, tried without using them.
-        if ruling.mode > Mode::DryRun && self.settings.simulates {
-            if let Some(missing) = self.missing_right(run, runbook, plan).await? {
-                ruling.lower(Mode::Approve, "permissions", &missing);
-            }
+        if ruling.mode > Mode::DryRun
+            && self.settings.simulates
+            && let Some(missing) = self.missing_right(run, runbook, plan).await?
+        {
+            ruling.lower(Mode::Approve, "permissions", &missing);
         }
         // 14. The calendar.
         if self.settings.freezes.iter().any(|(from, to)| (*from..*to).contains(&now_ms)) {

@@ -467,13 +467,14 @@ mod tests {
         let hint = table.get(&hint_key()).await.unwrap().unwrap();
         assert_eq!(hint.value, (3 * PAGE_ROWS / 16 * 16).to_string());
         for hint in [None, Some("0"), Some("17"), Some("9999999"), Some("junk"), Some("-1")] {
-            let mut rows = table.rows.lock().unwrap();
-            rows.remove(&hint_key());
-            if let Some(value) = hint {
-                let row = Row { key: hint_key(), version: 1, value: value.to_owned() };
-                rows.insert(hint_key(), row);
+            {
+                let mut rows = table.rows.lock().unwrap();
+                rows.remove(&hint_key());
+                if let Some(value) = hint {
+                    let row = Row { key: hint_key(), version: 1, value: value.to_owned() };
+                    rows.insert(hint_key(), row);
+                }
             }
-            drop(rows);
             let new = Ledger::new(table.clone(), "new");
             steps.push(format!("{hint:?}"));
             new.append(&entry(&format!("{hint:?}"))).await.unwrap();

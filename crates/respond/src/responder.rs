@@ -213,6 +213,7 @@ impl Responder {
             until_ms: None,
             reasserted: 0,
             stream_proof: None,
+            has_critical_failure: false,
             successes: Vec::new(),
             ledger_from: head.seq,
             parent: parent.map(|run| run.id.clone()),

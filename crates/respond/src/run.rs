@@ -144,6 +144,8 @@ pub struct Run {
     pub reasserted: u32,
     /// What the stream says: `explicit_deny` when a call of the lineage was denied after the act.
     pub stream_proof: Option<String>,
+    /// Whether a step failed that the runbook can't do without, though it went on.
+    pub has_critical_failure: bool,
     /// Calls of the lineage that succeeded after the act, if there were any.
     pub successes: Vec<String>,
     /// The line of the ledger after which those of the run begin.

@@ -17,6 +17,8 @@ pub struct Settings {
     pub responder_role: String,
     /// The management account, which is never acted in.
     pub management_account: Option<String>,
+    /// The account from which the organization and Identity Center are changed: a delegated administrator.
+    pub organization_account: Option<String>,
     /// Globs of ARNs that are never acted on: break-glass users and roles.
     pub protected: Vec<String>,
     /// An event older than this is not acted on.
@@ -51,6 +53,7 @@ impl Default for Settings {
             partition: "aws".to_owned(),
             responder_role: "trailloop-responder".to_owned(),
             management_account: None,
+            organization_account: None,
             protected: Vec::new(),
             max_age: Duration::from_secs(6 * 3600),
             per_hour_account: 3,

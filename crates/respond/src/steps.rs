@@ -37,7 +37,7 @@ impl Responder {
         case: &Case,
     ) -> Result<(), Halt> {
         let Some(number) = self.place(run, runbook) else {
-            self.begin_watch(run).await?;
+            self.begin_watch(run, runbook).await?;
             return Ok(());
         };
         let step = &runbook.steps[number];
@@ -77,12 +77,12 @@ impl Responder {
         let step = &runbook.steps[number];
         run.reasons.push(format!("step {}: {reason}", step.name));
         self.note(run, &step.name, &format!("failed: {reason}")).await?;
+        // Systems Manager takes a step for critical unless it says otherwise; one that names a way on is not done without it.
+        run.has_critical_failure |= step.is_critical && step.on_failure == OnFailure::Continue;
         match &step.on_failure {
             OnFailure::Step(name) => run.cursor = Some(name.clone()),
-            OnFailure::Continue if !step.is_critical => {
-                self.after(run, runbook, number, step.is_end);
-            }
-            OnFailure::Continue | OnFailure::Abort => {
+            OnFailure::Continue => self.after(run, runbook, number, step.is_end),
+            OnFailure::Abort => {
                 self.fail(run, runbook, "a step failed").await?;
             }
         }

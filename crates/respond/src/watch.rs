@@ -39,7 +39,12 @@ const PERSISTENCE: [&str; 18] = [
 
 impl Responder {
     /// The steps are done: the watch begins.
-    pub(crate) async fn begin_watch(&self, run: &mut Run) -> Result<(), Halt> {
+    pub(crate) async fn begin_watch(&self, run: &mut Run, runbook: &Runbook) -> Result<(), Halt> {
+        if run.has_critical_failure {
+            return self
+                .fail(run, runbook, "a step failed that the runbook can't do without")
+                .await;
+        }
         let now_ms = self.clock.now_ms();
         run.acted_ms.get_or_insert(now_ms);
         run.until_ms = Some(now_ms + ms(self.settings.watch));
@@ -138,6 +143,12 @@ impl Responder {
         runbook: &Runbook,
         case: &Case,
     ) -> Result<Option<String>, Halt> {
+        // A run about a trail or a bucket says nothing of whether its caller still may.
+        let is_about_caller = !runbook.trigger.identity.is_empty() || case.is_behind;
+        let asks = runbook.verify.iter().any(|verify| matches!(verify, Verify::Stream { .. }));
+        if !is_about_caller && !asks {
+            return Ok(None);
+        }
         let acted_ms = run.acted_ms.unwrap_or(run.started_ms);
         let proven_from_ms = acted_ms + ms(self.settings.grace);
         for event in self.lineage_calls(run, case, acted_ms).await? {
@@ -146,7 +157,7 @@ impl Responder {
             {
                 return Ok(Some(format!("{} happened: {condition}", event.name())));
             }
-            if !event.is_of_lineage {
+            if !event.is_of_lineage || !is_about_caller {
                 continue;
             }
             if event.is_denied() {

@@ -9,6 +9,7 @@ mod demo;
 mod enrichment;
 mod explain;
 mod inputs;
+mod links;
 mod logging;
 mod org;
 mod progress;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{
     ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Session,
@@ -24,7 +25,7 @@ use crate::config::{self, Config, Purpose, StatePlace};
 use crate::rulefiles::RulePlace;
 use crate::run::{self, stop_signal};
 use crate::runbook::load_runbooks;
-use crate::{Exit, UsageError, logging};
+use crate::{Exit, UsageError, links, logging};
 
 /// Runs the command.
 pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Result<Exit> {
@@ -59,17 +60,28 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
             "started"
         );
         let stop = CancellationToken::new();
+        let mut pages = JoinSet::new();
+        if let Some(address) = config.respond.listen {
+            pages.spawn(links::serve(address, Arc::clone(&responder), stop.clone()));
+        }
         let serving = serve(responder, queues, stop.clone());
         tokio::pin!(serving);
         tokio::select! {
             biased;
             () = &mut serving => return Ok(Exit::Failed),
+            Some(ended) = pages.join_next() => {
+                tracing::error!(?ended, "the pages of links ended; going down");
+                stop.cancel();
+                serving.await;
+                return Ok(Exit::Failed);
+            }
             signal = stop_signal() => {
                 tracing::info!(signal = signal?, "stopping: begun steps finish");
                 stop.cancel();
             }
         }
         serving.await;
+        pages.shutdown().await;
         tracing::info!("stopped");
         Ok(Exit::Done)
     })

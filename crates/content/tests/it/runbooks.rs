@@ -13,7 +13,7 @@ use trailloop_finding::Level;
 use trailloop_rules::{Rule, run_tests};
 use trailloop_runbook::catalogue::{Ours, Risk, find};
 use trailloop_runbook::document::{Action, Template, Undo};
-use trailloop_runbook::{Call, Runbook, Values, bind, choose, resolve, resource};
+use trailloop_runbook::{Call, Runbook, Values, bind, choose_all, resolve, resource};
 
 use crate::repository;
 
@@ -142,18 +142,18 @@ fn every_rule_of_medium_or_above_is_answered() {
         assert!(!contexts.is_empty(), "{} has no matching example", rule.path);
         for context in contexts {
             let name = context["finding"]["event"]["eventName"].as_str().unwrap_or_default();
-            match choose(&runbooks, &context) {
-                None => unanswered.push(format!("{} {name}: no runbook", rule.path)),
-                Some(runbook) => {
-                    let obstacle = obstacle(runbook, &context);
-                    let is_known = REFUSED.contains(&(rule.path.as_str(), name));
-                    match obstacle {
-                        Some(_) if is_known => refused += 1,
-                        Some(why) => {
-                            unanswered.push(format!("{} {name}: {}: {why}", rule.path, runbook.id));
-                        }
-                        None => {}
+            let chosen = choose_all(&runbooks, &context);
+            if chosen.is_empty() {
+                unanswered.push(format!("{} {name}: no runbook", rule.path));
+            }
+            for runbook in chosen {
+                let is_known = REFUSED.contains(&(rule.path.as_str(), name));
+                match obstacle(runbook, &context) {
+                    Some(_) if is_known => refused += 1,
+                    Some(why) => {
+                        unanswered.push(format!("{} {name}: {}: {why}", rule.path, runbook.id));
                     }
+                    None => {}
                 }
             }
         }
@@ -325,7 +325,7 @@ fn the_catalogue_is_up_to_date() {
     let mut answered = BTreeSet::new();
     for rule in rules() {
         for context in contexts(&rule) {
-            if let Some(runbook) = choose(&runbooks, &context) {
+            for runbook in choose_all(&runbooks, &context) {
                 let path = rule.path.trim_end_matches(".yml").to_owned();
                 answered.insert(path.clone());
                 serves.entry(&runbook.id).or_default().insert(path, rule.analytic.level);
@@ -334,9 +334,9 @@ fn the_catalogue_is_up_to_date() {
     }
     let mut page = format!(
         "# The shipped runbooks\n\n\
-         {} runbooks answer all {} shipped rules of level medium or above. Which runbook a finding gets follows from its rule, its event, its\n\
-         caller and its level ([runbooks.md](runbooks.md)); here each rule's own examples were asked, and one whose examples differ stands with\n\
-         several runbooks. A test keeps this page (`crates/content/tests/it/runbooks.rs`).\n\n\
+         {} runbooks answer all {} shipped rules of level medium or above. Which runbooks a finding gets, one for what was\n\
+         done and one for who did it, follows from its rule, its event, its caller and its level ([runbooks.md](runbooks.md)); here each rule's own\n\
+         examples were asked. A test keeps this page (`crates/content/tests/it/runbooks.rs`).\n\n\
          Risk: R0 changes nothing, R1 is reversible and narrow, R2 reversible and wide, R3 irreversible: planned here, done by a person. A mode\n\
          is the most that a runbook asks for; the configuration may allow less.\n\n\
          | runbook | what it does | calls | risk | mode | undo | turns to | rules |\n|---|---|---|---|---|---|---|---|\n",

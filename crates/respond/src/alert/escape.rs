@@ -6,7 +6,7 @@
 /// A text of one line and at most `chars_max` characters (UTF-16 code units, which is the strictest count that a destination makes).
 #[must_use]
 pub fn line(text: &str, chars_max: usize) -> String {
-    clipped(text, chars_max, |c, out| push_visible(c, out))
+    clipped(text, chars_max, push_visible)
 }
 
 /// The same for text that may keep its line breaks.

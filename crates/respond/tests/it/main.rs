@@ -1,6 +1,9 @@
 //! The executor against accounts in this process: containment, proof, undo, and what must never happen.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test that called them")]
+
 mod contain;
 mod hostile;
 mod killed;
 mod kit;
+mod links;

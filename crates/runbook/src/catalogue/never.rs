@@ -255,6 +255,9 @@ mod tests {
             access_key_id: None,
             instance_id: None,
             identity_center_user: None,
+            identity_store: None,
+            permission_set: None,
+            reason: None,
             invoked_by: None,
             from_console: false,
         }

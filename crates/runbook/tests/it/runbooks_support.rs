@@ -69,6 +69,9 @@ pub(crate) fn resolve(record: &Value) -> Result<Target, Refusal> {
         access_key_id: text("accessKeyId"),
         instance_id: None,
         identity_center_user: None,
+        identity_store: None,
+        permission_set: None,
+        reason: None,
         invoked_by: None,
         from_console: false,
     })

@@ -246,6 +246,11 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "The organization's management account, in which nothing is ever changed.",
     },
     Key {
+        name: "respond.organization_account",
+        kind: Kind::Text,
+        doc: "The account from which Organizations and Identity Center are changed: a delegated administrator, with the responder role in it.",
+    },
+    Key {
         name: "respond.protected",
         kind: Kind::List,
         doc: "Globs of ARNs, and `tag:KEY=VALUE`, that are never acted on: break-glass users and roles.",
@@ -303,12 +308,17 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "respond.evidence",
         kind: Kind::Text,
-        doc: "Where evidence bundles go: a folder, or `s3://bucket/prefix`. Without it none are kept.",
+        doc: "Where evidence bundles are kept: `s3://BUCKET/PREFIX` (with Object Lock, the bucket's default retention holds them), or a folder. Without it none are kept.",
     },
     Key {
         name: "respond.link_secret_file",
         kind: Kind::Text,
         doc: "A file of at least 32 bytes with which links and tokens for approval and verdicts are signed. Without it alerts name the commands instead.",
+    },
+    Key {
+        name: "respond.listen",
+        kind: Kind::Text,
+        doc: "The address and port at which the links in alerts are answered, such as `127.0.0.1:8741`, without TLS: put a proxy before it. Without it nothing listens.",
     },
     Key {
         name: "respond.link_url",

@@ -1,5 +1,6 @@
 //! The part of the configuration that `trailloop respond` reads.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub(crate) struct RespondConfig {
     pub(crate) external_id: Option<String>,
     pub(crate) destinations: Vec<Destination>,
     pub(crate) evidence: Option<RulePlace>,
+    pub(crate) listen: Option<SocketAddr>,
     pub(crate) link_secret_file: Option<PathBuf>,
     pub(crate) link_url: Option<String>,
     pub(crate) settings: Settings,
@@ -56,6 +58,7 @@ impl Reader<'_> {
             external_id: self.text("respond.external_id"),
             destinations: self.destinations(),
             evidence: self.evidence(),
+            listen: self.listen(),
             link_secret_file: self.text("respond.link_secret_file").map(PathBuf::from),
             link_url: self.text("respond.link_url"),
             settings,
@@ -89,6 +92,7 @@ impl Reader<'_> {
             partition: role.split(':').nth(1).unwrap_or("aws").to_owned(),
             responder_role: named.map_or("", |(_, name)| name).to_owned(),
             management_account: self.text("respond.management_account"),
+            organization_account: self.text("respond.organization_account"),
             protected: self.list("respond.protected"),
             max_age,
             per_hour_account: count(self.number("respond.per_hour_account")),
@@ -101,6 +105,18 @@ impl Reader<'_> {
             simulates: self.text("respond.simulate_rights").as_deref() != Some("no"),
             ..Settings::default()
         }
+    }
+
+    fn listen(&mut self) -> Option<SocketAddr> {
+        let text = self.text("respond.listen")?;
+        let parsed = text.parse();
+        if parsed.is_err() {
+            let place = self.place("respond.listen");
+            self.problems.push(format!(
+                "{place}: respond.listen is {text:?}; write an address and a port, such as 127.0.0.1:8741"
+            ));
+        }
+        parsed.ok()
     }
 
     fn evidence(&mut self) -> Option<RulePlace> {
