@@ -205,7 +205,7 @@ fn is_rule_file(path: &Path) -> bool {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Unreadable {
-    Unreadable(format!("failed to read rules from {}: {error}", path.display()))
+    Unreadable(format!("failed to read {}: {error}", path.display()))
 }
 
 fn files_below(path: &Path) -> Result<Vec<PathBuf>, Unreadable> {

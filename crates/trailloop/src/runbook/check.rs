@@ -135,3 +135,20 @@ fn write_unanswered(
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shipped_rule_without_an_answer_is_named() {
+        let rules = trailloop_content::shipped().rules;
+        let wanted = rules.iter().filter(|rule| rule.analytic.level >= LEVEL_LEAST).count();
+        let mut out = Vec::new();
+        assert_eq!(write_unanswered(&rules, &[], &mut out).unwrap(), wanted);
+        let said = String::from_utf8(out).unwrap();
+        assert_eq!(said.lines().count(), wanted);
+        let one = said.lines().find(|line| line.contains("CloudTrail stopped or deleted")).unwrap();
+        assert!(one.starts_with("FAIL  rule ") && one.contains("has no runbook for \""), "{one}");
+    }
+}

@@ -1,10 +1,10 @@
 //! The rights that runbooks need, gathered from every call that they may make.
 
 use serde_json::{Map, Value};
-use trailloop_runbook::Runbook;
 use trailloop_runbook::catalogue;
-use trailloop_runbook::document::{Action, Template, Undo, Verify};
+use trailloop_runbook::document::{Action, Mode, Template, Undo, Verify};
 use trailloop_runbook::policy::{Place, Use, rights};
+use trailloop_runbook::{Call, Runbook};
 
 /// Reads that the guards make whatever the runbook: who is protected by a tag, and what the responder role may do.
 const GUARDS: [(&str, &str); 3] =
@@ -13,15 +13,29 @@ const GUARDS: [(&str, &str); 3] =
 /// The policy of the responder role.
 pub(super) fn policy(runbooks: &[Runbook]) -> Value {
     let mut reads: Vec<Template> = GUARDS.map(|(service, api)| read(service, api, None)).into();
-    for runbook in runbooks {
+    let mut uses: Vec<Use<'_>> = Vec::new();
+    for runbook in runbooks.iter().filter(|runbook| runbook.not_run_here().is_none()) {
         let named = runbook.before.iter().filter_map(|name| name.split_once(':'));
         reads.extend(named.map(|(service, api)| read(service, api, Some(runbook))));
+        if runbook.mode > Mode::DryRun {
+            uses.extend(calls(runbook));
+        } else {
+            reads.extend(states(runbook));
+        }
     }
-    let mut uses: Vec<Use<'_>> = reads.iter().map(plain).collect();
-    for runbook in runbooks.iter().filter(|runbook| runbook.not_run_here().is_none()) {
-        uses.extend(calls(runbook));
-    }
+    uses.extend(reads.iter().map(plain));
     rights(&uses, &Place::anywhere_in("aws"))
+}
+
+/// The reads that show the states which a runbook would change: all that one in dry run asks for.
+fn states(runbook: &Runbook) -> Vec<Template> {
+    let of_step = |action: &Action| {
+        let Action::Call(Template { service, api, inputs }) = action else { return Vec::new() };
+        let call = Call { service: service.clone(), api: api.clone(), inputs: inputs.clone() };
+        catalogue::find(service, api).map_or(Vec::new(), |api| api.state_reads(&call))
+    };
+    let reads = runbook.steps.iter().flat_map(|step| of_step(&step.action));
+    reads.map(|Call { service, api, inputs }| Template { service, api, inputs }).collect()
 }
 
 fn plain(call: &Template) -> Use<'_> {

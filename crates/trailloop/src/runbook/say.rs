@@ -7,10 +7,10 @@ use trailloop_cloud::{Clock, SORT_BYTES_MAX};
 use trailloop_respond::voices::{self, Approval, Asked};
 use trailloop_respond::{Phase, Run};
 
-use super::find;
 use super::plan::{about, time};
+use super::{find, load_runbooks};
 use crate::cli::SayArgs;
-use crate::config::{self, Purpose};
+use crate::config::{self, Config, Purpose};
 use crate::show::shown;
 use crate::{Exit, UsageError, respond};
 
@@ -26,6 +26,7 @@ pub(super) fn say(arguments: &SayArgs, agrees: bool) -> anyhow::Result<Exit> {
         out.write_all(about(&run).as_bytes()).context("write the plan")?;
         let at_ms = Clock::System.now_ms();
         waits(&run, at_ms)?;
+        counts(&config, &run, by)?;
         let approval = Approval {
             by: by.to_owned(),
             agrees,
@@ -90,5 +91,36 @@ fn waits(run: &Run, now_ms: i64) -> anyhow::Result<()> {
     if let Some(until_ms) = run.until_ms.filter(|until_ms| *until_ms <= now_ms) {
         bail!("run {} waited for an answer until {}: it has expired", run.id, time(until_ms));
     }
+    Ok(())
+}
+
+/// Whether the word of this person counts: it may not be whom the run acts on, nor nobody whom the runbook names.
+fn counts(config: &Config, run: &Run, by: &str) -> anyhow::Result<()> {
+    let is_target = run.target.rsplit(['/', ':']).next() == Some(by);
+    ensure!(
+        !is_target,
+        "{} is whom run {} acts on; somebody else has to answer",
+        shown(by),
+        run.id
+    );
+    let runbooks = load_runbooks(&config.respond.runbooks)?;
+    let Some(runbook) = runbooks.iter().find(|one| one.id == run.runbook && one.hash == run.hash)
+    else {
+        tracing::warn!(
+            "{} is not among the runbooks of this configuration as run {} began with it; who may answer is not known here",
+            shown(&run.runbook_name()),
+            run.id
+        );
+        return Ok(());
+    };
+    let approvers = &runbook.approval.approvers;
+    let may = approvers.is_empty() || approvers.iter().any(|one| one == by);
+    ensure!(
+        may,
+        "{} is none of those who may answer for {}: {}",
+        shown(by),
+        runbook.id,
+        shown(&approvers.join(", "))
+    );
     Ok(())
 }

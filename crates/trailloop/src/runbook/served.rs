@@ -63,3 +63,37 @@ fn context(rule: &Rule, record: Value) -> Value {
     });
     Case::of(Confirmed { finding, record }).context(None, 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: &str = r#"
+title: Something new
+id: 1f2e3d4c-0000-4000-8000-000000000001
+level: medium
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventName: [StopLogging, SomethingNew]}
+  condition: selection
+trailloop:
+  tests:
+    - {name: stopped, expect: true, event: {eventSource: cloudtrail.amazonaws.com, eventName: StopLogging, requestParameters: {name: "arn:aws:cloudtrail:us-east-1:111122223333:trail/main"}}}
+    - {name: new, expect: true, event: {eventSource: new.amazonaws.com, eventName: SomethingNew}}
+    - {name: other, expect: false, event: {eventSource: new.amazonaws.com, eventName: Other}}
+"#;
+
+    #[test]
+    fn a_rule_is_answered_example_by_example() {
+        let rules = trailloop_rules::load("rule.yml", RULE).rules;
+        assert_eq!(rules.len(), 1);
+        let (mut runbooks, _) = trailloop_content::runbooks::shipped();
+        let all = served(&rules, &runbooks);
+        assert!(all[0].by.contains("restart-trail") && all[0].unanswered.is_empty());
+        runbooks.retain(|one| one.id == "restart-trail");
+        let some = served(&rules, &runbooks);
+        assert_eq!(some[0].unanswered, ["new"]);
+        let none = served(&rules, &[]);
+        assert_eq!((none[0].by.len(), none[0].unanswered.len()), (0, 2));
+    }
+}

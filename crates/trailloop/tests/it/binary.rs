@@ -317,6 +317,10 @@ fn exit_statuses_are_the_contract() {
         (&["rules", "check"], 0),
         (&["rules", "test"], 0),
         (&["rules", "list"], 0),
+        (&["runbook", "check"], 0),
+        (&["runbook", "list"], 0),
+        (&["runbook", "plan"], 2),
+        (&["respond", "--config", "missing.toml"], 2),
         (&["--help"], 0),
     ];
     for (arguments, expected) in cases {

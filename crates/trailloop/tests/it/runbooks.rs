@@ -11,6 +11,7 @@ use trailloop_content::runbooks;
 use trailloop_respond::ledger::{Entry, Ledger};
 use trailloop_respond::run::OPEN;
 use trailloop_respond::{Run, rows, voices};
+use trailloop_runbook::Runbook;
 
 use crate::support::{root, run, status, stderr, text};
 
@@ -66,6 +67,14 @@ impl State {
         .unwrap();
         rows::create(&*self.table, &RowKey::new(OPEN, id), &run.finding).await.unwrap();
         rows::create(&*self.table, &Run::key(id), &run).await.unwrap();
+    }
+
+    /// Makes a run that waits one of this runbook's own.
+    async fn of_runbook(&self, id: &str, runbook: &Runbook, target: &str) {
+        let mut row = rows::load::<Run>(&*self.table, &Run::key(id)).await.unwrap().unwrap();
+        row.value.hash.clone_from(&runbook.hash);
+        target.clone_into(&mut row.value.target);
+        assert!(rows::store(&*self.table, &Run::key(id), &mut row).await.unwrap());
     }
 
     async fn get(&self, id: &str) -> Run {
@@ -226,6 +235,34 @@ async fn an_answer_is_bound_to_what_was_seen_and_given_once() {
 }
 
 #[tokio::test]
+async fn only_those_may_answer_whose_word_counts() {
+    let state = State::new().await;
+    let own = state.folder.path().join("contain-iam-user-key.yml");
+    let mut files = runbooks::files().into_iter();
+    let (_, shipped) = files.find(|(name, _)| *name == "contain-iam-user-key.yml").unwrap();
+    let written =
+        shipped.replace("approval: {quorum: 1, ", "approval: {quorum: 1, approvers: [ana, bob], ");
+    assert_ne!(written, shipped);
+    fs::write(&own, &written).unwrap();
+    let config = fs::read_to_string(state.config()).unwrap();
+    fs::write(state.config(), format!("{config}runbooks = [{:?}]\n", text(&own))).unwrap();
+    let runbook = trailloop_runbook::load("own.yml", &written).runbook.unwrap();
+    state.of_runbook(WAITS, &runbook, "arn:aws:iam::111122223333:user/bob").await;
+
+    let (_, said) = state.runbook(&["approve", WAITS, "--by", "eve"], 1);
+    assert!(said.contains("none of those who may answer") && said.contains("ana, bob"), "{said}");
+    let (_, said) = state.runbook(&["approve", WAITS, "--by", "bob"], 1);
+    assert!(said.contains("is whom run"), "{said}");
+    state.runbook(&["approve", WAITS, "--by", "ana"], 0);
+    let kept = voices::said(&*state.table, &state.get(WAITS).await).await.unwrap();
+    assert_eq!(kept.len(), 1, "those who were refused have said nothing");
+
+    fs::write(&own, written.replace("version: ", "versoin: ")).unwrap();
+    let (_, said) = state.runbook(&["reject", WAITS, "--by", "ana"], 2);
+    assert!(said.contains("error") && said.contains("versoin"), "{said}");
+}
+
+#[tokio::test]
 async fn a_run_that_has_acted_can_be_undone_and_judged() {
     let state = State::new().await;
     let (_, said) = state.runbook(&["undo", WAITS, "--by", "ana"], 1);
@@ -277,4 +314,30 @@ async fn a_ledger_is_verified_and_says_where_it_breaks() {
     assert!(said.contains("line 2 of the ledger"), "{said}");
     assert_eq!(status(&run(&["runbook", "audit"])), 2, "a place has to be named");
     assert_eq!(status(&run(&["runbook", "audit", "--file", "missing.ndjson"])), 2);
+}
+
+#[test]
+fn the_executor_starts_with_good_runbooks_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, own) = (folder.path().join("respond.toml"), folder.path().join("own.yml"));
+    let written = format!(
+        "[queues]\nactions = \"http://127.0.0.1:9/1/actions\"\n[aws]\nregion = \"us-east-1\"\n[respond]\n\
+         state = {:?}\narchive_buckets = [\"example-trail\"]\nrunbooks = [{:?}]\n",
+        text(&folder.path().join("state.sqlite")),
+        text(&own)
+    );
+    fs::write(&config, written).unwrap();
+    let check = || run(&["respond", "--config", text(&config), "--check"]);
+    let mut files = runbooks::files().into_iter();
+    let (_, shipped) = files.find(|(name, _)| *name == "restart-trail.yml").unwrap();
+    fs::write(&own, shipped).unwrap();
+    let output = check();
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    assert!(stderr(&output).contains("the configuration is good"), "{}", stderr(&output));
+    fs::write(&own, shipped.replace("StartLogging", "StartLoging")).unwrap();
+    let output = check();
+    assert_eq!(status(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("own.yml:") && stderr(&output).contains("StartLoging"));
+    assert!(!folder.path().join("state.sqlite").exists(), "a check opens nothing");
+    assert_eq!(status(&run(&["respond", "--config", "missing.toml"])), 2);
 }
