@@ -121,7 +121,7 @@ pub(super) mod tests {
             "parameters": {}, "mode": "approve", "phase": "contained", "cursor": null, "outputs": {},
             "plan": ["disableKey: iam:UpdateAccessKey Status=Inactive", "denyTokens: iam:PutUserPolicy UserName=bob"],
             "reasons": [], "acted_ms": 0, "until_ms": null, "reasserted": 0, "stream_proof": "explicit_deny",
-            "successes": [], "ledger_from": 0, "parent": null,
+            "has_critical_failure": false, "successes": [], "ledger_from": 0, "parent": null,
         });
         Containment {
             title: "A key is tried".to_owned(),

@@ -62,7 +62,7 @@ impl State {
             "event_ms": 0, "started_ms": 0, "parameters": {"UserName": "bob\u{1b}[31m"}, "mode": "approve",
             "phase": phase, "cursor": null, "outputs": {}, "plan": ["disableKey: iam:UpdateAccessKey UserName=bob"],
             "reasons": ["mode: the runbook asks for no more"], "acted_ms": null, "until_ms": until_ms,
-            "reasserted": 0, "stream_proof": null, "successes": [], "ledger_from": 0, "parent": null,
+            "reasserted": 0, "stream_proof": null, "has_critical_failure": false, "successes": [], "ledger_from": 0, "parent": null,
         }))
         .unwrap();
         rows::create(&*self.table, &RowKey::new(OPEN, id), &run.finding).await.unwrap();
