@@ -5,6 +5,8 @@ use trailloop_runbook::document::{Action, Runbook, Template};
 use trailloop_runbook::template::{self, Part, Reference, Values};
 use trailloop_runbook::{Call, Refusal, catalogue};
 
+use crate::alert::escape;
+
 /// The changing calls in the order of the steps, with those inputs filled in that are known beforehand. A branch that depends
 /// on an answer is planned with both ways; a call whose inputs depend on one is planned as far as it is known.
 pub(crate) fn changes(runbook: &Runbook, values: &Values) -> Result<Vec<(String, Call)>, Refusal> {
@@ -39,9 +41,7 @@ pub(crate) fn line(call: &Call) -> String {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let clipped: String = shown.chars().take(120).collect();
-        let more = if clipped.len() < shown.len() { "…" } else { "" };
-        text.push_str(&format!(" {name}={}{more}", clipped.escape_debug()));
+        text.push_str(&format!(" {name}={}", escape::line(&shown, 120)));
     }
     text
 }

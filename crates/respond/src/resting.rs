@@ -31,8 +31,9 @@ impl Responder {
             let approvers = &runbook.approval.approvers;
             approvers.is_empty() || approvers.iter().any(|one| one == by)
         };
-        let counted =
-            said.iter().filter(|said| allowed(&said.by) && !run.target.ends_with(&said.by));
+        let counted = said.iter().filter(|said| {
+            allowed(&said.by) && run.target.rsplit(['/', ':']).next() != Some(said.by.as_str())
+        });
         let (agree, reject): (Vec<_>, Vec<_>) = counted.partition(|said| said.agrees);
         if let Some(said) = reject.first() {
             run.reasons.push(format!("rejected by {}", said.by));

@@ -212,7 +212,11 @@ fn sources() -> Vec<Source> {
     assert!(paths.len() > 20, "the sources were not found");
     let source = |path: &PathBuf| {
         let text = fs::read_to_string(path).unwrap();
-        let before_tests = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or(&text);
+        let before_tests = text
+            .split("#[cfg(test)]\nmod tests")
+            .flat_map(|part| part.split("#[cfg(test)]\npub(crate) mod tests"))
+            .next()
+            .unwrap_or_default();
         let code: Vec<&str> =
             before_tests.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         let path = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
