@@ -213,8 +213,8 @@ fn sources() -> Vec<Source> {
     let source = |path: &PathBuf| {
         let text = fs::read_to_string(path).unwrap();
         let before_tests = text
-            .split("#[cfg(test)]\nmod tests")
-            .flat_map(|part| part.split("#[cfg(test)]\npub(crate) mod tests"))
+            .split("\n#[cfg(test)]\nmod ")
+            .flat_map(|part| part.split("\n#[cfg(test)]\npub(crate) mod "))
             .next()
             .unwrap_or_default();
         let code: Vec<&str> =
