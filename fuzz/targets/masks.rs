@@ -2,16 +2,18 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trailloop_masks::{GROUP_WORDS, Group, fill, fill_plainly};
+use trailloop_masks::{GROUP_WORDS, Outline, Word, fill, fill_plainly};
 
 fuzz_target!(|text: &[u8]| {
     for room in [1, 3, 64] {
-        let words = |fill: fn(&[u8], &mut [Group]) -> usize| {
-            let mut groups = vec![Group::default(); room];
-            let count = fill(text, &mut groups);
-            let word = |nth: usize| groups[nth / GROUP_WORDS].word(nth % GROUP_WORDS);
-            (0..count).map(word).collect::<Vec<_>>()
+        let filled = |fill: fn(&[u8], &mut [Word], &mut [Outline]) -> usize| {
+            let mut words = vec![Word::default(); room * GROUP_WORDS];
+            let mut outlines = vec![Outline::default(); room];
+            let count = fill(text, &mut words, &mut outlines);
+            words.truncate(count);
+            outlines.truncate(count.div_ceil(GROUP_WORDS));
+            (words, outlines)
         };
-        assert_eq!(words(fill), words(fill_plainly));
+        assert_eq!(filled(fill), filled(fill_plainly));
     }
 });

@@ -4,15 +4,17 @@
 //! it. It is short enough for its masks and its text to stay in the fastest caches while records are looked at.
 
 use std::ops::ControlFlow;
+use std::slice::Iter;
 
-use trailloop_masks::{GROUP_BYTES, GROUP_WORDS, Group, WORD_BYTES, Word, fill, opens};
+use trailloop_masks::{DEEP, GROUP_WORDS, Outline, WORD_BYTES, Word, deep, fill, opens};
 
 /// The bytes of text looked at together.
 pub(crate) const STRETCH_BYTES: usize = 32 << 10;
 
 /// The masks of one stretch of a text.
 pub(crate) struct Structure {
-    groups: Vec<Group>,
+    words: Vec<Word>,
+    outlines: Vec<Outline>,
     /// How many words hold.
     count: usize,
     /// The offset in the text of the first byte that they stand for.
@@ -32,14 +34,15 @@ pub(crate) struct Extent {
 
 impl Structure {
     pub(crate) fn new() -> Self {
-        let groups = vec![Group::default(); STRETCH_BYTES / GROUP_BYTES];
-        Self { groups, count: 0, start: 0 }
+        let words = vec![Word::default(); STRETCH_BYTES / WORD_BYTES];
+        let outlines = vec![Outline::default(); words.len() / GROUP_WORDS];
+        Self { words, outlines, count: 0, start: 0 }
     }
 
     /// One that sees nothing, so that everything is walked byte by byte.
     #[cfg(test)]
     pub(crate) fn blind() -> Self {
-        Self { groups: Vec::new(), count: 0, start: 0 }
+        Self { words: Vec::new(), outlines: Vec::new(), count: 0, start: 0 }
     }
 
     /// Forgets what it knows: the text has moved.
@@ -59,7 +62,7 @@ impl Structure {
         if open != self.start || self.count == 0 {
             let end = text.len().min(open + STRETCH_BYTES);
             self.start = open;
-            self.count = fill(&text[open..end], &mut self.groups);
+            self.count = fill(&text[open..end], &mut self.words, &mut self.outlines);
         }
         self.extent_here(text, open)
     }
@@ -72,62 +75,72 @@ impl Structure {
     fn extent_here(&self, text: &[u8], open: usize) -> Option<Extent> {
         let mut levels = self.levels(text, open);
         let word = levels.pass()?;
-        // What stands before the first bracket in its word counts as well.
-        let mut extent = Extent {
-            end: 0,
-            depth_most: levels.depth_before + word.open_count,
-            is_plain: !word.is_odd,
-        };
+        // Nothing nests deeper than there are brackets that open. What stands before the first in its word counts as well.
+        let (depth_most, is_plain) = (word.open_count(), !word.is_odd());
+        let mut extent = Extent { end: 0, depth_most, is_plain };
+        // Stretches begin with a record, so that nothing is open around most.
+        let is_outermost = word.depth_after() == levels.depth.cast_signed();
         while levels.end.is_none() {
             // Most words can't hold the end: a record has a few brackets, and they are far from its own.
-            self.skip(&mut levels, &mut extent)?;
-            levels.pass()?;
+            if is_outermost {
+                self.skip(&mut levels, &mut extent)?;
+            } else {
+                let (count, depth, opened, odd) = deep(levels.words.as_slice(), levels.depth);
+                levels.skip(count, depth);
+                extent.depth_most += opened;
+                extent.is_plain &= !odd;
+            }
+            let word = levels.pass()?;
+            extent.depth_most += word.open_count();
+            extent.is_plain &= !word.is_odd();
         }
         extent.end = levels.end?;
         Some(extent)
     }
 
-    /// Goes on to the next word that may hold the end.
+    /// Goes on to the next word that may hold the end of a value with nothing open around it.
     fn skip(&self, levels: &mut Levels<'_>, extent: &mut Extent) -> Option<()> {
-        let (mut nth, mut ahead) = (levels.nth / GROUP_WORDS, !0 << (levels.nth % GROUP_WORDS));
-        let groups = self.groups.get(..self.count.div_ceil(GROUP_WORDS))?;
+        let from = self.count - levels.words.len();
+        let (mut nth, mut ahead) = (from / GROUP_WORDS, !0 << (from % GROUP_WORDS));
+        let outlines = self.outlines.get(..self.count.div_ceil(GROUP_WORDS))?;
         loop {
-            let group = groups.get(nth)?;
-            let ends = group.low(levels.base) & ahead;
-            // The bits up to the lowest, or all.
-            let passed = (ends ^ ends.wrapping_sub(1)) & ahead;
-            extent.is_plain &= group.odd() & passed == 0;
-            let depth_most = u32::try_from(group.highest() - levels.base).unwrap_or(0);
+            let Outline { ends, odd, deep } = *outlines.get(nth)?;
+            let ends = ends & ahead;
+            // The bits before the lowest, or all.
+            let passed = (ends ^ ends.wrapping_sub(1)) & !ends & ahead;
+            extent.is_plain &= odd & passed == 0;
+            let depth_most = if deep == 0 { DEEP.cast_unsigned() } else { u32::MAX / 2 };
             extent.depth_most = extent.depth_most.max(depth_most);
             if ends != 0 {
-                levels.nth = nth * GROUP_WORDS + ends.trailing_zeros() as usize;
+                let to = nth * GROUP_WORDS + ends.trailing_zeros() as usize;
+                let depth = self.words.get(to)?.depth().cast_unsigned();
+                levels.skip(to - from, depth);
                 return Some(());
             }
             (nth, ahead) = (nth + 1, !0);
         }
     }
 
-    /// How deep the value at an offset nests at most, word by word: closer than what its extent says.
+    /// How deep the value at an offset nests at most, word by word: closer than the count of all its brackets.
     pub(crate) fn depth_most(&self, text: &[u8], open: usize) -> u32 {
         let mut levels = self.levels(text, open);
         let mut depth_most = 0;
         while levels.end.is_none()
             && let Some(word) = levels.pass()
         {
-            depth_most = depth_most.max(levels.depth_before + word.open_count);
+            depth_most = depth_most.max(levels.depth_before + word.open_count());
         }
         depth_most
     }
 
     /// A walk over the words from the bracket at an offset on.
     fn levels<'s>(&'s self, text: &'s [u8], open: usize) -> Levels<'s> {
-        let (nth, bit) = self.place(open);
+        let (word, bit) = self.place(open);
         Levels {
             text,
-            structure: self,
-            nth,
+            words: self.words.get(word..self.count).unwrap_or_default().iter(),
+            at: self.start + word * WORD_BYTES,
             after: !1 << bit,
-            base: 0,
             depth: 1,
             depth_before: 1,
             end: None,
@@ -144,81 +157,33 @@ impl Structure {
         mut visit: impl FnMut(usize) -> ControlFlow<()>,
     ) -> ControlFlow<(), usize> {
         let mut levels = self.levels(text, open);
-        // Keys are gathered before they are visited: either alone is a loop whose state fits into registers.
-        let mut gathered = [(0, 0); 2 * GROUP_WORDS];
-        let mut own = 0;
-        let (nth, at) = (levels.nth, levels.at());
-        levels.next(&mut |bits| own |= bits);
-        let Some(first) = self.groups.get(nth / GROUP_WORDS) else { return ControlFlow::Break(()) };
-        gathered[0] = (at, first.keys(nth % GROUP_WORDS) & own);
-        let mut count = 1;
         loop {
-            while count <= GROUP_WORDS && levels.end.is_none() {
-                let Some(more) = self.gather(&mut levels, &mut gathered[count..]) else {
-                    return ControlFlow::Break(());
-                };
-                count += more;
-            }
-            for (at, mut keys) in gathered[..count].iter().copied() {
-                while keys != 0 {
-                    visit(at + keys.trailing_zeros() as usize)?;
-                    keys &= keys - 1;
-                }
+            let (mut own, at) = (0, levels.at);
+            let Some(word) = levels.next(&mut |bits| own |= bits) else {
+                return ControlFlow::Break(());
+            };
+            let mut keys = word.keys & own;
+            while keys != 0 {
+                visit(at + keys.trailing_zeros() as usize)?;
+                keys &= keys - 1;
             }
             if let Some(end) = levels.end {
                 return ControlFlow::Continue(end);
             }
-            count = 0;
         }
-    }
-
-    /// Goes over the rest of a group, to the end of the object at most. Gives how many of its words have keys of the object,
-    /// with the offset of their first bytes.
-    #[inline]
-    fn gather(&self, levels: &mut Levels<'_>, gathered: &mut [(usize, u64)]) -> Option<usize> {
-        let (nth, mut count) = (levels.nth / GROUP_WORDS, 0);
-        let group = self.groups.get(nth)?;
-        let held = self.count.checked_sub(nth * GROUP_WORDS).filter(|held| *held > 0)?;
-        let start = self.start + nth * GROUP_BYTES;
-        let mut low = group.low(levels.base + 1) & !0 << (levels.nth % GROUP_WORDS);
-        if held < GROUP_WORDS {
-            low &= (1 << held) - 1;
-        }
-        while low != 0 {
-            let place = low.trailing_zeros() as usize;
-            low &= low - 1;
-            let brackets = group.brackets(place);
-            let mut own = !0;
-            if brackets != 0 {
-                own = 0;
-                levels.nth = nth * GROUP_WORDS + place;
-                levels.next(&mut |bits| own |= bits)?;
-            }
-            let keys = group.keys(place) & own;
-            *gathered.get_mut(count)? = (start + place * WORD_BYTES, keys);
-            count += usize::from(keys != 0);
-            if levels.end.is_some() {
-                break;
-            }
-        }
-        levels.nth = (nth + 1) * GROUP_WORDS;
-        Some(count)
     }
 
     /// The offset of the next quote from an offset on.
     #[inline]
     pub(crate) fn quote_from(&self, at: usize) -> Option<usize> {
         let (mut nth, bit) = self.place(at);
-        let mut behind = !0 << bit;
-        while nth < self.count {
-            let quotes = self.groups.get(nth / GROUP_WORDS)?.quotes(nth % GROUP_WORDS) & behind;
-            if quotes != 0 {
-                return Some(self.start + nth * WORD_BYTES + quotes.trailing_zeros() as usize);
-            }
-            behind = !0;
+        let words = &self.words[..self.count];
+        let mut quotes = words.get(nth)?.quotes & (!0 << bit);
+        while quotes == 0 {
             nth += 1;
+            quotes = words.get(nth)?.quotes;
         }
-        None
+        Some(self.start + nth * WORD_BYTES + quotes.trailing_zeros() as usize)
     }
 
     #[inline]
@@ -231,50 +196,44 @@ impl Structure {
 /// A walk over the inside of an object or array, word by word.
 struct Levels<'s> {
     text: &'s [u8],
-    structure: &'s Structure,
-    /// The number of the next word.
-    nth: usize,
+    words: Iter<'s, Word>,
+    /// The offset of the next word's first byte.
+    at: usize,
     /// The bits of the next word that are inside.
     after: u64,
-    /// How many brackets are open around the object by the count of the words; known after the first of them.
-    base: i32,
-    /// How many brackets are open after this word, and were before it; the object's own is the first.
+    /// How many brackets are open before the next word, and were before this one; the object's own is the first.
     depth: u32,
     depth_before: u32,
     /// The offset just after the object, once it is reached.
     end: Option<usize>,
 }
 
-impl Levels<'_> {
-    /// The offset of the next word's first byte.
-    #[inline]
-    fn at(&self) -> usize {
-        self.structure.start + self.nth * WORD_BYTES
+impl<'s> Levels<'s> {
+    /// Leaves out words after which so many brackets are open.
+    fn skip(&mut self, words: usize, depth: u32) {
+        self.depth = depth;
+        self.words = self.words.as_slice().get(words..).unwrap_or_default().iter();
+        self.at += words * WORD_BYTES;
     }
 
     /// Goes over the next word.
     #[inline]
-    fn pass(&mut self) -> Option<Word> {
+    fn pass(&mut self) -> Option<&'s Word> {
         self.next(&mut |_| ())
     }
 
     /// Goes over the next word, and calls `own` with its bits that stand in the object itself and not in a value of it.
     #[inline]
-    fn next(&mut self, own: &mut impl FnMut(u64)) -> Option<Word> {
-        if self.nth >= self.structure.count {
-            return None;
-        }
-        let (group, at) = (self.structure.groups.get(self.nth / GROUP_WORDS)?, self.at());
-        let word = group.word(self.nth % GROUP_WORDS);
-        self.nth += 1;
-        let after = std::mem::replace(&mut self.after, !0);
-        if after == !0 {
-            self.depth = (word.lowest - self.base).cast_unsigned().wrapping_add(word.close_count);
-        }
+    fn next(&mut self, own: &mut impl FnMut(u64)) -> Option<&'s Word> {
+        let word = self.words.next()?;
+        let at = self.at;
+        self.at += WORD_BYTES;
         self.depth_before = self.depth;
+        let after = std::mem::replace(&mut self.after, !0);
+        let (opened, closed) = (word.open_count(), word.close_count());
         // Most words are whole and deep inside.
-        if after == !0 && self.depth > word.close_count + 1 {
-            self.depth = self.depth + word.open_count - word.close_count;
+        if after == !0 && self.depth > closed + 1 {
+            self.depth = self.depth + opened - closed;
             return Some(word);
         }
         let mut since = if self.depth == 1 { after } else { 0 };
@@ -303,10 +262,6 @@ impl Levels<'_> {
             brackets &= brackets - 1;
         }
         own(since);
-        if after != !0 {
-            let depth_after = word.lowest + word.open_count.cast_signed();
-            self.base = depth_after - self.depth.cast_signed();
-        }
         Some(word)
     }
 }

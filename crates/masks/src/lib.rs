@@ -14,6 +14,8 @@
 mod plain;
 
 #[cfg(target_arch = "x86_64")]
+mod backslashes;
+#[cfg(target_arch = "x86_64")]
 mod tables;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -22,6 +24,7 @@ pub use plain::fill_plainly;
 
 /// What 64 bytes of text hold; bit n stands for byte n.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(32))]
 pub struct Word {
     /// Quotes that open or close a string: those that no backslash escapes.
     pub quotes: u64,
@@ -30,129 +33,114 @@ pub struct Word {
     pub keys: u64,
     /// `{`, `[`, `}` and `]` outside of strings; [`opens`] tells them apart.
     pub brackets: u64,
+    /// How many brackets open, how many close, and whether a byte is odd: together, because storing them is.
+    summary: u32,
     /// So many brackets are open for certain wherever one looks in the word: those before it, less all that close in it. It
     /// is counted from the beginning of the text, and less than nothing where more close than open.
-    pub lowest: i32,
-    /// How many of the brackets open.
-    pub open_count: u32,
-    /// How many of the brackets close.
-    pub close_count: u32,
-    /// Whether a byte is a backslash or beyond ASCII: where none is, text is what it looks like.
-    pub is_odd: bool,
+    lowest: i32,
 }
 
-/// Eight words, with the same of each side by side, as vectors hold them.
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C, align(64))]
-pub struct Group {
-    quotes: [u64; GROUP_WORDS],
-    keys: [u64; GROUP_WORDS],
-    brackets: [u64; GROUP_WORDS],
-    lowest: [i32; GROUP_WORDS],
-    /// How many brackets open, how many close, and whether a byte is odd.
-    summary: [i16; GROUP_WORDS],
-    /// A bit for each word whose lowest is 0 at most, 1 at most, and so on.
-    low: [u8; LEVELS],
-    /// A bit for each word whose lowest is more than [`DEEP`].
-    deep: u8,
-    /// A bit for each word with an odd byte.
-    odd: u8,
+/// Some bits for each of eight words, to go over them together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// Words in which as many brackets may close as have opened since the beginning of the text.
+    pub ends: u8,
+    /// Words with an odd byte.
+    pub odd: u8,
+    /// Words in which more than [`DEEP`] brackets may be open.
+    pub deep: u8,
 }
 
-const CLOSE_SHIFT: u32 = 7;
-const ODD_SHIFT: u32 = 14;
-
-/// For so many levels it is known beforehand which words touch them: a record's own, and that of an object within an object
-/// of a record.
-const LEVELS: usize = 4;
+const CLOSE_SHIFT: u32 = 8;
+const ODD_SHIFT: u32 = 16;
 
 /// So many open brackets are few.
-const DEEP: i32 = 32;
+pub const DEEP: i32 = 96;
+/// Where a word's lowest is no more than this they are few: whatever opens or closes in it is one of its bytes.
+const FEW: i32 = DEEP - 64;
 
-impl Group {
-    /// The word in one of the eight places.
+impl Word {
+    #[inline]
+    fn new(
+        (quotes, keys): (u64, u64),
+        (opens, closes): (u64, u64),
+        is_odd: bool,
+        depth: &mut i32,
+    ) -> Self {
+        let (opened, closed) = (opens.count_ones(), closes.count_ones());
+        let summary = opened | closed << CLOSE_SHIFT | u32::from(is_odd) << ODD_SHIFT;
+        let lowest = *depth - closed.cast_signed();
+        *depth = lowest + opened.cast_signed();
+        Self { quotes, keys, brackets: opens | closes, summary, lowest }
+    }
+
+    /// How many of the brackets open. Counting bits is one instruction where the masks are made, and many elsewhere.
     #[inline]
     #[must_use]
-    pub fn word(&self, place: usize) -> Word {
-        const COUNT: u32 = (1 << CLOSE_SHIFT) - 1;
-        let summary = u32::from(self.summary[place].cast_unsigned());
-        Word {
-            quotes: self.quotes[place],
-            keys: self.keys[place],
-            brackets: self.brackets[place],
-            lowest: self.lowest[place],
-            open_count: summary & COUNT,
-            close_count: summary >> CLOSE_SHIFT & COUNT,
-            is_odd: summary >> ODD_SHIFT != 0,
+    pub fn open_count(&self) -> u32 {
+        self.summary & 0xff
+    }
+
+    /// How many of the brackets close.
+    #[inline]
+    #[must_use]
+    pub fn close_count(&self) -> u32 {
+        self.summary >> CLOSE_SHIFT & 0xff
+    }
+
+    /// How many brackets are open before it, counted from the beginning of the text.
+    #[inline]
+    #[must_use]
+    pub fn depth(&self) -> i32 {
+        self.lowest + self.close_count().cast_signed()
+    }
+
+    /// How many are open after it.
+    #[inline]
+    #[must_use]
+    pub fn depth_after(&self) -> i32 {
+        self.lowest + self.open_count().cast_signed()
+    }
+
+    /// Whether a byte is a backslash or beyond ASCII: where none is, text is what it looks like.
+    #[inline]
+    #[must_use]
+    pub fn is_odd(&self) -> bool {
+        self.summary >> ODD_SHIFT != 0
+    }
+}
+
+impl Outline {
+    /// The outline of so many words as are there.
+    #[inline]
+    fn of(words: &[Word]) -> Self {
+        let bits = |is: fn(&Word) -> bool| {
+            words.iter().enumerate().fold(0, |all, (nth, word)| all | u8::from(is(word)) << nth)
+        };
+        Self {
+            ends: bits(|word| word.lowest <= 0),
+            odd: bits(Word::is_odd),
+            deep: bits(|word| word.lowest > FEW),
         }
     }
+}
 
-    #[inline]
-    fn set(&mut self, place: usize, word: Word) {
-        let Word { quotes, keys, brackets, lowest, open_count, close_count, is_odd } = word;
-        self.quotes[place] = quotes;
-        self.keys[place] = keys;
-        self.brackets[place] = brackets;
-        self.lowest[place] = lowest;
-        self.summary[place] =
-            (open_count | close_count << CLOSE_SHIFT | u32::from(is_odd) << ODD_SHIFT) as i16;
-        let put = |bits: &mut u8, bit| *bits = *bits & !(1 << place) | u8::from(bit) << place;
-        for (level, low) in (0..).zip(&mut self.low) {
-            put(low, lowest <= level);
+/// Goes over words as long as they can't hold the bracket that closes the first of `depth` open ones. Gives how many they
+/// are, the depth after them, how many brackets open in them, and whether a byte is odd.
+#[inline]
+#[must_use]
+pub fn deep(words: &[Word], depth: u32) -> (usize, u32, u32, bool) {
+    let (mut depth, mut opened, mut all) = (depth, 0, 0);
+    for (nth, word) in words.iter().enumerate() {
+        let (opens, closes) = (word.open_count(), word.close_count());
+        if depth <= closes {
+            return (nth, depth, opened, all >> ODD_SHIFT != 0);
         }
-        put(&mut self.deep, lowest > DEEP);
-        put(&mut self.odd, is_odd);
+        all |= word.summary;
+        opened += opens;
+        depth = depth + opens - closes;
     }
-
-    /// The quotes of the word in one of the eight places.
-    #[inline]
-    #[must_use]
-    pub fn quotes(&self, place: usize) -> u64 {
-        self.quotes[place]
-    }
-
-    /// The keys of one.
-    #[inline]
-    #[must_use]
-    pub fn keys(&self, place: usize) -> u64 {
-        self.keys[place]
-    }
-
-    /// The brackets of one.
-    #[inline]
-    #[must_use]
-    pub fn brackets(&self, place: usize) -> u64 {
-        self.brackets[place]
-    }
-
-    /// A bit for each word in which no more than so many brackets may be open at some place.
-    #[inline]
-    #[must_use]
-    pub fn low(&self, level: i32) -> u8 {
-        let known = usize::try_from(level).ok().and_then(|level| self.low.get(level));
-        known.copied().unwrap_or_else(|| self.low_of_any(level))
-    }
-
-    #[cold]
-    fn low_of_any(&self, level: i32) -> u8 {
-        let bits = self.lowest.iter().enumerate();
-        bits.fold(0, |all, (place, lowest)| all | u8::from(*lowest <= level) << place)
-    }
-
-    /// A bit for each word with an odd byte.
-    #[inline]
-    #[must_use]
-    pub fn odd(&self) -> u8 {
-        self.odd
-    }
-
-    /// No more brackets than this are open anywhere in it, and maybe far fewer.
-    #[inline]
-    #[must_use]
-    pub fn highest(&self) -> i32 {
-        // Whatever opens or closes in a word is one of its bytes.
-        if self.deep == 0 { DEEP + 64 } else { i32::MAX / 2 }
-    }
+    (words.len(), depth, opened, all >> ODD_SHIFT != 0)
 }
 
 /// Whether a bracket opens.
@@ -165,22 +153,23 @@ pub fn opens(bracket: u8) -> bool {
 
 /// The bytes that one word stands for.
 pub const WORD_BYTES: usize = 64;
-/// The words of a group.
+/// The words of an outline.
 pub const GROUP_WORDS: usize = 8;
-/// The bytes of text that a group stands for.
-pub const GROUP_BYTES: usize = GROUP_WORDS * WORD_BYTES;
+/// The bytes of text that an outline stands for.
+const GROUP_BYTES: usize = GROUP_WORDS * WORD_BYTES;
 
-/// Fills `groups` from `text`, which begins outside of a string, and says how many words hold. The last one may stand for less
+/// Fills `words` from `text`, which begins outside of a string, and an outline for each eight of them, and says how many
+/// words hold. The last one may stand for less
 /// than 64 bytes; what would come after the text counts as white space.
 ///
 /// It ends early before a word in which a backslash stands outside of a string: that is not JSON, and what such a
 /// backslash does to the quote after it is nothing to rely on.
-pub fn fill(text: &[u8], groups: &mut [Group]) -> usize {
+pub fn fill(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if let Some(count) = x86::fill(text, groups) {
+    if let Some(count) = x86::fill(text, words, outlines) {
         return count;
     }
-    fill_plainly(text, groups)
+    fill_plainly(text, words, outlines)
 }
 
 /// The extension that [`fill`] uses on this processor, for reports.

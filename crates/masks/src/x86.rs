@@ -2,8 +2,9 @@
 
 use std::arch::x86_64::*;
 
+use crate::backslashes::escaped_by;
 use crate::tables::{GATHERED, KINDS, TURNED};
-use crate::{CLOSE_SHIFT, DEEP, GROUP_BYTES, GROUP_WORDS, Group, WORD_BYTES, Word};
+use crate::{CLOSE_SHIFT, FEW, GROUP_BYTES, GROUP_WORDS, ODD_SHIFT, Outline, WORD_BYTES, Word};
 
 /// Which bytes of a block are of which kind, whatever stands around them.
 struct Kinds {
@@ -31,50 +32,26 @@ struct Before {
 /// `{` and `[` differ in this bit alone, and so do `}` and `]`.
 const BRACKET_BIT: u8 = 0x20;
 
-/// Every other bit, the lowest included.
-const EVEN_BITS: u64 = 0x5555_5555_5555_5555;
-
 type Block = [u8; GROUP_BYTES];
 
-/// The walk over the blocks of a text, with `$eight` compiled into it for one extension: it fills a group, and says how many
-/// of its words hold.
-macro_rules! walk {
-    ($text:ident, $groups:ident, $eight:ident) => {{
-        let mut before = Before::default();
-        let mut padded = [b' '; GROUP_BYTES];
-        let mut count = 0;
-        for (text, group) in $text.chunks(GROUP_BYTES).zip($groups) {
-            let block = text.first_chunk().unwrap_or_else(|| {
-                padded[..text.len()].copy_from_slice(text);
-                &padded
-            });
-            prefetch(block);
-            let held = $eight(block, group, &mut before).min(text.len().div_ceil(WORD_BYTES));
-            count += held;
-            if held < GROUP_WORDS {
-                break;
-            }
+/// Fills a word and says whether it holds. It is put where it is used, because a call would cost half as much again.
+macro_rules! word_avx2 {
+    ($block:expr, $word:expr, $before:expr) => {{
+        let kinds = kinds_avx2($block);
+        let (mut backslashes, mut quotes) = (0, kinds.quotes);
+        if kinds.odd | $before.escapes != 0 {
+            backslashes = backslashes_avx2($block);
+            quotes &= !escaped_by(backslashes, &mut $before.escapes);
         }
-        count
+        let strings = strings(quotes) ^ $before.inside;
+        $before.inside = (strings.cast_signed() >> 63).cast_unsigned();
+        let after_colon = kinds.colons << 1 | $before.colon;
+        $before.colon = kinds.colons >> 63;
+        let brackets = (kinds.opens & !strings, kinds.closes & !strings);
+        let quotes = (quotes, quotes & strings & !after_colon);
+        *$word = Word::new(quotes, brackets, kinds.odd != 0, &mut $before.depth);
+        backslashes & !strings == 0
     }};
-}
-
-/// Which bytes a backslash escapes. `escapes` is one if the byte before the first is such a backslash, and is set to
-/// whether the last one is.
-///
-/// A run of backslashes escapes what follows it if its length is odd. Adding a bit at each run that starts at an odd
-/// place to the runs carries through them, so that the parity of where a run ends can be told for all runs at once.
-///
-/// Few blocks hold a backslash, and the registers that this takes are wanted for all others.
-#[cold]
-#[inline(never)]
-fn escaped_by(backslashes: u64, escapes: &mut u64) -> u64 {
-    let runs = backslashes & !*escapes;
-    let follows = runs << 1 | *escapes;
-    let odd_starts = runs & !EVEN_BITS & !follows;
-    let (even_ends, carried) = odd_starts.overflowing_add(runs);
-    *escapes = u64::from(carried);
-    (EVEN_BITS ^ (even_ends << 1)) & follows
 }
 
 #[inline]
@@ -87,14 +64,14 @@ fn signed(byte: u8) -> i8 {
     unsafe_code,
     reason = "calling code for an extension, just after asking whether the processor has it"
 )]
-pub(crate) fn fill(text: &[u8], groups: &mut [Group]) -> Option<usize> {
+pub(crate) fn fill(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -> Option<usize> {
     if has_avx512() {
         // SAFETY: the processor has the extensions that the function is compiled for, and that is all it asks for.
-        return Some(unsafe { fill_avx512(text, groups) });
+        return Some(unsafe { fill_avx512(text, words, outlines) });
     }
     if has_avx2() {
         // SAFETY: as above.
-        return Some(unsafe { fill_avx2(text, groups) });
+        return Some(unsafe { fill_avx2(text, words, outlines) });
     }
     None
 }
@@ -126,16 +103,77 @@ fn has_avx2() -> bool {
 #[target_feature(
     enable = "avx512f,avx512bw,avx512vbmi,avx512vpopcntdq,gfni,vpclmulqdq,avx2,pclmulqdq,popcnt"
 )]
-fn fill_avx512(text: &[u8], groups: &mut [Group]) -> usize {
-    walk!(text, groups, eight_avx512)
+fn fill_avx512(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -> usize {
+    let mut before = Before::default();
+    let mut padded = [b' '; GROUP_BYTES];
+    let mut count = 0;
+    let (words, _) = words.as_chunks_mut::<GROUP_WORDS>();
+    for ((text, words), outline) in text.chunks(GROUP_BYTES).zip(words).zip(outlines) {
+        let block = text.first_chunk().unwrap_or_else(|| {
+            padded[..text.len()].copy_from_slice(text);
+            &padded
+        });
+        let mut held = eight_avx512(block, words, outline, &mut before);
+        if text.len() < GROUP_BYTES {
+            held = held.min(text.len().div_ceil(WORD_BYTES));
+            *outline = Outline::of(&words[..held]);
+        }
+        count += held;
+        if held < GROUP_WORDS {
+            break;
+        }
+    }
+    count
 }
 
 #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
-fn fill_avx2(text: &[u8], groups: &mut [Group]) -> usize {
-    walk!(text, groups, eight_avx2)
+fn fill_avx2(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -> usize {
+    let mut before = Before::default();
+    let mut count = 0;
+    let (blocks, rest) = text.as_chunks::<WORD_BYTES>();
+    for (block, word) in blocks.iter().zip(words.iter_mut()) {
+        prefetch(block);
+        if !word_avx2!(block, word, before) {
+            break;
+        }
+        count += 1;
+    }
+    if !rest.is_empty()
+        && count == blocks.len()
+        && let Some(word) = words.get_mut(count)
+    {
+        let mut block = [b' '; WORD_BYTES];
+        block[..rest.len()].copy_from_slice(rest);
+        count += usize::from(word_avx2!(&block, word, before));
+    }
+    let (groups, rest) = words[..count].as_chunks::<GROUP_WORDS>();
+    for (words, outline) in groups.iter().zip(&mut *outlines) {
+        *outline = outline_avx2(words);
+    }
+    if !rest.is_empty()
+        && let Some(outline) = outlines.get_mut(groups.len())
+    {
+        *outline = Outline::of(rest);
+    }
+    count
 }
 
-/// Fills a group eight words at a time.
+/// [`Outline::of`] eight words.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn outline_avx2(words: &[Word; GROUP_WORDS]) -> Outline {
+    let [a, b, c, d, e, f, g, h] = words.each_ref().map(|word| word.lowest);
+    let lowest = _mm256_setr_epi32(a, b, c, d, e, f, g, h);
+    let above = |level| {
+        let above = _mm256_cmpgt_epi32(lowest, _mm256_set1_epi32(level));
+        _mm256_movemask_ps(_mm256_castsi256_ps(above)) as u8
+    };
+    let some = words.iter().fold(0, |all, word| all | word.summary);
+    let odd = if some >> ODD_SHIFT == 0 { 0 } else { Outline::of(words).odd };
+    Outline { ends: !above(0), odd, deep: above(FEW) }
+}
+
+/// Fills eight words together.
 ///
 /// Comparing makes one mask a comparison, and moving each to where it can be counted is what takes time. So bytes are looked
 /// up in a table of kinds, and eight bytes of bits are transposed at once, by a product of bit matrices: that gives all masks
@@ -144,10 +182,15 @@ fn fill_avx2(text: &[u8], groups: &mut [Group]) -> usize {
     enable = "avx512f,avx512bw,avx512vbmi,avx512vpopcntdq,gfni,vpclmulqdq,avx2,pclmulqdq,popcnt"
 )]
 #[inline]
-fn eight_avx512(block: &Block, group: &mut Group, before: &mut Before) -> usize {
+fn eight_avx512(
+    block: &Block,
+    words: &mut [Word; GROUP_WORDS],
+    outline: &mut Outline,
+    before: &mut Before,
+) -> usize {
     let ([quotes, colons, opens, closes], is_odd) = kinds_avx512(block);
     if is_odd | (before.escapes != 0) {
-        return eight_oddly(block, group, before);
+        return eight_oddly(block, words, outline, before);
     }
     let strings = strings_avx512(quotes, &mut before.inside);
     let last_colon = _mm512_set1_epi64(before.colon.cast_signed() << 63);
@@ -163,17 +206,13 @@ fn eight_avx512(block: &Block, group: &mut Group, before: &mut Before) -> usize 
     let open = _mm512_add_epi64(open, _mm512_set1_epi64(i64::from(before.depth)));
     // What opens in a word comes on top of what is open for certain all through it.
     let lowest = _mm512_sub_epi64(open, opened);
-    let counts = _mm512_or_si512(opened, _mm512_slli_epi64::<CLOSE_SHIFT>(closed));
     before.depth = last(open) as u32 as i32;
-    store_halves(&mut group.lowest, lowest);
-    store_quarters(&mut group.summary, counts);
-    let up_to = |level| _mm512_cmple_epi64_mask(lowest, _mm512_set1_epi64(level));
-    group.low = [up_to(0), up_to(1), up_to(2), up_to(3)];
-    group.deep = !up_to(i64::from(DEEP));
-    group.odd = 0;
-    store_avx512(&mut group.quotes, quotes);
-    store_avx512(&mut group.keys, _mm512_andnot_si512(after_colon, opening));
-    store_avx512(&mut group.brackets, _mm512_or_si512(opens, closes));
+    let counts = _mm512_or_si512(opened, _mm512_slli_epi64::<CLOSE_SHIFT>(closed));
+    let rest = _mm512_or_si512(counts, _mm512_slli_epi64::<32>(lowest));
+    let keys = _mm512_andnot_si512(after_colon, opening);
+    store_words(words, [quotes, keys, _mm512_or_si512(opens, closes), rest]);
+    let up_to = |level: i32| _mm512_cmple_epi64_mask(lowest, _mm512_set1_epi64(level.into()));
+    *outline = Outline { ends: up_to(0), odd: 0, deep: !up_to(FEW) };
     GROUP_WORDS
 }
 
@@ -188,6 +227,7 @@ fn kinds_avx512(block: &Block) -> ([__m512i; 4], bool) {
     let (words, _) = block.as_chunks::<WORD_BYTES>();
     let mut all = _mm512_setzero_si512();
     let mut masks = |nth: usize| {
+        prefetch(&words[nth]);
         let bytes = load_avx512(&words[nth]);
         let kinds = _mm512_permutex2var_epi8(low, bytes, high);
         all = _mm512_or_si512(all, _mm512_or_si512(kinds, bytes));
@@ -257,90 +297,66 @@ fn load_avx512(block: &[u8; WORD_BYTES]) -> __m512i {
     unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }
 }
 
+/// Stores eight words, given their first members, their second ones, and so on.
+#[target_feature(enable = "avx512f,avx2")]
+#[inline]
+fn store_words(words: &mut [Word; GROUP_WORDS], [a, b, c, d]: [__m512i; 4]) {
+    let low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    let high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    let (ab, cd) = (_mm512_unpacklo_epi64(a, b), _mm512_unpacklo_epi64(c, d));
+    let (zero_two, four_six) =
+        (_mm512_permutex2var_epi64(ab, low, cd), _mm512_permutex2var_epi64(ab, high, cd));
+    let (ab, cd) = (_mm512_unpackhi_epi64(a, b), _mm512_unpackhi_epi64(c, d));
+    let (one_three, five_seven) =
+        (_mm512_permutex2var_epi64(ab, low, cd), _mm512_permutex2var_epi64(ab, high, cd));
+    let (pairs, _) = words.as_chunks_mut::<2>();
+    store_pair(&mut pairs[0], _mm512_shuffle_i64x2::<LOW>(zero_two, one_three));
+    store_pair(&mut pairs[1], _mm512_shuffle_i64x2::<HIGH>(zero_two, one_three));
+    store_pair(&mut pairs[2], _mm512_shuffle_i64x2::<LOW>(four_six, five_seven));
+    store_pair(&mut pairs[3], _mm512_shuffle_i64x2::<HIGH>(four_six, five_seven));
+}
+
 #[target_feature(enable = "avx512f")]
 #[inline]
 #[expect(unsafe_code, reason = "storing a vector through a pointer")]
-fn store_avx512(array: &mut [u64; GROUP_WORDS], lanes: __m512i) {
-    // SAFETY: the array has the 64 bytes that are written, any of which it may hold, and this store needs no alignment.
-    unsafe { _mm512_storeu_si512(array.as_mut_ptr().cast(), lanes) }
+fn store_pair(words: &mut [Word; 2], members: __m512i) {
+    // SAFETY: two words have the 64 bytes that are written, and are numbers, which may be any; this store needs no alignment.
+    unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), members) }
 }
 
-/// Stores the lower quarter of each lane.
-#[target_feature(enable = "avx512f,avx2")]
-#[inline]
-#[expect(unsafe_code, reason = "storing a vector through a pointer")]
-fn store_quarters(array: &mut [i16; GROUP_WORDS], lanes: __m512i) {
-    let quarters = _mm512_cvtepi64_epi16(lanes);
-    // SAFETY: the array has the 16 bytes that are written, any of which it may hold, and this store needs no alignment.
-    unsafe { _mm_storeu_si128(array.as_mut_ptr().cast(), quarters) }
-}
-
-/// Stores the lower half of each lane.
-#[target_feature(enable = "avx512f,avx2")]
-#[inline]
-#[expect(unsafe_code, reason = "storing a vector through a pointer")]
-fn store_halves(array: &mut [i32; GROUP_WORDS], lanes: __m512i) {
-    let halves = _mm512_cvtepi64_epi32(lanes);
-    // SAFETY: the array has the 32 bytes that are written, any of which it may hold, and this store needs no alignment.
-    unsafe { _mm256_storeu_si256(array.as_mut_ptr().cast(), halves) }
-}
+/// Two words are as long as the vector that is stored to them.
+const _: () = assert!(size_of::<[Word; 2]>() == size_of::<__m512i>());
 
 /// Asks for text that comes a little later: processors look ahead by themselves, but not beyond a page.
 #[inline]
 #[expect(unsafe_code, reason = "naming an address that need not be there")]
-fn prefetch(block: &Block) {
+fn prefetch(block: &[u8; WORD_BYTES]) {
+    const AHEAD_BYTES: usize = 2048;
     let later = block.as_ptr().wrapping_add(AHEAD_BYTES);
-    for nth in 0..GROUP_WORDS {
-        let line = later.wrapping_add(nth * WORD_BYTES);
-        // SAFETY: a prefetch is a hint. It reads nothing that can be told, and none is made of an address that is not there.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) }
-    }
+    // SAFETY: a prefetch is a hint. It reads nothing that can be told, and none is made of an address that is not there.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(later.cast()) }
 }
 
-const AHEAD_BYTES: usize = 2048;
-
-/// Fills a group that has an odd byte, by the narrower vectors: backslashes are looked at word by word.
+/// Fills eight words of which one has an odd byte, by the narrower vectors: backslashes are looked at word by word.
 #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
 #[cold]
 #[inline(never)]
-fn eight_oddly(block: &Block, group: &mut Group, before: &mut Before) -> usize {
-    eight_avx2(block, group, before)
-}
-
-/// Fills a group word by word.
-#[target_feature(enable = "avx2,pclmulqdq,popcnt")]
-#[inline]
-fn eight_avx2(block: &Block, group: &mut Group, before: &mut Before) -> usize {
+fn eight_oddly(
+    block: &Block,
+    words: &mut [Word; GROUP_WORDS],
+    outline: &mut Outline,
+    before: &mut Before,
+) -> usize {
+    let mut held = 0;
     let (blocks, _) = block.as_chunks::<WORD_BYTES>();
-    for (place, block) in blocks.iter().enumerate() {
-        let kinds = kinds_avx2(block);
-        let (mut backslashes, mut quotes) = (0, kinds.quotes);
-        if kinds.odd | before.escapes != 0 {
-            backslashes = backslashes_avx2(block);
-            quotes &= !escaped_by(backslashes, &mut before.escapes);
+    for (block, word) in blocks.iter().zip(&mut *words) {
+        if !word_avx2!(block, word, before) {
+            break;
         }
-        let strings = strings(quotes) ^ before.inside;
-        if backslashes & !strings != 0 {
-            return place;
-        }
-        before.inside = (strings.cast_signed() >> 63).cast_unsigned();
-        let after_colon = kinds.colons << 1 | before.colon;
-        before.colon = kinds.colons >> 63;
-        let (opens, closes) = (kinds.opens & !strings, kinds.closes & !strings);
-        let (opened, closed) = (opens.count_ones(), closes.count_ones());
-        let word = Word {
-            quotes,
-            keys: quotes & strings & !after_colon,
-            brackets: opens | closes,
-            lowest: before.depth - closed.cast_signed(),
-            open_count: opened,
-            close_count: closed,
-            is_odd: kinds.odd != 0,
-        };
-        before.depth += opened.cast_signed() - closed.cast_signed();
-        group.set(place, word);
+        held += 1;
     }
-    GROUP_WORDS
+    *outline = if held == GROUP_WORDS { outline_avx2(words) } else { Outline::of(&words[..held]) };
+    held
 }
 
 #[target_feature(enable = "avx2")]
@@ -404,33 +420,33 @@ mod tests {
     use super::*;
     use crate::fill_plainly;
 
+    type Fill<'f> = dyn Fn(&[u8], &mut [Word], &mut [Outline]) -> usize + 'f;
+
     /// Every extension that this processor has gives what the plain way gives.
     #[expect(unsafe_code, reason = "each function is called after asking for its extension")]
     fn check(text: &[u8], room: usize) {
-        let filled = |fill: &dyn Fn(&[u8], &mut [Group]) -> usize| {
-            let mut groups = vec![Group::default(); room];
-            let count = fill(text, &mut groups);
-            let word = |nth: usize| {
-                let (group, place) = (&groups[nth / GROUP_WORDS], nth % GROUP_WORDS);
-                let word = group.word(place);
-                let has = |bits: u8| bits >> place & 1 == 1;
-                assert_eq!(has(group.odd()), word.is_odd);
-                assert!(group.highest() >= word.lowest + 64);
-                for level in -9..70 {
-                    assert_eq!(has(group.low(level)), word.lowest <= level);
-                }
-                word
-            };
-            (0..count).map(word).collect::<Vec<Word>>()
+        let filled = |fill: &Fill<'_>| {
+            let mut words = vec![Word::default(); room * GROUP_WORDS];
+            let mut outlines = vec![Outline::default(); room];
+            let count = fill(text, &mut words, &mut outlines);
+            words.truncate(count);
+            outlines.truncate(count.div_ceil(GROUP_WORDS));
+            (words, outlines)
         };
         let expected = filled(&fill_plainly);
         if has_avx512() {
-            // SAFETY: the processor has the extension.
-            assert_eq!(filled(&|text, groups| unsafe { fill_avx512(text, groups) }), expected);
+            let fill = |text: &[u8], words: &mut [Word], outlines: &mut [Outline]| {
+                // SAFETY: the processor has the extensions.
+                unsafe { fill_avx512(text, words, outlines) }
+            };
+            assert_eq!(filled(&fill), expected);
         }
         if has_avx2() {
-            // SAFETY: the processor has the extension.
-            assert_eq!(filled(&|text, groups| unsafe { fill_avx2(text, groups) }), expected);
+            let fill = |text: &[u8], words: &mut [Word], outlines: &mut [Outline]| {
+                // SAFETY: the processor has the extensions.
+                unsafe { fill_avx2(text, words, outlines) }
+            };
+            assert_eq!(filled(&fill), expected);
         }
         assert_eq!(filled(&crate::fill), expected);
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test that called them")]
 
 mod contain;
+mod emulator;
 mod hostile;
 mod killed;
 mod kit;
