@@ -154,7 +154,7 @@ async fn a_users_key_is_contained_and_given_back() {
     identity["arn"] = json!(format!("arn:aws:iam::{ACCOUNT}:user/{user}"));
     identity["userName"] = json!(user);
     identity["accessKeyId"] = json!(key);
-    let made = runs_and_is_undone(&kit, "contain-iam-user-key", record).await;
+    let made = Box::pin(runs_and_is_undone(&kit, "contain-iam-user-key", record)).await;
     assert_eq!(made.len(), 2);
     assert_eq!((&made[0].before, &made[1].before), (&json!({"Status": "Active"}), &Value::Null));
 }
@@ -180,7 +180,7 @@ async fn one_session_of_a_role_is_denied_and_allowed_again() {
             "accountId": ACCOUNT, "userName": role,
         }},
     });
-    let made = runs_and_is_undone(&kit, "revoke-role-session", record).await;
+    let made = Box::pin(runs_and_is_undone(&kit, "revoke-role-session", record)).await;
     assert!(made[0].after.to_string().contains("build-17"), "{:?}", made[0].after);
 }
 
@@ -194,7 +194,7 @@ async fn a_stopped_trail_logs_again() {
     json_call(&url, "cloudtrail", target, &json!({"Name": trail, "S3BucketName": bucket}));
     let arn = format!("arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/{trail}");
     let record = kit.record("cloudtrail.amazonaws.com", "StopLogging", json!({"name": arn}));
-    let made = runs_and_is_undone(&kit, "restart-trail", record).await;
+    let made = Box::pin(runs_and_is_undone(&kit, "restart-trail", record)).await;
     assert_eq!((&made[0].before, made.len()), (&json!({"IsLogging": false}), 1));
 }
 
@@ -206,7 +206,7 @@ async fn an_opened_bucket_is_closed_and_opened_again() {
     ask(&url, "s3", &format!("PUT /{bucket}"), "", "");
     let parameters = json!({"bucketName": bucket});
     let record = kit.record("s3.amazonaws.com", "DeleteBucketPublicAccessBlock", parameters);
-    let made = runs_and_is_undone(&kit, "block-public-bucket", record).await;
+    let made = Box::pin(runs_and_is_undone(&kit, "block-public-bucket", record)).await;
     assert_eq!(made[0].before, Value::Null);
 }
 
@@ -222,7 +222,7 @@ async fn a_keys_deletion_is_cancelled() {
     let parameters = json!({"keyId": arn, "pendingWindowInDays": 7});
     let mut record = kit.record("kms.amazonaws.com", "ScheduleKeyDeletion", parameters);
     record["resources"] = json!([{"ARN": arn, "accountId": ACCOUNT, "type": "AWS::KMS::Key"}]);
-    let made = runs_and_is_undone(&kit, "cancel-key-deletion", record).await;
+    let made = Box::pin(runs_and_is_undone(&kit, "cancel-key-deletion", record)).await;
     assert_eq!(made.len(), 2);
 }
 
