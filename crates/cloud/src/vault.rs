@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::error::{CloudError, CloudErrorKind};
 
@@ -40,12 +41,11 @@ impl Vault for FolderVault {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), CloudError> {
         let path = self.folder.join(name);
         let failed = |error: std::io::Error| {
-            CloudError::new(
-                CloudErrorKind::Transient,
-                "keep",
-                path.display().to_string(),
-                error.to_string(),
-            )
+            let kind = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => CloudErrorKind::Denied,
+                _ => CloudErrorKind::Transient,
+            };
+            CloudError::new(kind, "keep", path.display().to_string(), error.to_string())
         };
         if !is_plain(name) {
             let text = "a name has only letters, digits, '-', '_', '.' and '/' between parts";
@@ -53,10 +53,13 @@ impl Vault for FolderVault {
         }
         let parent = path.parent().map_or_else(|| self.folder.clone(), PathBuf::from);
         tokio::fs::create_dir_all(&parent).await.map_err(failed)?;
-        // Written beside and renamed, so that nobody finds half a file.
+        // Written beside and renamed, so that nobody finds half a file; both are on the disk before that is said.
         let beside = path.with_extension("partial");
-        tokio::fs::write(&beside, &bytes).await.map_err(failed)?;
-        tokio::fs::rename(&beside, &path).await.map_err(failed)
+        let mut file = tokio::fs::File::create(&beside).await.map_err(failed)?;
+        file.write_all(&bytes).await.map_err(failed)?;
+        file.sync_all().await.map_err(failed)?;
+        tokio::fs::rename(&beside, &path).await.map_err(failed)?;
+        tokio::fs::File::open(&parent).await.map_err(failed)?.sync_all().await.map_err(failed)
     }
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use trailloop_runbook::Call;
 
 use super::{Actions, Answer, Session};
-use crate::error::{CloudError, CloudErrorKind};
-use crate::faulty::{Fault, FaultPlan, Operation, injected};
+use crate::error::CloudError;
+use crate::faulty::{FaultPlan, Operation};
 
 /// Calls that fail as the plan says, under [`Operation::Call`]: before they have an effect, after it with the answer lost
 /// ([`Fault::DoneButFails`]), or late.
@@ -31,20 +31,8 @@ impl FaultyActions {
 #[async_trait]
 impl Actions for FaultyActions {
     async fn call(&self, session: &Session, call: &Call) -> Result<Answer, CloudError> {
-        let (fault, _) = self.plan.next(Operation::Call);
-        match fault {
-            Some(Fault::Fails(kind)) => {
-                return Err(injected(kind, Operation::Call, &call.name()));
-            }
-            Some(Fault::Delay(duration)) => tokio::time::sleep(duration).await,
-            _ => {}
-        }
+        let lost = self.plan.before(Operation::Call, &call.name()).await?;
         let answer = self.inner.call(session, call).await?;
-        match fault {
-            Some(Fault::DoneButFails) => {
-                Err(injected(CloudErrorKind::Transient, Operation::Call, &call.name()))
-            }
-            _ => Ok(answer),
-        }
+        lost.map_or(Ok(answer), Err)
     }
 }

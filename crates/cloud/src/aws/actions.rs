@@ -37,7 +37,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use serde_json::Value;
-use trailloop_runbook::Call;
+use trailloop_runbook::{Call, catalogue};
 
 pub use self::session::ActionOptions;
 use self::session::Sessions;
@@ -104,7 +104,7 @@ impl Caller<'_> {
 
     /// The settings to send with. The role is assumed here, unless its credentials are still good.
     async fn config(&self) -> Result<SdkConfig, CloudError> {
-        let retries = if changes(&self.call.api) {
+        let retries = if is_made_once(self.call) {
             RetryConfig::disabled()
         } else {
             RetryConfig::standard().with_max_attempts(ATTEMPTS)
@@ -127,30 +127,43 @@ fn resource(session: &Session, call: &Call) -> String {
     format!("{} in {}, {}", call.name(), session.account, session.region)
 }
 
-/// What codes mean for calls of the catalogue where they mean something else for queues and buckets.
+/// What codes mean for calls of the catalogue where they mean something else for queues and buckets. That something is absent is
+/// a state which counts, so only a code of its own says it.
 fn of_call(error: CloudError, never_sent: bool) -> CloudError {
-    use CloudErrorKind::{Invalid, NotFound};
+    use CloudErrorKind::{Denied, Invalid, NotFound, Transient};
     let code = error.code().unwrap_or_default();
     let missing = code.starts_with("NoSuch")
         || code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundFault")
         || code.ends_with("DoesNotExistException")
-        || code == "PolicyNotAttachedException"
-        || code == "NoSuchConfigurationRecorderException";
+        || code == "PolicyNotAttachedException";
+    // S3 says this of a bucket's policy to another account than the bucket's.
+    let foreign = code == "MethodNotAllowed";
+    // Somebody else changes the same thing at this moment.
+    let busy = matches!(
+        code,
+        "ConcurrentModification"
+            | "ConcurrentModificationException"
+            | "ConflictException"
+            | "EntityTemporarilyUnmodifiable"
+    );
     // A quota of IAM and Organizations, which no waiting mends; queues and streams mean their rate.
     let full = matches!(code, "LimitExceeded" | "LimitExceededException");
     let broken = never_sent && error.is_transient();
+    let unexplained = error.kind() == NotFound;
     match () {
         () if missing => error.with_kind(NotFound),
+        () if foreign => error.with_kind(Denied),
         () if full || broken => error.with_kind(Invalid),
+        () if busy || unexplained => error.with_kind(Transient),
         () => error,
     }
 }
 
-/// Whether a call changes something: AWS names all that only read so.
-fn changes(api: &str) -> bool {
-    !["Get", "List", "Describe", "Simulate"].iter().any(|reads| api.starts_with(reads))
+/// Whether a call may be made once alone: it changes something, or somebody would hear of it twice.
+fn is_made_once(call: &Call) -> bool {
+    catalogue::find(&call.service, &call.api).is_none_or(|api| api.changes || api.tells)
 }
 
 /// A table of a service's APIs: the API, the SDK's operation, the inputs with their setters, and the answer's members.
@@ -214,7 +227,7 @@ impl AwsActions {
 impl Actions for AwsActions {
     async fn call(&self, session: &Session, call: &Call) -> Result<Answer, CloudError> {
         let mut answer = Box::pin(self.once(session, call)).await?;
-        if changes(&call.api) || PAGING.iter().any(|(_, input)| call.inputs.contains_key(*input)) {
+        if is_made_once(call) || PAGING.iter().any(|input| call.inputs.contains_key(*input)) {
             return Ok(answer);
         }
         for _ in 1..PAGES_MAX {
@@ -236,14 +249,14 @@ impl Actions for AwsActions {
     }
 }
 
-/// The member of an answer that says there is more, and the input that asks for it.
-const PAGING: [(&str, &str); 2] = [("NextToken", "NextToken"), ("Marker", "Marker")];
+/// The members of an answer that say there is more, and the inputs of the same names that ask for it.
+const PAGING: [&str; 2] = ["NextToken", "Marker"];
 
 /// Takes what says that there is more out of an answer.
 fn take_token(body: &mut Value) -> Option<(&'static str, Value)> {
     let members = body.as_object_mut()?;
-    let (input, token) = PAGING.iter().find_map(|(member, input)| {
-        Some((*input, members.shift_remove(*member).filter(|token| token.as_str() != Some(""))?))
+    let (input, token) = PAGING.iter().find_map(|input| {
+        Some((*input, members.shift_remove(*input).filter(|token| token.as_str() != Some(""))?))
     })?;
     if let Some(truncated) = members.get_mut("IsTruncated") {
         *truncated = Value::Bool(false);
@@ -305,8 +318,17 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_not_named_a_read_changes_something() {
-        assert!(!changes("GetUser") && !changes("SimulatePrincipalPolicy"));
-        assert!(changes("UpdateAccessKey") && changes("Publish") && changes("BatchImportFindings"));
+    fn what_changes_or_is_heard_is_made_once() {
+        let is_once = |name: &str| {
+            let (service, api) = name.split_once(':').unwrap();
+            is_made_once(&Call {
+                service: service.into(),
+                api: api.into(),
+                inputs: serde_json::Map::new(),
+            })
+        };
+        assert!(!is_once("iam:GetUser") && !is_once("iam:SimulatePrincipalPolicy"));
+        assert!(is_once("iam:UpdateAccessKey") && is_once("iam:OfAnotherYear"));
+        assert!(is_once("sns:Publish") && is_once("securityhub:BatchImportFindings"));
     }
 }

@@ -213,11 +213,22 @@ async fn codes_say_what_is_missing_and_what_is_full() {
     };
     let instance = json!({"InstanceIds": ["i-1234567890abcdef0"]});
     let recorder = json!({"ConfigurationRecorderName": "default"});
+    let block = json!({"Bucket": "b", "PublicAccessBlockConfiguration": {"BlockPublicAcls": true}});
+    let s3_foreign = "<Error><Code>MethodNotAllowed</Code><Message>m</Message></Error>";
     use CloudErrorKind::{Denied, Invalid, NotFound, Transient};
     for (name, inputs, answer, kind) in [
         ("iam:UpdateAccessKey", disable(), xml(404, &iam("NoSuchEntity")), NotFound),
         ("iam:UpdateAccessKey", disable(), xml(409, &iam("LimitExceeded")), Invalid),
         ("iam:UpdateAccessKey", disable(), xml(400, &iam("Throttling")), Transient),
+        ("iam:UpdateAccessKey", disable(), xml(409, &iam("ConcurrentModification")), Transient),
+        (
+            "iam:UpdateAccessKey",
+            disable(),
+            xml(409, &iam("EntityTemporarilyUnmodifiable")),
+            Transient,
+        ),
+        // That something is absent counts, so an answer that does not say what is absent does not say it.
+        ("s3:PutPublicAccessBlock", block, xml(405, s3_foreign), Denied),
         (
             "ec2:StopInstances",
             instance.clone(),

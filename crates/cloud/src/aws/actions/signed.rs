@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
-use super::{Caller, changes, of_call, resource};
+use super::{Caller, is_made_once, of_call, resource};
 use crate::aws::failure::{chain, classify};
 use crate::aws::{ATTEMPTS, FIRST_BYTE};
 use crate::error::{CloudError, CloudErrorKind};
@@ -46,7 +46,7 @@ impl Caller<'_> {
         request: &Request,
         refusal: impl Fn(&Reply) -> Refusal,
     ) -> Result<(Option<String>, String), CloudError> {
-        let attempts = if changes(&self.call.api) { 1 } else { ATTEMPTS };
+        let attempts = if is_made_once(self.call) { 1 } else { ATTEMPTS };
         let mut wait = Duration::from_millis(100);
         for _ in 1..attempts {
             match self.attempt(request, &refusal).await {
