@@ -72,7 +72,11 @@ impl Responder {
     /// The ledger's line of a new phase, the evidence, and whoever is to be told.
     pub(crate) async fn enter_phase(&self, run: &Run, case: &Case) -> Result<(), Halt> {
         self.note(run, "run", run.phase.name()).await?;
-        self.keep(run, case).await?;
+        if let Err(error) = self.keep(run, case).await {
+            // An intruder is not let be because a bucket is full.
+            tracing::error!(run = run.id, %error, "the evidence is not kept");
+            self.note(run, "evidence", &format!("not kept: {error}")).await?;
+        }
         self.tell(run, run.phase.name()).await
     }
 

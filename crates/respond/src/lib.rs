@@ -5,7 +5,7 @@
 //! `resting` waits for people, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
 //! `scan` prove it or call others, `undo` takes it back. [`run`] is what is kept of a run; [`rows`], [`holds`], [`budget`] and
 //! [`voices`] are the rows of the state table around it, [`ledger`] the chain that everything is written into, by `entries`. [`alert`],
-//! [`token`], [`links`] and `tell` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check.
+//! [`token`], [`links`] and `tell` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check, `own` is what it finds about itself.
 //! [`service`] runs all of it.
 
 pub mod alert;
@@ -22,6 +22,7 @@ mod keep;
 pub mod ledger;
 pub mod links;
 pub mod ocsf;
+mod own;
 mod plan;
 pub mod responder;
 mod resting;

@@ -247,7 +247,11 @@ impl Responder {
             let before = kept.value.clone();
             let run = &mut kept.value;
             match self.runbook(run) {
-                Some(runbook) => self.once(run, runbook, &case).await?,
+                Some(runbook) => {
+                    if let Err(halt) = self.once(run, runbook, &case).await {
+                        self.stuck(run, runbook, halt).await?;
+                    }
+                }
                 None => self.without_runbook(run).await?,
             }
             if *run == before {
@@ -263,6 +267,22 @@ impl Responder {
         }
         holds::give_back(&*self.table, &format!("drive/{id}"), &self.worker).await?;
         Ok(())
+    }
+
+    /// What can't be mended by waiting ends the run, and somebody hears of it; anything else is tried again.
+    async fn stuck(&self, run: &mut Run, runbook: &Runbook, halt: Halt) -> Result<(), Halt> {
+        match &halt {
+            Halt::Taken => return Err(halt),
+            Halt::Unreached(error) if error.is_transient() => return Err(halt),
+            Halt::Unreached(_) | Halt::Unsure(_) => {}
+        }
+        let reason = halt.to_string();
+        if run.phase == Phase::Undoing {
+            run.reasons.push(format!("undo: {reason}"));
+            run.phase = Phase::UndoRefused;
+            return self.note(run, "undo", &format!("refused: {reason}")).await;
+        }
+        self.fail(run, runbook, &reason).await
     }
 
     /// What is next in the phase the run is in. A phase that has nothing to do leaves the run as it is.
@@ -299,7 +319,7 @@ impl Responder {
         if let Some(refusal) = &ruling.refusal {
             return self.refuse(run, refusal).await;
         }
-        run.mode = mode_name(ruling.mode).to_owned();
+        run.mode = ruling.mode.name().to_owned();
         match ruling.mode {
             Mode::Observe => run.phase = Phase::Observed,
             Mode::DryRun => {
@@ -344,7 +364,7 @@ impl Responder {
     }
 
     /// The runbook of a run, if it is the one that the run began with.
-    fn runbook(&self, run: &Run) -> Option<&Runbook> {
+    pub(crate) fn runbook(&self, run: &Run) -> Option<&Runbook> {
         self.runbooks.iter().find(|one| one.id == run.runbook && one.hash == run.hash)
     }
 
@@ -454,15 +474,4 @@ struct Finding {
     record: Value,
     /// Whom the run is about, if it is somebody who stands behind the finding's caller.
     behind: Option<Target>,
-}
-
-/// The name of a mode, as in runbooks.
-#[must_use]
-pub fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Observe => "observe",
-        Mode::DryRun => "dry_run",
-        Mode::Approve => "approve",
-        Mode::Auto => "auto",
-    }
 }

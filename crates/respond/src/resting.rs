@@ -27,13 +27,7 @@ impl Responder {
             return Ok(());
         }
         let said = self.agreed(run).await?;
-        let allowed = |by: &str| {
-            let approvers = &runbook.approval.approvers;
-            approvers.is_empty() || approvers.iter().any(|one| one == by)
-        };
-        let counted = said.iter().filter(|said| {
-            allowed(&said.by) && run.target.rsplit(['/', ':']).next() != Some(said.by.as_str())
-        });
+        let counted = said.iter().filter(|said| voices::counts(run, runbook, &said.by).is_ok());
         let (agree, reject): (Vec<_>, Vec<_>) = counted.partition(|said| said.agrees);
         if let Some(said) = reject.first() {
             run.reasons.push(format!("rejected by {}", said.by));
@@ -150,7 +144,7 @@ impl Responder {
             }
         }
         run.phase = Phase::Escalated;
-        self.page(run, "escalated").await
+        self.alarm_uncontained(run, reason).await
     }
 
     /// Opens a run of another runbook for the same finding; `false` if there is no such runbook.

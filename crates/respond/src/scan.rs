@@ -63,6 +63,35 @@ const LINEAGE_HOURS: i64 = 36;
 const DELIVERY_SLACK_MS: i64 = 15 * 60_000;
 
 impl Responder {
+    /// The case, and before it those of who stands behind its caller, the root first: a leaf that is contained alone grows
+    /// again.
+    pub(crate) async fn with_parents(&self, case: Case) -> Result<Vec<Case>, CloudError> {
+        let time: Timestamp = case.text("time").parse().unwrap_or_default();
+        let is_temporary =
+            case.target.access_key_id.as_deref().is_some_and(|key| key.starts_with("ASIA"));
+        if !is_temporary {
+            return Ok(vec![case]);
+        }
+        let known = match self.lineage(&case, time.as_millisecond()).await {
+            Ok(known) => known,
+            Err(error) if error.is_transient() => return Err(error),
+            // The leaf alone is better than nothing.
+            Err(error) => {
+                tracing::error!(%error, "where the credential came from can't be read");
+                return Ok(vec![case]);
+            }
+        };
+        let chain = known.chain(&case.confirmed.record);
+        let behind = to_contain(&chain).into_iter().filter(|link| {
+            link.target.principal_arn != case.target.principal_arn && link.target.may_act().is_ok()
+        });
+        let mut cases: Vec<Case> = behind
+            .map(|link| Case::about(case.confirmed.clone(), link.target.clone(), true))
+            .collect();
+        cases.push(case);
+        Ok(cases)
+    }
+
     /// Where the finding's credential came from and what was minted from it.
     pub(crate) async fn lineage(&self, case: &Case, event_ms: i64) -> Result<Lineage, CloudError> {
         let mut lineage = Lineage::new();
@@ -248,27 +277,4 @@ fn tells_of_credentials(record: &Record<'_>) -> bool {
 fn time_of(record: &Value) -> i64 {
     let text = record.get("eventTime").and_then(Value::as_str).unwrap_or_default();
     text.parse::<Timestamp>().map_or(i64::MAX, Timestamp::as_millisecond)
-}
-
-impl Responder {
-    /// The case, and before it those of who stands behind its caller, the root first: a leaf that is contained alone grows
-    /// again.
-    pub(crate) async fn with_parents(&self, case: Case) -> Result<Vec<Case>, CloudError> {
-        let time: Timestamp = case.text("time").parse().unwrap_or_default();
-        let is_temporary =
-            case.target.access_key_id.as_deref().is_some_and(|key| key.starts_with("ASIA"));
-        if !is_temporary {
-            return Ok(vec![case]);
-        }
-        let known = self.lineage(&case, time.as_millisecond()).await?;
-        let chain = known.chain(&case.confirmed.record);
-        let behind = to_contain(&chain).into_iter().filter(|link| {
-            link.target.principal_arn != case.target.principal_arn && link.target.may_act().is_ok()
-        });
-        let mut cases: Vec<Case> = behind
-            .map(|link| Case::about(case.confirmed.clone(), link.target.clone(), true))
-            .collect();
-        cases.push(case);
-        Ok(cases)
-    }
 }

@@ -8,14 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trailloop_cloud::{CloudError, CloudErrorKind, Post, RowKey, Session};
-use trailloop_finding::Level;
 use trailloop_runbook::document::Runbook;
 
 use crate::alert::route::{Admission, Gate, Limits};
 use crate::alert::{Alert, Held, Kind, Link, asff, pagerduty, slack, sns, webhook};
-use crate::confirm::Doubt;
-use crate::context::Case;
-use crate::hint::Hint;
 use crate::responder::{Halt, Responder};
 use crate::rows::{self, Kept};
 use crate::run::{Phase, Run};
@@ -113,37 +109,6 @@ impl Responder {
         self.send("default", &alert, &format!("{}/{why}", run.id)).await
     }
 
-    /// The archive does not bear a finding out, or its rule is another: nothing is done, and it is said.
-    pub(crate) async fn doubted(&self, hint: &Hint, doubt: &Doubt) -> Result<(), Halt> {
-        let (severity, title) = match doubt {
-            Doubt::RuleChanged => {
-                (Level::Medium, "Findings are made by other rules than the responder's")
-            }
-            _ => (Level::Critical, "A finding on the action queue is not borne out by the archive"),
-        };
-        tracing::error!(finding = %hint.uid, %doubt, "not acted on");
-        let mut alert = Alert::new(Kind::Page, severity, self.time(), title);
-        alert.finding.clone_from(&hint.uid);
-        // Whoever forges can forge any number: they are one incident.
-        alert.rule = "trailloop.forged".to_owned();
-        alert.target = "action-queue".to_owned();
-        alert.reasons = vec![doubt.to_string(), format!("it names {}", hint.object)];
-        self.note_doubt(hint, doubt).await?;
-        self.send("default", &alert, &format!("doubt/{}", hint.uid)).await
-    }
-
-    /// Somebody used our role.
-    pub(crate) async fn alarm_stranger(&self, run: &Run, case: &Case) -> Result<(), Halt> {
-        let title = "The responder role was used for a call that the ledger does not know";
-        let mut alert = Alert::new(Kind::Page, Level::Critical, self.time(), title);
-        alert.finding.clone_from(&run.finding);
-        alert.rule = "trailloop.stranger".to_owned();
-        alert.target = case.target.principal_arn.clone().unwrap_or_default();
-        alert.account.clone_from(&run.account);
-        alert.region.clone_from(&run.region);
-        self.send("default", &alert, &format!("{}/stranger", run.id)).await
-    }
-
     /// A message of a runbook's own step.
     pub(crate) async fn post(&self, run: &Run, to: &str, body: &str) -> Result<(), CloudError> {
         let Some(destination) = self.destinations.all.iter().find(|one| one.name == to) else {
@@ -226,7 +191,7 @@ impl Responder {
     }
 
     /// Puts a message into its row, unless the gate holds it back, and tries to deliver it.
-    async fn send(&self, to: &str, alert: &Alert, about: &str) -> Result<(), Halt> {
+    pub(crate) async fn send(&self, to: &str, alert: &Alert, about: &str) -> Result<(), Halt> {
         let Some(destination) = self.destinations.all.iter().find(|one| one.name == to) else {
             tracing::info!(to, kind = alert.kind.name(), title = %alert.title.escape_debug(), "nobody is told: no such destination");
             return Ok(());
@@ -361,7 +326,7 @@ impl Responder {
         self.actions.call(&session, call).await.map(|_| ())
     }
 
-    fn time(&self) -> jiff::Timestamp {
+    pub(crate) fn time(&self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.clock.now_ms()).unwrap_or_default()
     }
 }

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use trailloop_cloud::{CloudError, RowKey, Table};
+use trailloop_runbook::document::Runbook;
 
 use crate::rows;
 use crate::run::{OPEN, Phase, Run, partition};
+use crate::time::rfc3339;
 
 /// What somebody said to the plan of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,35 @@ pub struct Approval {
 pub async fn say(table: &dyn Table, run: &str, approval: &Approval) -> Result<bool, CloudError> {
     let key = RowKey::new(format!("{}/approvals", partition(run)), approval.by.clone());
     rows::create(table, &key, approval).await
+}
+
+/// Whether the word of this person counts for a run: it may not be whom the run acts on, and has to be one whom the runbook names,
+/// if it names any. If not, why.
+pub fn counts(run: &Run, runbook: &Runbook, by: &str) -> Result<(), String> {
+    if run.target.rsplit(['/', ':']).next() == Some(by) {
+        return Err(format!("{by} is whom run {} acts on; somebody else has to answer", run.id));
+    }
+    let approvers = &runbook.approval.approvers;
+    if approvers.is_empty() || approvers.iter().any(|one| one == by) {
+        return Ok(());
+    }
+    let named = approvers.join(", ");
+    Err(format!("{by} is none of those who may answer for {}: {named}", runbook.id))
+}
+
+/// Whether a run waits for an answer and may still get one; if not, why.
+pub fn waits(run: &Run, now_ms: i64) -> Result<(), String> {
+    if run.phase != Phase::AwaitingApproval {
+        let phase = run.phase.name();
+        return Err(format!("run {} is {phase}: it does not wait for an answer", run.id));
+    }
+    match run.until_ms.filter(|until_ms| *until_ms <= now_ms) {
+        Some(until_ms) => {
+            let until = rfc3339(until_ms);
+            Err(format!("run {} waited for an answer until {until}: it has expired", run.id))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What was said to this very plan; what was said to another counts for nothing.
@@ -54,6 +85,9 @@ pub const REASONS: [&str; 12] = [
     "unclear",
 ];
 
+/// The reason of a verdict that was given by a link.
+pub const BY_LINK: &str = "by_link";
+
 /// A verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -61,7 +95,7 @@ pub struct Verdict {
     pub finding: String,
     /// What it is: the name of a [`Judgement`].
     pub judgement: String,
-    /// Why, of [`REASONS`].
+    /// Why, of [`REASONS`]; [`BY_LINK`] of a link, which asks for no more.
     pub reason: String,
     /// Who says so.
     pub by: String,

@@ -14,7 +14,6 @@ use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
 use trailloop_respond::confirm::Archive;
 use trailloop_respond::ledger::Ledger;
-use trailloop_respond::responder::mode_name;
 use trailloop_respond::service::{Queues, serve};
 use trailloop_respond::tell::Destinations;
 use trailloop_respond::token::Secret;
@@ -55,7 +54,7 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
         tracing::info!(
             actions = config.actions,
             runbooks = responder.runbooks.len(),
-            mode = mode_name(responder.settings.mode),
+            mode = responder.settings.mode.name(),
             worker = responder.worker,
             "started"
         );

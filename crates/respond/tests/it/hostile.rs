@@ -1,9 +1,11 @@
 //! What must never happen: forgeries, floods, injections, a rival who takes everything back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
-use trailloop_cloud::Attempt;
+use trailloop_cloud::{Actions, Answer, Attempt, CloudError, CloudErrorKind, Session};
 use trailloop_respond::Phase;
 use trailloop_runbook::Call;
 
@@ -193,4 +195,33 @@ async fn a_rival_who_takes_everything_back_ends_denied_or_escalated_and_is_never
     if phase == Phase::Escalated {
         assert!(kit.runs().await.iter().any(|run| run.parent.as_deref() == Some(&runs[0])));
     }
+}
+
+/// An account in which there is no role for us.
+struct Closed;
+
+#[async_trait]
+impl Actions for Closed {
+    async fn call(&self, _: &Session, call: &Call) -> Result<Answer, CloudError> {
+        let text = "not authorized to perform: sts:AssumeRole";
+        Err(CloudError::new(CloudErrorKind::Denied, "assume role", call.name(), text))
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_can_not_be_entered_is_no_secret() {
+    let mut kit = Kit::new();
+    kit.actions = Arc::new(Closed);
+    let responder = kit.responder();
+    let stop = kit.record("cloudtrail.amazonaws.com", "StopLogging", json!({"name": TRAIL}));
+    let runs = kit.respond(&responder, &kit.finding_of(stop)).await.unwrap();
+    let run = kit.run(&runs[0]).await;
+    assert!(matches!(run.phase, Phase::Failed | Phase::Escalated), "{:?}", run.phase);
+    assert!(
+        run.reasons.iter().any(|reason| reason.contains("sts:AssumeRole")),
+        "{:?}",
+        run.reasons
+    );
+    let bodies: Vec<String> = kit.notifier.posts().into_iter().map(|post| post.body).collect();
+    assert!(bodies.iter().any(|body| body.contains("sts:AssumeRole")), "{bodies:?}");
 }

@@ -55,6 +55,12 @@ async fn a_link_approves_once_and_not_by_being_looked_at() {
     kit.sweep(&responder).await;
     assert_eq!(kit.run(&runs[0]).await.phase, Phase::Verifying);
     assert!(matches!(responder.follow(approve).await, Err(LinkError::Used)));
+    let (_, reject) = tokens.iter().find(|(label, _)| label == "Reject").unwrap();
+    let late = responder.follow(reject).await;
+    assert!(
+        matches!(late, Err(LinkError::InVain(_))),
+        "a word that comes too late is not called done"
+    );
 
     let (_, wrong) = tokens.iter().find(|(label, _)| label == "Rule wrong").unwrap();
     responder.follow(wrong).await.unwrap();
