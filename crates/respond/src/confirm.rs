@@ -87,6 +87,12 @@ impl Archive {
         Ok(Confirmed { finding, record })
     }
 
+    /// Whether the rule that the hint names is one of those in force here; one that names none has no excuse.
+    fn has_rule(&self, hint: &Hint) -> bool {
+        let Some(hash) = hint.rule_hash.as_deref() else { return true };
+        self.engine.rules.now().rules.rules().iter().any(|rule| rule.analytic.hash == hash)
+    }
+
     /// Examines the object for the finding of this id, off the runtime's threads.
     async fn find(&self, hint: &Hint, bytes: bytes::Bytes) -> Result<Finding, Doubt> {
         let engine = Arc::clone(&self.engine);
@@ -107,6 +113,7 @@ impl Archive {
         });
         match searched.await {
             Ok(Some(finding)) => Ok(finding),
+            Ok(None) if !self.has_rule(hint) => Err(Doubt::RuleChanged),
             Ok(None) => Err(Doubt::Forged(
                 "no record of that object makes this finding under the rules in force".to_owned(),
             )),

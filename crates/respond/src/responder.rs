@@ -112,6 +112,9 @@ pub enum Handled {
 /// A run is another worker's for so long after its last sign of life.
 const DRIVE_MS: i64 = 30_000;
 
+/// So many deliveries a finding of rules that are not ours is let go, before it is told.
+const RULES_AWAITED: u32 = 3;
+
 /// So many phases and steps a run passes at most in one go; beyond lies a mistake of ours.
 const MOVES_MAX: usize = 10_000;
 
@@ -125,6 +128,10 @@ impl Responder {
         let confirmed = match self.archive.confirm(&hint).await {
             Ok(confirmed) => confirmed,
             Err(Doubt::Unread(error)) => return Err(Halt::Unreached(error)),
+            // The stream may have new rules a little before us.
+            Err(doubt @ Doubt::RuleChanged) if message.receive_count < RULES_AWAITED => {
+                return Err(Halt::Unsure(doubt.to_string()));
+            }
             Err(doubt) => {
                 self.doubted(&hint, &doubt).await?;
                 return Ok(Handled::Doubted(doubt.to_string()));

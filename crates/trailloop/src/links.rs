@@ -24,21 +24,25 @@ struct Asked {
     t: String,
 }
 
-/// Serves the pages until `stop`.
-pub(crate) async fn serve(
-    address: SocketAddr,
-    responder: Arc<Responder>,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen on {address}, which respond.listen names"))?;
-    tracing::info!(%address, "links in alerts are answered");
-    let pages = Router::new().route("/links", get(question).post(answer)).with_state(responder);
-    axum::serve(listener, pages)
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .await
-        .context("answer links")
+/// Serves the pages until `stop`; ends before only by failing, which is logged.
+pub(crate) async fn serve(address: SocketAddr, responder: Arc<Responder>, stop: CancellationToken) {
+    let ended = async {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("listen on {address}, which respond.listen names"))?;
+        tracing::info!(%address, "links in alerts are answered");
+        axum::serve(listener, pages(responder))
+            .with_graceful_shutdown(async move { stop.cancelled().await })
+            .await
+            .context("answer links")
+    };
+    if let Err(error) = ended.await {
+        tracing::error!("{error:#}");
+    }
+}
+
+fn pages(responder: Arc<Responder>) -> Router {
+    Router::new().route("/links", get(question).post(answer)).with_state(responder)
 }
 
 /// What a link would do, and a button.
@@ -46,7 +50,7 @@ async fn question(State(responder): State<Arc<Responder>>, asked: Query<Asked>) 
     match responder.look_at(&asked.t) {
         Ok(claims) => {
             let form = format!(
-                "<form method=\"post\" action=\"/links\"><input type=\"hidden\" name=\"t\" value=\"{}\">\
+                "<form method=\"post\"><input type=\"hidden\" name=\"t\" value=\"{}\">\
                  <button>{}</button></form>",
                 escaped(&asked.t),
                 escaped(claims.action.name())
@@ -79,6 +83,7 @@ fn refused(error: &LinkError) -> Response {
         LinkError::Off => StatusCode::NOT_FOUND,
         LinkError::Token(_) => StatusCode::FORBIDDEN,
         LinkError::Used => StatusCode::GONE,
+        LinkError::InVain(_) => StatusCode::CONFLICT,
         LinkError::Unreached(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     page(status, &format!("<p>{}</p>", escaped(&error.to_string())))

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{
     ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Session,
@@ -15,12 +14,12 @@ use trailloop_pipeline::live::LiveRules;
 use trailloop_respond::confirm::Archive;
 use trailloop_respond::ledger::Ledger;
 use trailloop_respond::service::{Queues, serve};
-use trailloop_respond::tell::Destinations;
+use trailloop_respond::tell::{DestinationKind, Destinations};
 use trailloop_respond::token::Secret;
 use trailloop_respond::{Responder, Switch};
 
 use crate::cli::{Global, RespondArgs};
-use crate::config::{self, Config, Purpose, StatePlace};
+use crate::config::{self, Config, Purpose, RespondConfig, StatePlace};
 use crate::rulefiles::RulePlace;
 use crate::run::{self, stop_signal};
 use crate::runbook::load_runbooks;
@@ -33,7 +32,10 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
     logging::start(format, &config.log_level)?;
     block_on(async {
         let aws = aws(&config).await;
-        let rules = run::inputs(&config, &aws)?.load().await?;
+        let inputs = run::inputs(&config, &aws)?;
+        // Stamped before they are read, so that a change meanwhile is seen.
+        let seen = inputs.stamps().await?;
+        let rules = inputs.load().await?;
         rules.log();
         let runbooks = load_runbooks(&config.respond.runbooks)?;
         ensure!(!runbooks.is_empty(), "no runbook is loaded");
@@ -46,6 +48,8 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
             limits: config.limits,
             filter: RecordFilter::default(),
         });
+        let stop = CancellationToken::new();
+        let mut aside = run::keep_rules(&config, inputs, seen, &engine, &stop);
         let responder = Arc::new(build(&config, &aws, engine, runbooks).await?);
         let queues = Queues {
             actions: Arc::new(aws.queue(&config.actions)),
@@ -58,18 +62,17 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
             worker = responder.worker,
             "started"
         );
-        let stop = CancellationToken::new();
-        let mut pages = JoinSet::new();
         if let Some(address) = config.respond.listen {
-            pages.spawn(links::serve(address, Arc::clone(&responder), stop.clone()));
+            aside.spawn(links::serve(address, Arc::clone(&responder), stop.clone()));
         }
         let serving = serve(responder, queues, stop.clone());
         tokio::pin!(serving);
         tokio::select! {
             biased;
             () = &mut serving => return Ok(Exit::Failed),
-            Some(ended) = pages.join_next() => {
-                tracing::error!(?ended, "the pages of links ended; going down");
+            // These end by themselves only by failing.
+            Some(ended) = aside.join_next() => {
+                tracing::error!(?ended, "the rules or the links are no longer looked after; going down");
                 stop.cancel();
                 serving.await;
                 return Ok(Exit::Failed);
@@ -80,7 +83,7 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
             }
         }
         serving.await;
-        pages.shutdown().await;
+        aside.shutdown().await;
         tracing::info!("stopped");
         Ok(Exit::Done)
     })
@@ -98,7 +101,7 @@ async fn build(
         external_id: respond.external_id.clone(),
         ..ActionOptions::default()
     }));
-    let home = aws.account().await.ok().zip(aws.region().map(str::to_owned));
+    let home = home(respond, aws).await?;
     let (destinations, switch) = (destinations(config, home.clone())?, switch(config, home)?);
     let (table, worker) = (table_of(config, aws)?, worker());
     Ok(Responder {
@@ -121,6 +124,22 @@ async fn build(
         worker,
         memory: std::sync::Mutex::default(),
     })
+}
+
+/// Our own account and region, if something is to be called there.
+async fn home(respond: &RespondConfig, aws: &Aws) -> anyhow::Result<Option<(String, String)>> {
+    let is_called = respond.kill_switch.as_ref().is_some_and(|text| text.starts_with("ssm:"))
+        || respond.destinations.iter().any(|one| {
+            matches!(one.kind, DestinationKind::Sns { .. } | DestinationKind::SecurityHub { .. })
+        });
+    if !is_called {
+        return Ok(None);
+    }
+    let account = aws.account().await.context(
+        "ask for our own account, in which SNS, Security Hub or the kill switch's parameter is called",
+    )?;
+    let region = aws.region().context("set aws.region: something is to be called there")?;
+    Ok(Some((account, region.to_owned())))
 }
 
 /// Where evidence is kept, if anywhere.

@@ -118,13 +118,7 @@ async fn serve(
         "started"
     );
     let stop = CancellationToken::new();
-    let mut reloading = JoinSet::new();
-    if !config.reload.is_zero() && inputs.can_change() {
-        let (every, trial_records) = (config.reload, config.trial_records);
-        let watch = Watch::default();
-        let reloader = Reloader { inputs, engine, every, trial_records, seen, watch };
-        reloading.spawn(reloader.keep(stop.clone()));
-    }
+    let mut reloading = keep_rules(config, inputs, seen, &engine, &stop);
     let running = Service::new(Arc::clone(&pipeline), config.service).run(stop.clone());
     tokio::pin!(running);
     let mut failed = false;
@@ -149,6 +143,24 @@ async fn serve(
     log_counts("requests", meter.named());
     tracing::info!(given_back = drained.given_back, "stopped");
     Ok(if drained.failed || failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Looks for changed rules until `stop`, if they can change.
+pub(crate) fn keep_rules(
+    config: &Config,
+    inputs: Inputs,
+    seen: Stamps,
+    engine: &Arc<Engine>,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
+    let mut reloading = JoinSet::new();
+    if !config.reload.is_zero() && inputs.can_change() {
+        let (every, trial_records) = (config.reload, config.trial_records);
+        let (engine, watch) = (Arc::clone(engine), Watch::default());
+        let reloader = Reloader { inputs, engine, every, trial_records, seen, watch };
+        reloading.spawn(reloader.keep(stop.clone()));
+    }
+    reloading
 }
 
 fn build(

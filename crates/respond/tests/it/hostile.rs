@@ -225,3 +225,20 @@ async fn an_account_that_can_not_be_entered_is_no_secret() {
     let bodies: Vec<String> = kit.notifier.posts().into_iter().map(|post| post.body).collect();
     assert!(bodies.iter().any(|body| body.contains("sts:AssumeRole")), "{bodies:?}");
 }
+
+#[tokio::test]
+async fn a_finding_of_rules_that_are_not_here_yet_is_let_go_and_then_told() {
+    let kit = Kit::new();
+    let responder = kit.responder();
+    let stop = kit.record("cloudtrail.amazonaws.com", "StopLogging", json!({"name": TRAIL}));
+    let real = kit.finding_of(stop);
+    let mut other: Value = serde_json::from_str(&real.body).unwrap();
+    other["unmapped"]["trailloop"]["rule"]["hash"] = json!("0".repeat(64));
+    let mut other = message(&other.to_string());
+    assert!(kit.drive(responder.respond(&other)).await.is_err(), "it comes again");
+    assert!(kit.notifier.posts().is_empty());
+    other.receive_count = 3;
+    let handled = kit.drive(responder.respond(&other)).await.unwrap();
+    assert!(matches!(handled, trailloop_respond::Handled::Doubted(_)), "{handled:?}");
+    assert_eq!((kit.notifier.posts().len(), kit.changes().len()), (1, 0));
+}

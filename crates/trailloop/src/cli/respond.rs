@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use trailloop_cloud::SORT_BYTES_MAX;
 use trailloop_respond::voices::Judgement;
+
+use crate::show::shown;
 
 /// Arguments of `respond`.
 #[derive(Debug, Args)]
@@ -73,7 +76,7 @@ pub(crate) struct SayArgs {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// Who says so.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub(crate) by: String,
 }
 
@@ -117,11 +120,21 @@ pub(crate) struct VerdictArgs {
     #[arg(long, value_name = "CODE", value_parser = trailloop_respond::voices::REASONS)]
     pub(crate) reason: String,
     /// Who says so.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub(crate) by: String,
     /// The configuration, a TOML file.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+/// A name that may stand in a row's key and in a line of the ledger.
+fn name(text: &str) -> Result<String, String> {
+    let is_plain = shown(text) == text && text.trim() == text;
+    // Half of what a row's key takes: a verdict's has the time before it.
+    if text.is_empty() || text.len() > SORT_BYTES_MAX / 2 || !is_plain {
+        return Err("write who you are, on one line".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// A verdict by its name.

@@ -83,12 +83,12 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "queues.notifications",
         kind: Kind::Text,
-        doc: "The SQS queue that hears of new log objects, as its URL. Required. It takes S3 event notifications, directly, through SNS or through EventBridge, and CloudTrail's own SNS messages.",
+        doc: "The SQS queue that hears of new log objects, as its URL. Required by `run`. It takes S3 event notifications, directly, through SNS or through EventBridge, and CloudTrail's own SNS messages.",
     },
     Key {
         name: "queues.actions",
         kind: Kind::Text,
-        doc: "The SQS queue that findings go to, as its URL. Required. A FIFO queue drops repeats within five minutes by the finding's id.",
+        doc: "The SQS queue that findings go to, as its URL. Required by `run` and `respond`. A FIFO queue drops repeats within five minutes by the finding's id.",
     },
     Key {
         name: "queues.dead_letters",

@@ -44,6 +44,13 @@ const ROLE: &str = "arn:aws:iam::{account}:role/trailloop-responder";
 impl Reader<'_> {
     pub(super) fn respond(&mut self) -> RespondConfig {
         let role = self.text("respond.role").unwrap_or_else(|| ROLE.to_owned());
+        if self.text("respond.listen").is_some() && self.text("respond.link_secret_file").is_none()
+        {
+            let place = self.place("respond.listen");
+            self.problems.push(format!(
+                "{place}: respond.listen answers links, and without respond.link_secret_file there are none"
+            ));
+        }
         let settings = self.settings(&role);
         let state = self.text("respond.state").map(|text| match text.strip_prefix("dynamodb:") {
             Some(table) => StatePlace::Dynamo(table.to_owned()),
@@ -152,8 +159,8 @@ impl Reader<'_> {
 
     fn destinations(&mut self) -> Vec<Destination> {
         let mut destinations = Vec::new();
-        for text in self.list("respond.destinations") {
-            match destination(&text) {
+        for (nth, text) in self.list("respond.destinations").into_iter().enumerate() {
+            match destination(&text, nth + 1) {
                 Ok(destination) => destinations.push(destination),
                 Err(error) => {
                     let place = self.place("respond.destinations");
@@ -170,10 +177,17 @@ impl Reader<'_> {
     }
 }
 
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_plain)
+}
+
 /// Reads `NAME=KIND:VALUE`. The value of a secret is the file it lies in, so that no configuration holds one.
-fn destination(text: &str) -> Result<Destination, String> {
+fn destination(text: &str, nth: usize) -> Result<Destination, String> {
     let wanted = "write NAME=KIND:VALUE, such as secops=slack:file:/run/secrets/slack-url";
-    let (name, rest) = text.split_once('=').ok_or_else(|| format!("{text:?}: {wanted}"))?;
+    // What has not this form may be a secret whole, and is told by its place.
+    let named = text.split_once('=').filter(|(name, _)| is_name(name));
+    let (name, rest) = named.ok_or_else(|| format!("entry {nth} has no name: {wanted}"))?;
     let (kind, value) = rest.split_once(':').ok_or_else(|| format!("{name}: {wanted}"))?;
     let file = || {
         value.strip_prefix("file:").map(PathBuf::from).ok_or_else(|| {
@@ -201,11 +215,17 @@ mod tests {
 
     #[test]
     fn secrets_are_named_by_their_files() {
-        let slack = destination("secops=slack:file:/run/secrets/slack").unwrap();
+        let slack = destination("secops=slack:file:/run/secrets/slack", 1).unwrap();
         assert_eq!(slack.kind, DestinationKind::Slack { url_file: "/run/secrets/slack".into() });
-        let error = destination("secops=slack:https://hooks.example.com/T0/B0/x").unwrap_err();
+        let error = destination("secops=slack:https://hooks.example.com/T0/B0/x", 1).unwrap_err();
         assert!(error.contains("file:PATH"), "{error}");
         assert!(!error.contains("hooks.example.com"), "a secret is not repeated: {error}");
-        assert!(destination("pager=email:a@example.com").unwrap_err().contains("none of slack"));
+        for unnamed in ["slack:https://hooks.example.com/T0/B0/x", "https://hooks.example.com/?x=y"]
+        {
+            let error = destination(unnamed, 3).unwrap_err();
+            assert!(error.starts_with("entry 3 has no name"), "{error}");
+            assert!(!error.contains("hooks.example.com"), "{error}");
+        }
+        assert!(destination("pager=email:a@example.com", 1).unwrap_err().contains("none of slack"));
     }
 }

@@ -2,21 +2,21 @@
 
 use std::io::Write as _;
 
-use anyhow::{Context as _, bail, ensure};
-use trailloop_cloud::{Clock, SORT_BYTES_MAX};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use trailloop_cloud::Clock;
+use trailloop_respond::Run;
 use trailloop_respond::voices::{self, Approval, Asked};
-use trailloop_respond::{Phase, Run};
 
-use super::plan::{about, time};
+use super::plan::about;
 use super::{find, load_runbooks};
 use crate::cli::SayArgs;
 use crate::config::{self, Config, Purpose};
 use crate::show::shown;
-use crate::{Exit, UsageError, respond};
+use crate::{Exit, respond};
 
 /// Approves or rejects the plan of a run that waits.
 pub(super) fn say(arguments: &SayArgs, agrees: bool) -> anyhow::Result<Exit> {
-    let by = name(&arguments.by)?;
+    let by = arguments.by.as_str();
     let config = config::load(&arguments.config, Purpose::State)?;
     let word = if agrees { "approved" } else { "rejected" };
     respond::block_on(async {
@@ -25,7 +25,7 @@ pub(super) fn say(arguments: &SayArgs, agrees: bool) -> anyhow::Result<Exit> {
         let mut out = std::io::stdout().lock();
         out.write_all(about(&run).as_bytes()).context("write the plan")?;
         let at_ms = Clock::System.now_ms();
-        waits(&run, at_ms)?;
+        voices::waits(&run, at_ms).map_err(|why| anyhow!("{why}"))?;
         counts(&config, &run, by)?;
         let approval = Approval {
             by: by.to_owned(),
@@ -48,7 +48,7 @@ pub(super) fn say(arguments: &SayArgs, agrees: bool) -> anyhow::Result<Exit> {
 
 /// Asks for a run to be undone.
 pub(super) fn undo(arguments: &SayArgs) -> anyhow::Result<Exit> {
-    let by = name(&arguments.by)?;
+    let by = arguments.by.as_str();
     let config = config::load(&arguments.config, Purpose::State)?;
     respond::block_on(async {
         let table = respond::table(&config).await?;
@@ -71,38 +71,8 @@ pub(super) fn undo(arguments: &SayArgs) -> anyhow::Result<Exit> {
     })
 }
 
-/// A name that may stand in a row's key and in a line of the ledger.
-fn name(by: &str) -> Result<&str, UsageError> {
-    let plain = shown(by) == by && by.trim() == by;
-    if by.is_empty() || by.len() > SORT_BYTES_MAX || !plain {
-        return Err(UsageError(format!("--by {by:?} is no name; write who you are, on one line")));
-    }
-    Ok(by)
-}
-
-/// Whether the run waits for an answer and still may get one.
-fn waits(run: &Run, now_ms: i64) -> anyhow::Result<()> {
-    ensure!(
-        run.phase == Phase::AwaitingApproval,
-        "run {} is {}: it does not wait for an answer",
-        run.id,
-        run.phase.name()
-    );
-    if let Some(until_ms) = run.until_ms.filter(|until_ms| *until_ms <= now_ms) {
-        bail!("run {} waited for an answer until {}: it has expired", run.id, time(until_ms));
-    }
-    Ok(())
-}
-
-/// Whether the word of this person counts: it may not be whom the run acts on, nor nobody whom the runbook names.
+/// Whether the word of this person counts, as far as this configuration knows the runbook.
 fn counts(config: &Config, run: &Run, by: &str) -> anyhow::Result<()> {
-    let is_target = run.target.rsplit(['/', ':']).next() == Some(by);
-    ensure!(
-        !is_target,
-        "{} is whom run {} acts on; somebody else has to answer",
-        shown(by),
-        run.id
-    );
     let runbooks = load_runbooks(&config.respond.runbooks)?;
     let Some(runbook) = runbooks.iter().find(|one| one.id == run.runbook && one.hash == run.hash)
     else {
@@ -113,14 +83,5 @@ fn counts(config: &Config, run: &Run, by: &str) -> anyhow::Result<()> {
         );
         return Ok(());
     };
-    let approvers = &runbook.approval.approvers;
-    let may = approvers.is_empty() || approvers.iter().any(|one| one == by);
-    ensure!(
-        may,
-        "{} is none of those who may answer for {}: {}",
-        shown(by),
-        runbook.id,
-        shown(&approvers.join(", "))
-    );
-    Ok(())
+    voices::counts(run, runbook, by).map_err(|why| anyhow!("{}", shown(&why)))
 }
