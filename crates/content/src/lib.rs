@@ -3,6 +3,7 @@
 //! Every file lies under `rules/`, by ATT&CK tactic, and carries at least one record that it matches and one that it
 //! does not; the tests of this crate hold that.
 
+pub mod queries;
 mod rates;
 pub mod runbooks;
 mod version;

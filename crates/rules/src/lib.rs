@@ -22,6 +22,7 @@
 
 pub mod catalogue;
 mod collection;
+mod columns;
 mod condition;
 mod coverage;
 mod derived;
@@ -65,6 +66,7 @@ mod view;
 mod witness;
 mod yaml;
 
+pub use columns::FieldColumns;
 pub use coverage::{Call, CallName};
 pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use examples::{TestOutcome, demand_tests, for_example, run_tests};

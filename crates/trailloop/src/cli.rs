@@ -1,5 +1,6 @@
 //! The command line, a contract that scripts rely on.
 
+mod query;
 mod respond;
 
 use std::path::PathBuf;
@@ -10,6 +11,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use trailloop_finding::Level;
 
+pub(crate) use self::query::{
+    QueryArgs, QueryCommand, QueryDdlArgs, QueryPathArgs, QueryRunArgs, RowFormat,
+};
 pub(crate) use self::respond::{
     AuditArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs, SayArgs,
     VerdictArgs,
@@ -73,6 +77,8 @@ pub(crate) enum Command {
     Runbook(RunbookArgs),
     /// Say what a finding was; what was done about a false one is undone.
     Verdict(VerdictArgs),
+    /// Ask SQL of archived log objects; list, check and test kept queries.
+    Query(QueryArgs),
     /// Read accounts, units and tags from AWS Organizations into the account table.
     Org(OrgArgs),
     /// Write the logs of a synthetic organization, from a seed.

@@ -13,6 +13,7 @@ mod links;
 mod logging;
 mod org;
 mod progress;
+mod query;
 mod reload;
 mod replay;
 mod respond;
@@ -111,6 +112,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
                 Command::Rules(arguments) => rules::rules(&arguments, &cli.global),
                 Command::Runbook(arguments) => runbook::runbook(&arguments),
                 Command::Verdict(arguments) => verdict::verdict(&arguments),
+                Command::Query(arguments) => query::query(&arguments, &cli.global),
                 Command::Org(arguments) => org::org(&arguments),
                 Command::Synth(arguments) => synth::command(&arguments),
                 Command::Run(_) | Command::Respond(_) => unreachable!("handled above"),

@@ -1,0 +1,142 @@
+//! SQL in, rows out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt as _;
+
+use crate::archive::{Archive, Cost, Meter};
+use crate::error::QueryError;
+use crate::json;
+use crate::scan::CloudTrail;
+use crate::sql::{Parameters, Prepared};
+
+/// Answers queries over one archive.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    archive: Arc<Archive>,
+    memory_bytes_max: Option<usize>,
+    /// Tables beside `cloudtrail`, by name.
+    tables: BTreeMap<String, Arc<dyn TableProvider>>,
+}
+
+/// Rows on their way.
+pub struct Answer {
+    /// What is read for them.
+    pub meter: Arc<Meter>,
+    rows: SendableRecordBatchStream,
+}
+
+impl Engine {
+    /// An engine over these objects.
+    #[must_use]
+    pub fn new(archive: Archive) -> Self {
+        Self { archive: Arc::new(archive), memory_bytes_max: None, tables: BTreeMap::new() }
+    }
+
+    /// Bounds what sorts, groups and joins may hold; what can be is put on disk beyond it.
+    #[must_use]
+    pub fn with_memory(self, bytes_max: usize) -> Self {
+        Self { memory_bytes_max: Some(bytes_max), ..self }
+    }
+
+    /// Adds a table.
+    #[must_use]
+    pub fn with_table(mut self, name: &str, table: Arc<dyn TableProvider>) -> Self {
+        self.tables.insert(name.to_owned(), table);
+        self
+    }
+
+    /// Plans a query, lists the objects that it has to open, and begins to read.
+    ///
+    /// # Errors
+    ///
+    /// If the query can't be answered: [`QueryError`] says why and what to do.
+    pub async fn ask(&self, query: &Prepared, given: &Parameters) -> Result<Answer, QueryError> {
+        let meter = Arc::new(Meter::default());
+        let values = query.bind(given)?;
+        let context = self.context(&meter)?;
+        let of = |error| QueryError::of(&error);
+        let plan = context.state().statement_to_plan(query.statement.clone()).await.map_err(of)?;
+        let plan = plan.with_param_values(values).map_err(of)?;
+        let plan = context.execute_logical_plan(plan).await.map_err(of)?;
+        let (tasks, plan) = (plan.task_ctx(), plan.create_physical_plan().await.map_err(of)?);
+        let rows = execute_stream(plan, Arc::new(tasks)).map_err(of)?;
+        Ok(Answer { meter, rows })
+    }
+
+    /// Plans a query as far as it can be without its objects and the values of its parameters.
+    ///
+    /// # Errors
+    ///
+    /// If it asks for what is not there, or for what does not fit.
+    pub async fn plan(&self, query: &Prepared) -> Result<(), QueryError> {
+        let context = self.context(&Arc::default())?;
+        let of = |error| QueryError::of(&error);
+        let plan = context.state().statement_to_plan(query.statement.clone()).await.map_err(of)?;
+        context.state().optimize(&plan).map_err(of)?;
+        Ok(())
+    }
+
+    fn context(&self, meter: &Arc<Meter>) -> Result<SessionContext, QueryError> {
+        let of = |error| QueryError::of(&error);
+        let mut runtime = RuntimeEnvBuilder::new();
+        if let Some(bytes) = self.memory_bytes_max {
+            runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(bytes)));
+        }
+        let runtime = runtime.build_arc().map_err(of)?;
+        let config = SessionConfig::new().with_target_partitions(self.archive.jobs.max(1));
+        let mut context = SessionContext::new_with_config_rt(config, runtime);
+        datafusion_functions_json::register_all(&mut context).map_err(of)?;
+        json::functions().into_iter().for_each(|function| context.register_udf(function));
+        let archive = Arc::clone(&self.archive);
+        let table = CloudTrail { archive, meter: Arc::clone(meter) };
+        context.register_table("cloudtrail", Arc::new(table)).map_err(of)?;
+        for (name, table) in &self.tables {
+            context.register_table(name.as_str(), Arc::clone(table)).map_err(of)?;
+        }
+        Ok(context)
+    }
+}
+
+impl Answer {
+    /// The columns of the rows.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    /// The next rows; `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// If the query fails while it runs.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        self.rows.next().await.transpose().map_err(|error| QueryError::of(&error))
+    }
+
+    /// All rows, but no more than so many, and what they cost.
+    ///
+    /// # Errors
+    ///
+    /// If the query fails while it runs.
+    pub async fn all(mut self, rows_max: usize) -> Result<(Vec<RecordBatch>, Cost), QueryError> {
+        let (mut batches, mut left) = (Vec::new(), rows_max);
+        while left > 0
+            && let Some(batch) = self.next().await?
+        {
+            let batch = batch.slice(0, batch.num_rows().min(left));
+            left -= batch.num_rows();
+            batches.push(batch);
+        }
+        Ok((batches, self.meter.cost()))
+    }
+}

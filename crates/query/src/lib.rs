@@ -1,0 +1,31 @@
+//! SQL over the archive: archived CloudTrail objects as a table, and queries that are kept beside the rules.
+//!
+//! Read in this order. [`Prepared`] is one statement that only asks, with its parameters. [`Engine`] answers it: DataFusion plans, and
+//! asks the table in `scan.rs` for columns and conditions. From the conditions `listing.rs` tells which keys may hold an answer and
+//! leaps over the others; `wanted.rs` tells at a glance at a record's text that it is not wanted; and `rows.rs` makes rows of
+//! those that are, by the same reading stage as rules are matched with. `columns.rs` is the table's shape, which is that of AWS's Athena
+//! table, so the same SQL runs there: `ddl.rs` makes it. `named.rs` reads queries that are kept, and `examples.rs` runs their examples.
+
+mod archive;
+mod built;
+mod columns;
+mod ddl;
+mod engine;
+mod error;
+mod examples;
+mod json;
+mod listing;
+pub mod named;
+mod rows;
+mod scan;
+mod sql;
+mod wanted;
+
+pub use archive::{Archive, Cost, Meter, Source};
+pub use datafusion::arrow;
+pub use ddl::{Location, ddl};
+pub use engine::{Answer, Engine};
+pub use error::QueryError;
+pub use examples::{Outcome, rows, run_examples};
+pub use listing::DELIVERY_DAYS;
+pub use sql::{Bound, Parameters, Prepared};

@@ -1,0 +1,149 @@
+//! One statement of SQL, read and found to ask only; its parameters are bound, never spliced into its text.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::sql::parser::{DFParser, Statement};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Query, SetExpr, Statement as SqlStatement, Value, visit_expressions_mut,
+};
+
+use crate::error::QueryError;
+
+/// A parameter's value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Bound {
+    /// Text; times are texts as CloudTrail writes them.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// Nothing.
+    Null,
+}
+
+impl Bound {
+    fn scalar(&self) -> ScalarValue {
+        match self {
+            Self::Text(text) => ScalarValue::Utf8View(Some(text.clone())),
+            Self::Integer(number) => ScalarValue::Int64(Some(*number)),
+            Self::Null => ScalarValue::Utf8View(None),
+        }
+    }
+}
+
+/// Parameters by name, without the colon.
+pub type Parameters = BTreeMap<String, Bound>;
+
+/// A statement that only asks.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub(crate) statement: Statement,
+    /// The names of its parameters, in the order in which they stand, each as often as it stands.
+    pub parameters: Vec<String>,
+    /// Whether it asks for the plan and not for rows.
+    pub explains: bool,
+}
+
+impl Prepared {
+    /// Reads a statement. `:name` is a parameter.
+    ///
+    /// # Errors
+    ///
+    /// If it is no SQL, more than one statement, or does anything but ask.
+    pub fn parse(sql: &str) -> Result<Self, QueryError> {
+        let statements = DFParser::parse_sql(sql).map_err(|error| QueryError::of(&error))?;
+        let mut statements = statements.into_iter();
+        let (Some(mut statement), None) = (statements.next(), statements.next()) else {
+            return Err(QueryError::Syntax("write one statement: SELECT, WITH or EXPLAIN".into()));
+        };
+        let explains = matches!(statement, Statement::Explain(_));
+        let query = query_of(&mut statement)?;
+        let mut parameters = Vec::new();
+        let flow = visit_expressions_mut(query, |expr: &mut Expr| {
+            let Expr::Value(value) = expr else { return ControlFlow::Continue(()) };
+            let Value::Placeholder(text) = &mut value.value else {
+                return ControlFlow::Continue(());
+            };
+            match text.strip_prefix(':') {
+                Some(name) => {
+                    parameters.push(name.to_owned());
+                    *text = format!("${name}");
+                    ControlFlow::Continue(())
+                }
+                None => ControlFlow::Break(text.clone()),
+            }
+        });
+        if let ControlFlow::Break(text) = flow {
+            let said = format!("{text} is no parameter; write :name, and --param name=VALUE");
+            return Err(QueryError::Parameter(said));
+        }
+        Ok(Self { statement, parameters, explains })
+    }
+
+    /// The values for this statement.
+    pub(crate) fn bind(&self, given: &Parameters) -> Result<ParamValues, QueryError> {
+        if let Some(name) = self.parameters.iter().find(|name| !given.contains_key(*name)) {
+            let said =
+                format!("the parameter :{name} has no value; give it with --param {name}=VALUE");
+            return Err(QueryError::Parameter(said));
+        }
+        if let Some(name) = given.keys().find(|name| !self.parameters.contains(name)) {
+            let asked: Vec<String> =
+                self.parameters.iter().map(|name| format!(":{name}")).collect();
+            let asked = if asked.is_empty() { "none".to_owned() } else { asked.join(" ") };
+            let said = format!("the query has no parameter :{name}; it asks for {asked}");
+            return Err(QueryError::Parameter(said));
+        }
+        let value = |(name, value): (&String, &Bound)| (name.clone(), value.scalar());
+        Ok(ParamValues::from(given.iter().map(value).collect::<Vec<_>>()))
+    }
+
+    /// The statement for an engine whose parameters are question marks, in the order of [`Prepared::parameters`].
+    #[must_use]
+    pub fn with_question_marks(&self) -> String {
+        let mut statement = self.statement.clone();
+        if let Ok(query) = query_of(&mut statement) {
+            let flow: ControlFlow<()> = visit_expressions_mut(query, |expr: &mut Expr| {
+                if let Expr::Value(value) = expr
+                    && let Value::Placeholder(text) = &mut value.value
+                {
+                    "?".clone_into(text);
+                }
+                ControlFlow::Continue(())
+            });
+            debug_assert!(flow.is_continue());
+        }
+        statement.to_string()
+    }
+}
+
+/// The query of a statement that asks.
+fn query_of(statement: &mut Statement) -> Result<&mut Query, QueryError> {
+    match statement {
+        Statement::Statement(statement) => match &mut **statement {
+            SqlStatement::Query(query) => {
+                only_reads(query)?;
+                Ok(query)
+            }
+            other => Err(refused(&other.to_string())),
+        },
+        Statement::Explain(explain) => query_of(&mut explain.statement),
+        other => Err(refused(&other.to_string())),
+    }
+}
+
+/// A query may hold a statement that writes, as in `WITH x AS (DELETE …)`.
+fn only_reads(query: &Query) -> Result<(), QueryError> {
+    match &*query.body {
+        SetExpr::Insert(of) | SetExpr::Update(of) | SetExpr::Delete(of) | SetExpr::Merge(of) => {
+            Err(refused(&of.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refused(statement: &str) -> QueryError {
+    let words: Vec<&str> = statement.split_whitespace().take(3).collect();
+    QueryError::NotAQuery(words.join(" "))
+}

@@ -1,0 +1,254 @@
+//! What a query demands of every record, as far as it can be told before Arrow sees a row.
+//!
+//! A demand never decides alone that a row is in the answer: DataFusion asks the whole condition again. It only decides that a record
+//! is not, at a glance at its text if that can tell, and else on the tape.
+
+use std::fmt;
+
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{BinaryExpr, Expr, Like, Operator};
+use trailloop_cloudtrail::{Glance, Keys, Record, Sight};
+
+use crate::built::text_of;
+use crate::columns::path_of;
+
+/// A test of one text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    /// It is one of these.
+    OneOf(Vec<String>),
+    /// It is this or greater, in byte order.
+    AtLeast(String),
+    /// It is greater.
+    Above(String),
+    /// It is this or less.
+    AtMost(String),
+    /// It is less.
+    Below(String),
+    /// It begins so.
+    Begins(String),
+    /// It is there.
+    Present,
+    /// It is not there.
+    Absent,
+}
+
+impl Test {
+    pub(crate) fn holds(&self, text: Option<&str>) -> bool {
+        let Some(text) = text else { return *self == Self::Absent };
+        match self {
+            Self::OneOf(texts) => texts.iter().any(|one| one == text),
+            Self::AtLeast(bound) => text >= bound.as_str(),
+            Self::Above(bound) => text > bound.as_str(),
+            Self::AtMost(bound) => text <= bound.as_str(),
+            Self::Below(bound) => text < bound.as_str(),
+            Self::Begins(head) => text.starts_with(head.as_str()),
+            Self::Present => true,
+            Self::Absent => false,
+        }
+    }
+
+    /// The texts of which a record that passes must hold one; none if there are no such.
+    fn texts(&self) -> &[String] {
+        match self {
+            Self::OneOf(texts) => texts,
+            Self::Begins(head) => std::slice::from_ref(head),
+            _ => &[],
+        }
+    }
+}
+
+/// A test of a column, or of a member of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// The column and the members below it.
+    pub(crate) names: Vec<String>,
+    /// The test.
+    pub(crate) test: Test,
+}
+
+impl Demand {
+    /// Reads a condition of the query; `None` if it is of another kind, and then only DataFusion decides it.
+    pub(crate) fn of(condition: &Expr) -> Option<Self> {
+        match condition {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                let (names, value, op) = match (names_of(left), text_of_literal(right)) {
+                    (Some(names), Some(value)) => (names, value, *op),
+                    _ => (names_of(right)?, text_of_literal(left)?, op.swap()?),
+                };
+                let test = match op {
+                    Operator::Eq => Test::OneOf(vec![value]),
+                    Operator::GtEq => Test::AtLeast(value),
+                    Operator::Gt => Test::Above(value),
+                    Operator::LtEq => Test::AtMost(value),
+                    Operator::Lt => Test::Below(value),
+                    _ => return None,
+                };
+                Some(Self { names, test })
+            }
+            Expr::InList(InList { expr, list, negated: false }) => {
+                let texts = list.iter().map(text_of_literal).collect::<Option<Vec<_>>>()?;
+                Some(Self { names: names_of(expr)?, test: Test::OneOf(texts) })
+            }
+            Expr::Like(Like {
+                negated: false,
+                expr,
+                pattern,
+                escape_char: None,
+                case_insensitive: false,
+            }) => {
+                let pattern = text_of_literal(pattern)?;
+                let head = pattern.strip_suffix('%')?;
+                let plain = !head.is_empty() && !head.contains(['%', '_', '\\']);
+                plain
+                    .then_some(Self { names: names_of(expr)?, test: Test::Begins(head.to_owned()) })
+            }
+            Expr::IsNotNull(of) => Some(Self { names: names_of(of)?, test: Test::Present }),
+            Expr::IsNull(of) => Some(Self { names: names_of(of)?, test: Test::Absent }),
+            _ => None,
+        }
+    }
+
+    /// The path of the record it looks at.
+    fn path(&self) -> Option<Vec<&'static str>> {
+        path_of(&self.names.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
+
+impl fmt::Display for Demand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.names.join(".");
+        match &self.test {
+            Test::OneOf(texts) if texts.len() == 1 => write!(f, "{name} = {:?}", texts[0]),
+            Test::OneOf(texts) => write!(f, "{name} in {texts:?}"),
+            Test::AtLeast(bound) => write!(f, "{name} >= {bound:?}"),
+            Test::Above(bound) => write!(f, "{name} > {bound:?}"),
+            Test::AtMost(bound) => write!(f, "{name} <= {bound:?}"),
+            Test::Below(bound) => write!(f, "{name} < {bound:?}"),
+            Test::Begins(head) => write!(f, "{name} begins with {head:?}"),
+            Test::Present => write!(f, "{name} is there"),
+            Test::Absent => write!(f, "{name} is not there"),
+        }
+    }
+}
+
+/// A column, or a member of one: `useridentity['arn']`.
+fn names_of(expr: &Expr) -> Option<Vec<String>> {
+    match expr {
+        Expr::Column(column) => Some(vec![column.name.clone()]),
+        Expr::ScalarFunction(call) if call.name() == "get_field" => {
+            let (object, members) = call.args.split_first()?;
+            let mut names = names_of(object)?;
+            for member in members {
+                names.push(text_of_literal(member)?);
+            }
+            Some(names)
+        }
+        Expr::Cast(cast) if cast.field.data_type().is_string() => names_of(&cast.expr),
+        _ => None,
+    }
+}
+
+fn text_of_literal(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Literal(
+            ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text),
+            _,
+        ) => text.clone(),
+        _ => None,
+    }
+}
+
+/// What can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// The record is not in the answer.
+    No,
+    /// Every demand is met.
+    Yes,
+    /// The glance can't tell.
+    Unknown,
+}
+
+/// All demands on a record.
+pub(crate) struct Wanted {
+    /// Of a record's own texts: what a glance can tell.
+    own: Keys,
+    own_tests: Vec<Test>,
+    /// Of what lies deeper.
+    deep: Vec<(Vec<&'static str>, Test)>,
+    /// Of what lies deeper, the texts of which the record must hold one.
+    texts: Vec<Vec<memchr::memmem::Finder<'static>>>,
+    paths: Vec<Vec<&'static str>>,
+}
+
+impl Wanted {
+    /// Those demands that look at the record itself.
+    pub(crate) fn new(demands: &[Demand]) -> Self {
+        let mut tests: Vec<(Vec<&'static str>, Test)> = demands
+            .iter()
+            .filter_map(|demand| Some((demand.path()?, demand.test.clone())))
+            .collect();
+        let deep: Vec<_> = tests.extract_if(.., |(path, _)| path.len() > 1).collect();
+        let own = Keys::new(tests.iter().map(|(path, _)| path[0]));
+        let finder = |text: &String| memchr::memmem::Finder::new(text.as_bytes()).into_owned();
+        let plain = |text: &String| {
+            text.bytes().all(|b| (0x20..0x7f).contains(&b) && !matches!(b, b'"' | b'\\' | b'/'))
+        };
+        let texts = deep.iter().map(|(_, test)| test.texts());
+        let texts =
+            texts.filter(|texts| !texts.is_empty() && texts.len() <= 4 && texts.iter().all(plain));
+        let texts = texts.map(|texts| texts.iter().map(finder).collect()).collect();
+        let (paths, own_tests) = tests.into_iter().unzip();
+        Self { own, own_tests, deep, texts, paths }
+    }
+
+    /// What a glance tells.
+    pub(crate) fn at_a_glance(&self, glance: &Glance<'_>) -> Told {
+        if !glance.is_plain() {
+            return Told::Unknown;
+        }
+        let raw = glance.raw();
+        if self.texts.iter().any(|texts| texts.iter().all(|text| text.find(raw).is_none())) {
+            return Told::No;
+        }
+        // One key may be tested twice, by a lower and an upper bound, so each is looked up by itself.
+        let mut seen: [Option<&str>; TESTS_MAX] = [None; TESTS_MAX];
+        if self.own_tests.len() > TESTS_MAX {
+            return Told::Unknown;
+        }
+        let mut found = 0_u64;
+        let flow = glance.inside().members(&self.own, |number, value| {
+            use std::ops::ControlFlow::{Break, Continue};
+            let bit = 1_u64 << number;
+            if found & bit != 0 {
+                return Break(());
+            }
+            found |= bit;
+            match value {
+                Sight::Text(text) => seen[number] = str::from_utf8(text).ok(),
+                Sight::Null => {}
+                Sight::Object(_) | Sight::Array | Sight::Other => return Break(()),
+            }
+            Continue(())
+        });
+        if flow.is_break() {
+            return Told::Unknown;
+        }
+        if !self.own_tests.iter().zip(seen).all(|(test, text)| test.holds(text)) {
+            return Told::No;
+        }
+        if self.deep.is_empty() { Told::Yes } else { Told::Unknown }
+    }
+
+    /// Whether a parsed record meets every demand.
+    pub(crate) fn holds(&self, record: Record<'_>, buffer: &mut String) -> bool {
+        let own = self.paths.iter().zip(&self.own_tests);
+        let deep = self.deep.iter().map(|(path, test)| (path, test));
+        own.chain(deep).all(|(path, test)| test.holds(text_of(record.get(path), buffer)))
+    }
+}
+
+/// More tests than this are not looked at by a glance.
+const TESTS_MAX: usize = 16;

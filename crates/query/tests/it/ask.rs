@@ -1,0 +1,129 @@
+//! What queries give, what they read for it, and what they say when they can't.
+
+use serde_json::json;
+
+use crate::kit::{Small, call, key};
+
+fn small() -> Small {
+    let small = Small::new();
+    let get = |time, key: &str| {
+        call("GetObject", time, json!({"requestParameters": {"bucketName": "b", "key": key}}))
+    };
+    small.put(
+        &key("111122223333", "eu-west-1", "2026/01/31", "a"),
+        &[
+            get("2026-01-31T10:00:00Z", "x"),
+            get("2026-01-31T10:00:01Z", "y\u{1b}[31m"),
+            call("PutObject", "2026-01-31T10:00:02Z", json!({"errorCode": "AccessDenied", "userIdentity":
+                {"type": "AssumedRole", "accessKeyId": "ASIAIOSFODNN7EXAMPLE", "sessionContext":
+                {"sessionIssuer": {"arn": "arn:aws:iam::111122223333:role/app", "userName": "app"}}}})),
+        ],
+    );
+    small.put(
+        &key("444455556666", "us-east-1", "2026/02/01", "b"),
+        &[call(
+            "ListBuckets",
+            "2026-02-01T00:00:00Z",
+            json!({"recipientAccountId": "444455556666",
+            "resources": [{"ARN": "arn:aws:s3:::b", "type": "AWS::S3::Bucket"}]}),
+        )],
+    );
+    small.put("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/31/d.json.gz", &[]);
+    small
+}
+
+#[test]
+fn records_are_counted_by_name() {
+    let rows =
+        small().rows("SELECT eventname, count(*) AS n FROM cloudtrail GROUP BY 1 ORDER BY 1");
+    let wanted = json!([{"eventname": "GetObject", "n": 2}, {"eventname": "ListBuckets", "n": 1},
+        {"eventname": "PutObject", "n": 1}]);
+    assert_eq!(rows, wanted);
+    assert_eq!(small().rows("SELECT count(*) AS n FROM cloudtrail"), json!([{"n": 4}]));
+}
+
+#[test]
+fn members_json_and_the_key_are_read() {
+    let small = small();
+    let rows = small.rows(
+        "SELECT useridentity.sessioncontext.sessionissuer.username AS role, readonly, account, region, day, outcome \
+         FROM cloudtrail WHERE useridentity.accesskeyid = 'ASIAIOSFODNN7EXAMPLE'",
+    );
+    let wanted = json!([{"role": "app", "readonly": "true", "account": "111122223333", "region": "eu-west-1",
+        "day": "2026/01/31", "outcome": "failure"}]);
+    assert_eq!(rows, wanted);
+    let both = small.rows(
+        "SELECT json_get_str(requestparameters, 'key') AS one, json_extract_scalar(requestparameters, '$.key') AS other \
+         FROM cloudtrail WHERE json_extract_scalar(requestparameters, '$.bucketName') = 'b' ORDER BY eventtime",
+    );
+    let wanted =
+        json!([{"one": "x", "other": "x"}, {"one": "y\u{1b}[31m", "other": "y\u{1b}[31m"}]);
+    assert_eq!(both, wanted);
+    let listed = small
+        .rows("SELECT resources[1].arn AS arn FROM cloudtrail WHERE eventname = 'ListBuckets'");
+    assert_eq!(listed, json!([{"arn": "arn:aws:s3:::b"}]));
+}
+
+#[test]
+fn keys_are_pruned_and_conditions_pushed() {
+    let small = small();
+    let cost = |sql: &str| small.ask(sql, &[]).unwrap().1;
+    assert_eq!(cost("SELECT * FROM cloudtrail").objects, 2);
+    assert_eq!(cost("SELECT * FROM cloudtrail WHERE account = '444455556666'").objects, 1);
+    assert_eq!(
+        cost("SELECT * FROM cloudtrail WHERE eventtime < '2026-01-31T11'").objects,
+        2,
+        "one day may be late"
+    );
+    assert_eq!(
+        cost("SELECT * FROM cloudtrail WHERE eventtime >= '2026-02-01T00:00:00Z'").objects,
+        1
+    );
+    let found = cost(
+        "SELECT eventid FROM cloudtrail WHERE eventname = 'PutObject' AND errorcode IS NOT NULL",
+    );
+    assert_eq!((found.records, found.rows), (4, 1));
+    let plan = small.rows("EXPLAIN SELECT eventid FROM cloudtrail WHERE eventname IN ('A', 'B') AND day = '2026/01/31'");
+    let plan = plan.to_string();
+    for said in ["objects=1", "keys=[days 2026-01-31 to 2026-01-31]", "pushed=[", "columns=["] {
+        assert!(plan.contains(said), "{said}: {plan}");
+    }
+}
+
+#[test]
+fn parameters_are_bound() {
+    let small = small();
+    let hostile = "x' OR '1'='1";
+    let sql = "SELECT eventtime FROM cloudtrail WHERE json_extract_scalar(requestparameters, '$.key') = :key";
+    assert_eq!(small.ask(sql, &[("key", hostile)]).unwrap().0, json!([]));
+    let rows = small.ask(sql, &[("key", "x")]).unwrap().0;
+    assert_eq!(rows, json!([{"eventtime": "2026-01-31T10:00:00Z"}]));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_a_line() {
+    let mut small = small();
+    small.archive.bytes_max = Some(10);
+    let said = [
+        small.refused("SELEC eventname FROM cloudtrail", &[]),
+        small.refused("SELECT eventnam FROM cloudtrail", &[]),
+        small.refused("SELECT nothing_like_it FROM cloudtrail", &[]),
+        small.refused("SELECT * FROM trails", &[]),
+        small.refused("SELECT no_such(eventname) FROM cloudtrail", &[]),
+        small.refused("SELECT 1; SELECT 2", &[]),
+        small.refused("COPY cloudtrail TO '/tmp/x.csv'", &[]),
+        small.refused("DROP TABLE cloudtrail", &[]),
+        small.refused("CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '/etc/passwd'", &[]),
+        small.refused("SELECT * FROM '/etc/passwd'", &[]),
+        small.refused("SELECT :a AS a", &[("b", "1")]),
+        small.refused("SELECT 1", &[("b", "1")]),
+        small.refused("SELECT $1", &[]),
+        small.refused(
+            "SELECT json_extract_scalar(requestparameters, 'a') FROM cloudtrail LIMIT 1",
+            &[],
+        ),
+        small.refused("SELECT * FROM cloudtrail", &[]),
+    ];
+    assert!(said.iter().all(|line| !line.contains('\n')));
+    insta::assert_snapshot!(said.join("\n"));
+}

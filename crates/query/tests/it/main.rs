@@ -1,0 +1,6 @@
+//! Queries over objects in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't set up fails")]
+
+mod ask;
+mod kit;
