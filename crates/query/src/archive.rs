@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use trailloop_cloud::Store;
-use trailloop_cloudtrail::Limits;
+use trailloop_cloudtrail::{Limits, ReadSummary};
 use trailloop_enrichment::Enrichment;
 
-use crate::listing::DELIVERY_DAYS;
+use crate::index::Index;
+use crate::listing::{DELIVERY_DAYS, Item};
 
 /// A folder or an S3 prefix of log objects.
 #[derive(Clone)]
@@ -50,6 +51,8 @@ pub struct Archive {
     pub delivery_days: i32,
     /// The most bytes of objects, as stored, that one query may read.
     pub bytes_max: Option<u64>,
+    /// What tells which objects can be left out, if there is one.
+    pub index: Option<Arc<Index>>,
     /// Threads that read.
     pub jobs: usize,
 }
@@ -64,6 +67,7 @@ impl Archive {
             enrichment: Arc::default(),
             delivery_days: DELIVERY_DAYS,
             bytes_max: None,
+            index: None,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
@@ -99,6 +103,8 @@ meter!(
     objects_wanted,
     /// Their bytes as stored.
     bytes_wanted,
+    /// Objects that the index told to leave out.
+    objects_skipped,
     /// Requests that listing them took.
     list_requests,
     /// Objects that were opened.
@@ -121,6 +127,22 @@ meter!(
 const FAILURES_MAX: usize = 16;
 
 impl Meter {
+    /// Adds what reading an object came to. Of one that was left in the middle, because nobody wanted more, nothing is amiss.
+    pub(crate) fn read(&self, item: &Item, body: &[u8], read: &ReadSummary, is_left: bool) {
+        self.add(Cost {
+            objects: 1,
+            objects_failed: u64::from(!is_left && read.failed.is_some()),
+            bytes_compressed: body.len() as u64,
+            bytes_raw: read.bytes_raw,
+            records: read.records,
+            records_failed: if is_left { 0 } else { read.records_failed },
+            ..Cost::default()
+        });
+        for report in read.reports.iter().chain(&read.failed).filter(|_| !is_left) {
+            self.note(format!("{} at byte {}: {}", item.object, report.offset, report.failure));
+        }
+    }
+
     /// Notes what could not be read.
     pub(crate) fn note(&self, failure: String) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);

@@ -84,7 +84,9 @@ fn schema(error: &SchemaError) -> String {
 /// The engine names a table with the catalogue and schema that nobody wrote.
 fn plan(text: &str) -> String {
     match text.strip_prefix("table 'datafusion.public.").and_then(|rest| rest.split_once('\'')) {
-        Some((table, _)) => format!("there is no table {}; the logs are the table cloudtrail", line(table)),
+        Some((table, _)) => {
+            format!("there is no table {}; the logs are the table cloudtrail", line(table))
+        }
         None => line(text),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Read in this order. [`Prepared`] is one statement that only asks, with its parameters. [`Engine`] answers it: DataFusion plans, and
 //! asks the table in `scan.rs` for columns and conditions. From the conditions `listing.rs` tells which keys may hold an answer and
-//! leaps over the others; `wanted.rs` tells at a glance at a record's text that it is not wanted; and `rows.rs` makes rows of
+//! leaps over the others; `index.rs` leaves out those that an index knows not to hold it; `wanted.rs` tells at a glance at a record's text that it is not wanted; and `rows.rs` makes rows of
 //! those that are, by the same reading stage as rules are matched with. `columns.rs` is the table's shape, which is that of AWS's Athena
 //! table, so the same SQL runs there: `ddl.rs` makes it. `named.rs` reads queries that are kept, and `examples.rs` runs their examples.
 
@@ -13,9 +13,12 @@ mod ddl;
 mod engine;
 mod error;
 mod examples;
+mod index;
 mod json;
 mod listing;
 pub mod named;
+mod needle;
+mod objects;
 mod rows;
 mod scan;
 mod sql;
@@ -27,5 +30,6 @@ pub use ddl::{Location, ddl};
 pub use engine::{Answer, Engine};
 pub use error::QueryError;
 pub use examples::{Outcome, rows, run_examples};
+pub use index::{Index, Indexed, make_index};
 pub use listing::DELIVERY_DAYS;
 pub use sql::{Bound, Parameters, Prepared};

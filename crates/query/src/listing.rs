@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -184,13 +185,16 @@ pub(crate) struct Item {
     pub(crate) source: usize,
     pub(crate) object: ObjectRef,
     pub(crate) bytes: u64,
+    pub(crate) etag: Option<String>,
 }
 
 /// What was listed.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Listing {
-    pub(crate) items: Vec<Item>,
+    pub(crate) items: Arc<[Item]>,
     pub(crate) bytes: u64,
+    /// Objects that the index told to leave out.
+    pub(crate) skipped: u64,
     /// Requests that it took.
     pub(crate) requests: u64,
     /// Keys that were listed and are not wanted; leapt over were more.
@@ -199,14 +203,14 @@ pub(crate) struct Listing {
 
 /// Lists what a query has to open.
 pub(crate) async fn list(sources: &[Source], filter: &KeyFilter) -> Result<Listing, CloudError> {
-    let mut listing = Listing::default();
+    let (mut listing, mut items) = (Listing::default(), Vec::new());
     for (number, source) in sources.iter().enumerate() {
         let mut after: Option<String> = None;
         loop {
             let page = source.store.list(&source.bucket, &source.prefix, after.as_deref()).await?;
             listing.requests += 1;
             let last = page.objects.last().map(|last| last.key.clone());
-            let leap = listing.take(number, source, &page.objects, filter);
+            let leap = listing.take((number, source), &page.objects, filter, &mut items);
             after = match (page.next, leap) {
                 (None, _) => break,
                 // The leap may lead beyond this page.
@@ -217,6 +221,8 @@ pub(crate) async fn list(sources: &[Source], filter: &KeyFilter) -> Result<Listi
             };
         }
     }
+    listing.bytes = items.iter().map(|item| item.bytes).sum();
+    listing.items = items.into();
     Ok(listing)
 }
 
@@ -224,10 +230,10 @@ impl Listing {
     /// Takes what is wanted of a page. Gives the last leap, which may lead beyond it.
     fn take(
         &mut self,
-        source: usize,
-        of: &Source,
+        (source, of): (usize, &Source),
         objects: &[Listed],
         filter: &KeyFilter,
+        items: &mut Vec<Item>,
     ) -> Option<String> {
         let (mut at, mut leapt) = (0, None);
         while let Some(listed) = objects.get(at) {
@@ -236,8 +242,8 @@ impl Listing {
             match filter.decide(&listed.key) {
                 Step::Keep => {
                     let object = ObjectRef::new(&of.bucket, &listed.key);
-                    self.bytes += listed.bytes;
-                    self.items.push(Item { source, object, bytes: listed.bytes });
+                    let (bytes, etag) = (listed.bytes, listed.etag.clone());
+                    items.push(Item { source, object, bytes, etag });
                 }
                 Step::Leave => self.left += 1,
                 Step::Leap(to) => {
@@ -345,8 +351,9 @@ mod tests {
             let objects: Vec<Listed> =
                 keys.iter().map(|key| Listed { key: key.clone(), bytes: 1, etag: None }).collect();
             let mut listing = Listing::default();
-            listing.take(0, &Source::in_memory("logs"), &objects, &filter);
-            let taken: Vec<&String> = listing.items.iter().map(|item| &item.object.key).collect();
+            let mut items = Vec::new();
+            listing.take((0, &Source::in_memory("logs")), &objects, &filter, &mut items);
+            let taken: Vec<&String> = items.iter().map(|item| &item.object.key).collect();
             proptest::prop_assert_eq!(taken, wanted);
         }
     }

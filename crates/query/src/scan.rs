@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -20,15 +19,14 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
 };
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 use trailloop_cloudtrail::{Scratch, read_wanted};
-use trailloop_pipeline::ahead::{Ahead, AheadLimits, Wanted as WantedObject};
 
 use crate::archive::{Archive, Cost, Meter};
 use crate::columns::SCHEMA;
 use crate::error::QueryError;
-use crate::listing::{Item, KeyFilter, Listing, list};
+use crate::listing::{KeyFilter, Listing, list};
+use crate::objects::Objects;
 use crate::rows::{Projection, Rows};
 use crate::wanted::{Demand, Wanted};
 
@@ -72,10 +70,17 @@ impl TableProvider for CloudTrail {
         let columns = projection.unwrap_or(&all);
         let demands: Vec<Demand> = filters.iter().filter_map(Demand::of).collect();
         let filter = KeyFilter::of(&demands, self.archive.delivery_days);
-        let listing = list(&self.archive.sources, &filter)
+        let mut listing = list(&self.archive.sources, &filter)
             .await
             .map_err(|error| external(QueryError::Archive(error.to_string())))?;
+        if let Some(index) = &self.archive.index {
+            let items = index.narrow(Arc::clone(&listing.items), &demands, &self.meter).await;
+            listing.skipped = (listing.items.len() - items.len()) as u64;
+            listing.bytes = items.iter().map(|item| item.bytes).sum();
+            listing.items = items;
+        }
         self.meter.add(Cost {
+            objects_skipped: listing.skipped,
             objects_wanted: listing.items.len() as u64,
             bytes_wanted: listing.bytes,
             list_requests: listing.requests,
@@ -121,7 +126,7 @@ struct Scan {
     of: Arc<ScanOf>,
     properties: Arc<PlanProperties>,
     /// Begun by the first partition that is executed.
-    work: OnceLock<Arc<Work>>,
+    objects: OnceLock<Arc<Objects>>,
 }
 
 impl Scan {
@@ -137,7 +142,7 @@ impl Scan {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Self { of, properties: Arc::new(properties), work: OnceLock::new() }
+        Self { of, properties: Arc::new(properties), objects: OnceLock::new() }
     }
 }
 
@@ -155,9 +160,10 @@ impl DisplayAs for Scan {
             schema.fields().iter().map(|field| field.name().as_str()).collect();
         write!(
             f,
-            "CloudTrailScan: objects={}, bytes={}, list_requests={}, keys=[{filter}], pushed=[{}], columns=[{}]",
+            "CloudTrailScan: objects={}, bytes={}, skipped_by_index={}, list_requests={}, keys=[{filter}], pushed=[{}], columns=[{}]",
             listing.items.len(),
             listing.bytes,
+            listing.skipped,
             listing.requests,
             demands.join("; "),
             columns.join(", ")
@@ -198,90 +204,40 @@ impl ExecutionPlan for Scan {
     }
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let work = self.work.get_or_init(|| Arc::new(Work::new(&self.of)));
-        let (work, of) = (Arc::clone(work), Arc::clone(&self.of));
+        let objects = self.objects.get_or_init(|| {
+            let ScanOf { archive, listing, .. } = &*self.of;
+            Arc::new(Objects::new(&archive.sources, Arc::clone(&listing.items)))
+        });
+        let (objects, of) = (Arc::clone(objects), Arc::clone(&self.of));
         let mut stream = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.of.schema), 2);
         let batches = stream.tx();
         stream.spawn_blocking(move || {
-            work.read(&of, &batches);
+            read(&of, &objects, &batches);
             Ok(())
         });
         Ok(stream.build())
     }
 }
 
-type NthOf = Box<dyn Fn(usize) -> Option<WantedObject> + Send + Sync>;
-
-/// The objects of a scan, taken one after another by whoever is free.
-struct Work {
-    next: AtomicUsize,
-    /// Downloads ahead, one set for each source, since each may be another store.
-    ahead: Vec<Ahead<NthOf>>,
-}
-
-impl Work {
-    fn new(of: &Arc<ScanOf>) -> Self {
-        let archive = &of.archive;
-        let ahead = |(number, source): (usize, &crate::archive::Source)| {
-            let of = Arc::clone(of);
-            let nth: NthOf = Box::new(move |nth| {
-                let item = of.listing.items.get(nth)?;
-                Some((item.source == number).then(|| (item.object.clone(), item.bytes)))
-            });
-            Ahead::new(Handle::current(), Arc::clone(&source.store), AheadLimits::default(), nth)
-        };
-        let ahead = archive.sources.iter().enumerate().map(ahead).collect();
-        Self { next: AtomicUsize::new(0), ahead }
-    }
-
-    /// Reads objects until there are none, or nobody wants more. Blocks.
-    fn read(&self, of: &ScanOf, batches: &Sender<Result<RecordBatch>>) {
-        let meter = &of.meter;
-        let sink = |batch: RecordBatch| {
-            meter.add(Cost { rows: batch.num_rows() as u64, ..Cost::default() });
-            match batches.blocking_send(Ok(batch)) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
-        };
-        let mut scratch = Scratch::new();
-        let mut rows = Rows::new(&of.projection, &of.wanted, &of.archive.enrichment, sink);
-        while !rows.ended && !batches.is_closed() {
-            let nth = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = of.listing.items.get(nth) else { break };
-            let Some(body) = self.fetch(nth, item, meter) else { continue };
-            rows.begin(&item.object.bucket, &item.object.key);
-            let read = read_wanted(&body, &of.archive.limits, &mut scratch, &mut rows);
-            let ended = rows.ended;
-            meter.add(Cost {
-                objects: 1,
-                objects_failed: u64::from(!ended && read.failed.is_some()),
-                bytes_compressed: body.len() as u64,
-                bytes_raw: read.bytes_raw,
-                records: read.records,
-                records_failed: if ended { 0 } else { read.records_failed },
-                ..Cost::default()
-            });
-            if !ended {
-                for report in read.reports.iter().chain(&read.failed) {
-                    meter.note(format!(
-                        "{} at byte {}: {}",
-                        item.object, report.offset, report.failure
-                    ));
-                }
-            }
+/// Reads objects until there are none, or nobody wants more. Blocks.
+fn read(of: &ScanOf, objects: &Objects, batches: &Sender<Result<RecordBatch>>) {
+    let meter = &of.meter;
+    let sink = |batch: RecordBatch| {
+        meter.add(Cost { rows: batch.num_rows() as u64, ..Cost::default() });
+        match batches.blocking_send(Ok(batch)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
         }
-        rows.finish();
+    };
+    let mut scratch = Scratch::new();
+    let mut rows = Rows::new(&of.projection, &of.wanted, &of.archive.enrichment, sink);
+    while !rows.ended
+        && !batches.is_closed()
+        && let Some((item, body)) = objects.next(meter)
+    {
+        rows.begin(&item.object.bucket, &item.object.key);
+        let read = read_wanted(&body, &of.archive.limits, &mut scratch, &mut rows);
+        meter.read(item, &body, &read, rows.ended);
     }
-
-    fn fetch(&self, nth: usize, item: &Item, meter: &Meter) -> Option<bytes::Bytes> {
-        let failure = match self.ahead.get(item.source)?.get(nth) {
-            Some(Ok(object)) => return Some(object.bytes),
-            Some(Err(error)) => error.to_string(),
-            None => format!("{}: the download did not end", item.object),
-        };
-        meter.add(Cost { objects_failed: 1, ..Cost::default() });
-        meter.note(failure);
-        None
-    }
+    rows.finish();
 }

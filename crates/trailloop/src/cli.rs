@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use trailloop_finding::Level;
 
 pub(crate) use self::query::{
-    QueryArgs, QueryCommand, QueryDdlArgs, QueryPathArgs, QueryRunArgs, RowFormat,
+    QueryArgs, QueryCommand, QueryDdlArgs, QueryIndexArgs, QueryPathArgs, QueryRunArgs, RowFormat,
 };
 pub(crate) use self::respond::{
     AuditArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs, SayArgs,

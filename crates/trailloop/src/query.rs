@@ -1,6 +1,7 @@
 //! `trailloop query`: SQL over archived log objects.
 
 mod files;
+mod index;
 mod place;
 mod print;
 mod run;
@@ -23,6 +24,7 @@ pub(crate) fn query(arguments: &QueryArgs, global: &Global) -> anyhow::Result<Ex
         QueryCommand::List(arguments) => list(arguments),
         QueryCommand::Check(arguments) => check(arguments),
         QueryCommand::Test(arguments) => test(arguments),
+        QueryCommand::Index(arguments) => index::index(arguments, global),
         QueryCommand::Ddl(arguments) => write_ddl(arguments),
     }
 }

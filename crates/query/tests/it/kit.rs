@@ -58,6 +58,11 @@ impl Small {
         })
     }
 
+    /// Waits for what is asynchronous.
+    pub(crate) fn block_on<T>(&self, of: impl Future<Output = T>) -> T {
+        self.runtime.block_on(of)
+    }
+
     /// The rows; the query is answered.
     pub(crate) fn rows(&self, sql: &str) -> Value {
         self.ask(sql, &[]).unwrap().0

@@ -4,3 +4,4 @@
 
 mod ask;
 mod kit;
+mod needle;

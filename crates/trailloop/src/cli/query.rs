@@ -25,6 +25,9 @@ pub(crate) enum QueryCommand {
     Check(QueryPathArgs),
     /// Run the examples that kept queries carry; exits with 1 if one fails.
     Test(QueryPathArgs),
+    /// Read log objects once, and keep of each which keys, principals and addresses are in it: a query for one of them then leaves
+    /// out the objects that it is not in.
+    Index(QueryIndexArgs),
     /// Write the statement that makes the same table in Athena.
     Ddl(QueryDdlArgs),
 }
@@ -73,6 +76,9 @@ pub(crate) struct QueryRunArgs {
     /// How many days after an event its object may have been delivered.
     #[arg(long, value_name = "DAYS", default_value_t = trailloop_query::DELIVERY_DAYS, value_parser = clap::value_parser!(i32).range(0..=3660))]
     pub(crate) delivery_days: i32,
+    /// An index of these logs, which `trailloop query index` makes: a folder, or s3://bucket/prefix.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) index: Option<String>,
     /// Threads that read [default: one for each core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,
@@ -96,6 +102,22 @@ pub(crate) enum RowFormat {
     Csv,
     /// A Parquet file.
     Parquet,
+}
+
+/// Arguments of `query index`.
+#[derive(Debug, Args)]
+pub(crate) struct QueryIndexArgs {
+    /// Where the logs lie: a folder, or s3://bucket/prefix. May be given several times.
+    #[arg(long, value_name = "SOURCE", required = true)]
+    pub(crate) source: Vec<String>,
+    /// Where the index lies, or will: a folder, or s3://bucket/prefix. What it knows already is not read again.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) index: String,
+    /// Threads that read [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
 }
 
 /// Arguments of `query ddl`.

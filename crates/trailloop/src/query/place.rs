@@ -4,38 +4,86 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use trailloop_cloud::{AwsOptions, FolderStore, Store, connect};
-use trailloop_query::Source;
+use trailloop_cloud::{Aws, AwsOptions, FolderStore, FolderVault, Vault, connect};
+use trailloop_query::{Index, Source};
 
 use crate::cli::AwsArgs;
 use crate::{Unreadable, UsageError};
 
-/// The sources of a command line. S3 is connected to when the first asks for it.
-pub(super) async fn sources(places: &[String], arguments: &AwsArgs) -> anyhow::Result<Vec<Source>> {
-    let mut s3: Option<Arc<dyn Store>> = None;
-    let mut sources = Vec::new();
-    for place in places {
-        let Some(place) = place.strip_prefix("s3://") else {
-            sources.push(local(place)?);
-            continue;
-        };
-        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-        if bucket.is_empty() {
-            let said = format!("s3://{place} names no bucket; write s3://bucket/prefix");
-            return Err(UsageError(said).into());
-        }
-        if s3.is_none() {
+/// S3, connected to when the first asks for it.
+struct S3<'a> {
+    arguments: &'a AwsArgs,
+    aws: Option<Aws>,
+}
+
+impl S3<'_> {
+    async fn aws(&mut self) -> &Aws {
+        if self.aws.is_none() {
             let options = AwsOptions {
                 region: None,
-                endpoint_url: arguments.endpoint_url.clone(),
-                path_style: arguments.path_style,
+                endpoint_url: self.arguments.endpoint_url.clone(),
+                path_style: self.arguments.path_style,
             };
-            s3 = Some(Arc::new(connect(options).await.store()));
+            self.aws = Some(connect(options).await);
         }
-        let store = s3.clone().context("S3 is not connected")?;
-        sources.push(Source { store, bucket: bucket.to_owned(), prefix: prefix.to_owned() });
+        // It was just put there.
+        self.aws.get_or_insert_with(|| unreachable!("connected above"))
+    }
+}
+
+/// The bucket and prefix of a place in S3; `None` if it is a path.
+fn in_s3(place: &str) -> anyhow::Result<Option<(&str, &str)>> {
+    let Some(of) = place.strip_prefix("s3://") else { return Ok(None) };
+    let (bucket, prefix) = of.split_once('/').unwrap_or((of, ""));
+    if bucket.is_empty() {
+        let said = format!("{place} names no bucket; write s3://bucket/prefix");
+        return Err(UsageError(said).into());
+    }
+    Ok(Some((bucket, prefix)))
+}
+
+/// The sources of a command line.
+pub(super) async fn sources(places: &[String], arguments: &AwsArgs) -> anyhow::Result<Vec<Source>> {
+    let mut s3 = S3 { arguments, aws: None };
+    let mut sources = Vec::new();
+    for place in places {
+        sources.push(match in_s3(place)? {
+            Some((bucket, prefix)) => Source {
+                store: Arc::new(s3.aws().await.store()),
+                bucket: bucket.to_owned(),
+                prefix: prefix.to_owned(),
+            },
+            None => local(place)?,
+        });
     }
     Ok(sources)
+}
+
+/// Where an index is read, and where it is written.
+pub(super) async fn index(
+    place: &str,
+    arguments: &AwsArgs,
+) -> anyhow::Result<(Index, Box<dyn Vault>)> {
+    if let Some((bucket, prefix)) = in_s3(place)? {
+        let prefix = match prefix {
+            "" => String::new(),
+            prefix => format!("{}/", prefix.trim_end_matches('/')),
+        };
+        let mut s3 = S3 { arguments, aws: None };
+        let aws = s3.aws().await;
+        let (store, vault) = (Arc::new(aws.store()), aws.vault(bucket, &prefix));
+        return Ok((Index { store, bucket: bucket.to_owned(), prefix }, Box::new(vault)));
+    }
+    let path = std::path::absolute(place).with_context(|| format!("find {place}"))?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let (Some(root), Some(bucket)) = (path.parent(), name) else {
+        return Err(
+            UsageError(format!("{place} is the root of a file system; name a folder")).into()
+        );
+    };
+    let store = Arc::new(FolderStore::new(root));
+    let vault = Box::new(FolderVault::new(&path));
+    Ok((Index { store, bucket, prefix: String::new() }, vault))
 }
 
 /// A file or folder. It may lie inside CloudTrail's layout, so the folder that holds `AWSLogs` is the bucket if there is one: the

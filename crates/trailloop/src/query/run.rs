@@ -38,8 +38,13 @@ pub(super) fn run(arguments: &QueryRunArgs, global: &Global) -> anyhow::Result<E
     let enrichment = enrichment::load(arguments.enrichment.folder.as_deref())?;
     let runtime = runtime()?;
     let sources = runtime.block_on(place::sources(&arguments.source, &arguments.aws))?;
+    let index = match &arguments.index {
+        Some(place) => Some(Arc::new(runtime.block_on(place::index(place, &arguments.aws))?.0)),
+        None => None,
+    };
     let archive = Archive {
         enrichment,
+        index,
         delivery_days: arguments.delivery_days,
         bytes_max: arguments.bytes_max,
         jobs: arguments.jobs.map_or_else(cores, usize::from),
