@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trailloop_masks::{GROUP_WORDS, Outline, Word, fill, fill_plainly};
+use trailloop_masks::{GROUP_WORDS, Outline, Word, escape, escape_plainly, fill, fill_plainly};
 
 fuzz_target!(|text: &[u8]| {
     for room in [1, 3, 64] {
@@ -15,5 +15,10 @@ fuzz_target!(|text: &[u8]| {
             (words, outlines)
         };
         assert_eq!(filled(fill), filled(fill_plainly));
+    }
+    let (mut fast, mut plain) = (vec![0; 2 * text.len()], vec![0; 2 * text.len()]);
+    if let Some((taken, written)) = escape(text, &mut fast) {
+        assert_eq!((taken, written), escape_plainly(text, &mut plain));
+        assert_eq!(fast[..written], plain[..written]);
     }
 });

@@ -115,14 +115,9 @@ fn print(rows: &[Row], rounds: usize) {
             let quiet = rows[0].contender.best.as_ref().expect("our engine takes part");
             speed(quiet, &rows[0].corpus) / speed(outcome, corpus)
         };
-        // A replay holds a bounded amount of an object's findings, and reads no further when they are too many.
-        let read = if contender.read_all(corpus) {
-            String::new()
-        } else {
-            format!(", of which it read {} MB", outcome.bytes_raw / 1_000_000)
-        };
+        assert!(contender.read_all(corpus), "{what}: something was left out");
         println!(
-            "| {what} | {:.0} | {:.2} | {:.2} | {} | {} | {}{read} |",
+            "| {what} | {:.0} | {:.2} | {:.2} | {} | {} | {} |",
             rate(outcome, corpus),
             cost(rate),
             cost(rate_of_cpu),

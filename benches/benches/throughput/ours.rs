@@ -56,11 +56,14 @@ pub(crate) fn run(name: &str, files: &[PathBuf], jobs: usize) -> Outcome {
         name,
         |_, path, buffer| fetch(path, buffer),
         |_, replayed| match replayed {
-            Replayed::Examined { findings: found, examined, .. } => {
+            Replayed::Findings(lines) => {
+                findings += lines.count;
+                true
+            }
+            Replayed::Examined { examined, .. } => {
                 assert_eq!(examined.read.records_failed, 0, "{:?}", examined.read);
                 bytes_raw += examined.read.bytes_raw;
                 records += examined.records_evaluated;
-                findings += found.len() as u64;
                 true
             }
             Replayed::Failed(error) => panic!("{error}"),

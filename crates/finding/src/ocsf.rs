@@ -99,6 +99,18 @@ impl<'a> Findings<'a> {
     /// What this rule says of the record.
     #[must_use]
     pub fn of(&mut self, analytic: &Analytic) -> Finding {
+        let mut json = String::new();
+        let uid = self.append(analytic, &mut json);
+        Finding { uid, level: analytic.level, account: self.account.clone(), json }
+    }
+
+    /// Appends what this rule says of the record to lines of JSON, for who wants the text alone.
+    pub fn append_line(&mut self, analytic: &Analytic, lines: &mut String) {
+        self.append(analytic, lines);
+        lines.push('\n');
+    }
+
+    fn append(&mut self, analytic: &Analytic, out: &mut String) -> FindingId {
         let FindingScratch { shared, line, message, .. } = &mut *self.scratch;
         let uid = finding_uid(&analytic.uid, &self.event_uid);
         let about = About { analytic, uid: uid.as_str(), shared, rule_set: self.origin.rule_set };
@@ -112,10 +124,16 @@ impl<'a> Findings<'a> {
             true => shared.reference(self.record, self.origin.place),
             false => &shared.raw,
         };
-        let json = [&members, ",", last, "}"].concat();
+        let bytes = members.len() + last.len() + 2;
+        debug_assert!(bytes <= FINDING_BYTES_MAX, "every other field is clipped");
+        // With the end of its line.
+        out.reserve(bytes + 1);
+        out.push_str(&members);
+        out.push(',');
+        out.push_str(last);
+        out.push('}');
         line.0 = members.into_bytes();
-        debug_assert!(json.len() <= FINDING_BYTES_MAX, "every other field is clipped");
-        Finding { uid, level: analytic.level, account: self.account.clone(), json }
+        uid
     }
 }
 

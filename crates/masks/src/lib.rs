@@ -6,11 +6,14 @@
 //!
 //! There is a way for AVX-512 and one for AVX2, and one function chooses. Here is the only `unsafe` code of the whole
 //! workspace, of three kinds. Calling a function that was compiled for an extension is sound if the processor has it, and
-//! [`fill`] asks the processor just before. Loading or storing a vector through a pointer is sound if so many bytes are
+//! who calls asks the processor just before. Loading or storing a vector through a pointer is sound if so many bytes are
 //! there, and the type of what the pointer is made of says so: an array of that length. A prefetch is sound of any address,
 //! because it reads nothing that can be told. All else indexes slices.
 //! [`fill_plainly`] is the safe twin, byte by byte, with which tests and a fuzz target compare every other.
+//!
+//! [`escape`] writes text as it stands in a JSON string by the same means; [`escape_plainly`] is its twin.
 
+mod escape;
 mod plain;
 
 #[cfg(target_arch = "x86_64")]
@@ -20,6 +23,7 @@ mod tables;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use escape::{ESCAPE_BYTES, escape, escape_plainly};
 pub use plain::fill_plainly;
 
 /// What 64 bytes of text hold; bit n stands for byte n.

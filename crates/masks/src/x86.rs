@@ -4,7 +4,9 @@ use std::arch::x86_64::*;
 
 use crate::backslashes::escaped_by;
 use crate::tables::{GATHERED, KINDS, TURNED};
-use crate::{CLOSE_SHIFT, FEW, GROUP_BYTES, GROUP_WORDS, ODD_SHIFT, Outline, WORD_BYTES, Word};
+use crate::{
+    CLOSE_SHIFT, ESCAPE_BYTES, FEW, GROUP_BYTES, GROUP_WORDS, ODD_SHIFT, Outline, WORD_BYTES, Word,
+};
 
 /// Which bytes of a block are of which kind, whatever stands around them.
 struct Kinds {
@@ -413,6 +415,61 @@ fn strings(quotes: u64) -> u64 {
     let ones = _mm_set1_epi8(-1);
     let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, quotes.cast_signed()), ones);
     _mm_cvtsi128_si64(product).cast_unsigned()
+}
+
+/// Escapes by the extension there is for it; `None` if there is none.
+#[expect(
+    unsafe_code,
+    reason = "calling code for an extension, just after asking whether the processor has it"
+)]
+pub(crate) fn escape(text: &[u8], out: &mut [u8]) -> Option<(usize, usize)> {
+    let has_extensions = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vbmi2")
+        && is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi2");
+    // SAFETY: the processor has the extensions that the function is compiled for, and that is all it asks for.
+    has_extensions.then(|| unsafe { escape_avx512(text, out) })
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,bmi2")]
+fn escape_avx512(text: &[u8], out: &mut [u8]) -> (usize, usize) {
+    let (blocks, _) = text.as_chunks::<ESCAPE_BYTES>();
+    let (mut taken, mut written) = (0, 0);
+    for block in blocks {
+        let room = out.get_mut(written..).unwrap_or_default();
+        let Some(room) = room.first_chunk_mut() else { break };
+        let Some(length) = block_escaped(block, room) else { break };
+        taken += ESCAPE_BYTES;
+        written += length;
+    }
+    (taken, written)
+}
+
+/// A backslash is put before every byte, and those are left out again that nothing needs. Nothing if there is a control
+/// character; else it says how long the block has become.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,bmi2")]
+#[inline]
+#[expect(unsafe_code, reason = "loading and storing vectors through pointers")]
+fn block_escaped(block: &[u8; ESCAPE_BYTES], out: &mut [u8; 2 * ESCAPE_BYTES]) -> Option<usize> {
+    const EVERY_BYTE: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+    // SAFETY: there are the 32 bytes that are read, and this load needs no alignment.
+    let bytes = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
+    let byte = |byte: u8| _mm256_set1_epi8(signed(byte));
+    let controls = _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, byte(0x1f)), bytes);
+    if _mm256_movemask_epi8(controls) != 0 {
+        return None;
+    }
+    let quotes = _mm256_cmpeq_epi8(bytes, byte(b'"'));
+    let backslashes = _mm256_cmpeq_epi8(bytes, byte(b'\\'));
+    let escaped = _mm256_movemask_epi8(_mm256_or_si256(quotes, backslashes)).cast_unsigned();
+    let before = _mm512_set1_epi16(i16::from(b'\\'));
+    let pairs = _mm512_or_si512(_mm512_slli_epi16::<8>(_mm512_cvtepu8_epi16(bytes)), before);
+    let stays = _pdep_u64(u64::from(escaped), !EVERY_BYTE) | EVERY_BYTE;
+    let written = _mm512_maskz_compress_epi8(stays, pairs);
+    // SAFETY: there are the 64 bytes that are written, and this store needs no alignment.
+    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), written) }
+    Some(ESCAPE_BYTES + escaped.count_ones() as usize)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use trailloop_cloudtrail::{
     Glance, Keys, Limits, ReadSummary, Reader, Record, Scratch, Verdict, read_wanted,
 };
-use trailloop_finding::{Finding, FindingScratch, Findings, Origin, Place, event_uid};
+use trailloop_finding::{Analytic, Finding, FindingScratch, Findings, Origin, Place, event_uid};
 use trailloop_rules::{MatchScratch, RuleSet};
 
 use crate::live::{InForce, LiveRules, Tally, Trial};
@@ -117,6 +117,18 @@ impl Worker {
         place: Place<'_>,
         mut take: impl FnMut(Finding) -> ControlFlow<()>,
     ) -> Examined {
+        self.examine_each(engine, object, place, |findings, analytic| take(findings.of(analytic)))
+    }
+
+    /// The same for who writes findings himself: `take` gets what knows the findings of a record, and whose finding is
+    /// its turn.
+    pub fn examine_each(
+        &mut self,
+        engine: &Engine,
+        object: &[u8],
+        place: Place<'_>,
+        mut take: impl FnMut(&mut Findings<'_>, &Analytic) -> ControlFlow<()>,
+    ) -> Examined {
         let Self { scratch, matching, trial: trying, tally, enrichment, findings } = self;
         // Taken once, so that all records of an object are evaluated by the same rules.
         let in_force = engine.rules.now();
@@ -161,7 +173,7 @@ struct Examiner<'e, T> {
     take: &'e mut T,
 }
 
-impl<T: FnMut(Finding) -> ControlFlow<()>> Reader for Examiner<'_, T> {
+impl<T: FnMut(&mut Findings<'_>, &Analytic) -> ControlFlow<()>> Reader for Examiner<'_, T> {
     /// Most records end here: one that no rule can match is not parsed.
     fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
         let may_match = |rules: &RuleSet, matching: &mut Matching| {
@@ -196,7 +208,7 @@ impl<T: FnMut(Finding) -> ControlFlow<()>> Reader for Examiner<'_, T> {
         let origin = Origin { place: *place, rule_set: rules.hash(), enrichment };
         let mut findings = Findings::new(record, origin, findings);
         for hit in hits.iter() {
-            (self.take)(findings.of(&rules.rule(*hit).analytic))?;
+            (self.take)(&mut findings, &rules.rule(*hit).analytic)?;
         }
         ControlFlow::Continue(())
     }

@@ -24,6 +24,7 @@ mod poll;
 pub mod replay;
 mod send;
 mod service;
+mod turn;
 
 use std::sync::Arc;
 

@@ -4,16 +4,19 @@
 //! taken with each number and given back with each result handed on bounds how far the fast may run ahead of the
 //! slow, so memory is bounded without a barrier between batches. The worker with the smallest number always has its
 //! token, so there is no deadlock.
+//!
+//! Findings go in batches of lines. Those of the object that is next in order are handed on while it is read; those of
+//! others are held until it is their turn (`turn.rs`).
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossbeam_channel::bounded;
-use trailloop_finding::{Finding, Place};
+use crossbeam_channel::{Sender, bounded};
+use trailloop_finding::{Level, Place};
 
 use crate::bridge::guarded;
 use crate::examine::{Engine, Examined, Worker};
+use crate::turn::{Outgoing, Turn};
 
 /// An object as it was fetched.
 pub struct Fetched {
@@ -31,24 +34,52 @@ pub enum Body {
     Bytes(bytes::Bytes),
 }
 
-/// What became of one object.
-pub enum Replayed {
-    /// It was read, wholly or in part.
+/// What comes of one object: its findings, in as many batches as it takes, and then how it ended.
+pub enum Replayed<'a> {
+    /// Some of its findings, by record and then by rule id. Of an object whose examination panicked these are those made
+    /// before.
+    Findings(&'a Lines),
+    /// It was read, wholly or in part; nothing more comes of it.
     Examined {
-        /// Its findings, by record and then by rule id.
-        findings: Vec<Finding>,
         /// What came of it.
         examined: Examined,
         /// Its size as stored.
         bytes_compressed: u64,
     },
-    /// It could not be fetched, or examining it panicked.
+    /// It could not be fetched, or examining it panicked; nothing more comes of it.
     Failed(String),
 }
 
-/// The most bytes of findings held of one object: they wait for the objects before it. An object with more is not read
-/// to its end, and that is said.
-const FINDINGS_BYTES_MAX: usize = 256 << 20;
+/// Findings as lines of JSON.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The lines, each with its end.
+    pub text: String,
+    /// How many there are.
+    pub count: u64,
+    /// The highest level among them.
+    pub highest: Option<Level>,
+}
+
+/// What workers send to the collector.
+pub(crate) enum Message {
+    /// Findings of the object whose turn it is.
+    Batch(Lines),
+    /// The rest of an object's findings, and how it ended.
+    End(End),
+}
+
+/// The end of an object.
+pub(crate) struct End {
+    rest: Vec<Lines>,
+    /// How many bytes of the rest count as held.
+    held_bytes: usize,
+    replayed: Replayed<'static>,
+}
+
+/// The most bytes of findings held for each worker, of all objects that wait for an earlier one. A worker that finds no
+/// more room waits.
+const HELD_BYTES_PER_WORKER: usize = 64 << 20;
 
 /// How many results may wait for a slower one before them, for each worker.
 const AHEAD_PER_WORKER: usize = 8;
@@ -63,7 +94,7 @@ pub fn replay<S: Sync>(
     jobs: usize,
     name: impl Fn(&S) -> String + Sync,
     fetch: impl Fn(usize, &S, &mut Vec<u8>) -> Result<Fetched, String> + Sync,
-    mut sink: impl FnMut(usize, Replayed) -> bool,
+    mut sink: impl FnMut(usize, Replayed<'_>) -> bool,
 ) {
     // Whoever has no core to work on only pushes the others' text out of the caches.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -74,37 +105,53 @@ pub fn replay<S: Sync>(
         // There is room for exactly these.
         give.try_send(()).ok();
     }
-    let (results, arrived) = bounded::<(usize, Replayed)>(ahead);
+    let (results, arrived) = bounded::<(usize, Message)>(ahead);
+    // Emptied batches go back to be filled again, because fresh memory costs more than what is written to it.
+    let (give_back, spare) = bounded::<String>(ahead);
     let next = AtomicUsize::new(0);
-    let enough = AtomicBool::new(false);
+    let turn = Turn::new(jobs * HELD_BYTES_PER_WORKER);
     std::thread::scope(|scope| {
+        // Also if the sink panics.
+        let _stop = turn.stop_when_dropped();
         for _ in 0..jobs {
-            let (tokens, results) = (tokens.clone(), results.clone());
-            let (next, enough, name, fetch) = (&next, &enough, &name, &fetch);
+            let (tokens, results, spare) = (tokens.clone(), results.clone(), spare.clone());
+            let (next, turn, name, fetch) = (&next, &turn, &name, &fetch);
             scope.spawn(move || {
                 let (mut worker, mut buffer) = (Worker::default(), Vec::new());
-                while tokens.recv().is_ok() && !enough.load(Ordering::Relaxed) {
+                while tokens.recv().is_ok() && !turn.is_stopped() {
                     let nth = next.fetch_add(1, Ordering::Relaxed);
                     let Some(source) = sources.get(nth) else { break };
                     buffer.clear();
                     let fetch = |buffer: &mut Vec<u8>| fetch(nth, source, buffer);
-                    let result = one(engine, (&mut worker, &mut buffer), &name(source), fetch);
-                    if results.send((nth, result)).is_err() {
+                    let mut outgoing = Outgoing::new(nth, turn, &results, &spare);
+                    let buffers = (&mut worker, &mut buffer);
+                    let replayed = one(engine, buffers, &name(source), fetch, &mut outgoing);
+                    let (rest, held_bytes) = outgoing.rest();
+                    let end = End { rest, held_bytes, replayed };
+                    if results.send((nth, Message::End(end))).is_err() {
                         break;
                     }
                 }
             });
         }
-        drop((tokens, results));
+        drop((tokens, results, spare));
+        let mut collector = Collector { turn: &turn, give_back, sink: &mut sink };
         let mut waiting = BTreeMap::new();
         let mut wanted = 0;
-        for (nth, result) in arrived {
-            waiting.insert(nth, result);
-            while let Some(result) = waiting.remove(&wanted) {
-                if !enough.load(Ordering::Relaxed) && !sink(wanted, result) {
-                    enough.store(true, Ordering::Relaxed);
+        for (nth, message) in arrived {
+            match message {
+                Message::Batch(lines) => collector.findings(nth, lines),
+                Message::End(end) => {
+                    waiting.insert(nth, end);
                 }
+            }
+            while let Some(End { rest, held_bytes, replayed }) = waiting.remove(&wanted) {
+                for lines in rest {
+                    collector.findings(wanted, lines);
+                }
+                collector.hand_on(wanted, replayed);
                 wanted += 1;
+                turn.pass_on(held_bytes);
                 // Workers that have ended take no more tokens.
                 give.try_send(()).ok();
             }
@@ -112,12 +159,35 @@ pub fn replay<S: Sync>(
     });
 }
 
+/// The end that the sink is on.
+struct Collector<'c, F> {
+    turn: &'c Turn,
+    give_back: Sender<String>,
+    sink: &'c mut F,
+}
+
+impl<F: FnMut(usize, Replayed<'_>) -> bool> Collector<'_, F> {
+    fn hand_on(&mut self, nth: usize, replayed: Replayed<'_>) {
+        if !self.turn.is_stopped() && !(self.sink)(nth, replayed) {
+            self.turn.stop();
+        }
+    }
+
+    fn findings(&mut self, nth: usize, mut lines: Lines) {
+        self.hand_on(nth, Replayed::Findings(&lines));
+        lines.text.clear();
+        // Where there are enough of them, this one is let go.
+        self.give_back.try_send(lines.text).ok();
+    }
+}
+
 fn one(
     engine: &Engine,
     (worker, buffer): (&mut Worker, &mut Vec<u8>),
     name: &str,
     fetch: impl FnOnce(&mut Vec<u8>) -> Result<Fetched, String>,
-) -> Replayed {
+    outgoing: &mut Outgoing<'_>,
+) -> Replayed<'static> {
     let result = guarded(worker, |worker| {
         let fetched = fetch(buffer)?;
         let object = match &fetched.body {
@@ -125,18 +195,15 @@ fn one(
             Body::Bytes(bytes) => bytes,
         };
         let place = Place { source: name, version: fetched.version.as_deref() };
-        let (mut findings, mut bytes) = (Vec::new(), 0);
-        let examined = worker.examine(engine, object, place, |finding| {
-            bytes += finding.json.len();
-            findings.push(finding);
-            if bytes > FINDINGS_BYTES_MAX {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+        let examined = worker.examine_each(engine, object, place, |findings, analytic| {
+            outgoing.add(|lines| {
+                findings.append_line(analytic, &mut lines.text);
+                lines.count += 1;
+                lines.highest = lines.highest.max(Some(analytic.level));
+            })
         });
         let bytes_compressed = object.len() as u64;
-        Ok(Replayed::Examined { findings, examined, bytes_compressed })
+        Ok(Replayed::Examined { examined, bytes_compressed })
     });
     match result {
         Ok(Ok(replayed)) => replayed,

@@ -8,10 +8,10 @@ use std::time::Instant;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use trailloop_cloudtrail::{Limits, ReadSummary};
-use trailloop_finding::{Finding, Level};
+use trailloop_finding::Level;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
-use trailloop_pipeline::replay::{Replayed, replay as replay_objects};
+use trailloop_pipeline::replay::{Lines, Replayed, replay as replay_objects};
 
 use crate::cli::{Global, ReplayArgs};
 use crate::config::cores;
@@ -183,47 +183,53 @@ impl Collector {
             |nth: usize, item: &Item, buffer: &mut Vec<u8>| fetcher.fetch(nth, item, buffer);
         replay_objects(engine, items, jobs, name, fetch, |nth, replayed| {
             let item = &items[nth];
+            // More comes of the object.
+            if let Replayed::Findings(lines) = replayed {
+                self.error = self.take_findings(lines, output).err();
+                return self.error.is_none();
+            }
             self.done += 1;
-            let taken = self.take(item, replayed, output).and_then(|()| {
-                let saves =
-                    (nth as u64 + 1).is_multiple_of(SAVE_EVERY_OBJECTS) || nth + 1 == items.len();
-                match &arguments.resume {
-                    Some(path) if saves => self.save(path, item, output),
-                    _ => Ok(()),
-                }
-            });
+            self.take(item, replayed);
+            let saves =
+                (nth as u64 + 1).is_multiple_of(SAVE_EVERY_OBJECTS) || nth + 1 == items.len();
+            let saved = match &arguments.resume {
+                Some(path) if saves => self.save(path, item, output),
+                _ => Ok(()),
+            };
             bar.set_message(format!("{} findings", self.summary.findings));
             bar.inc(1);
-            self.error = taken.err();
+            self.error = saved.err();
             self.error.is_none()
         });
         bar.finish_and_clear();
         self.error.take().map_or(Ok(()), Err)
     }
 
-    fn take(&mut self, item: &Item, replayed: Replayed, output: &mut Output) -> anyhow::Result<()> {
+    fn take_findings(&mut self, lines: &Lines, output: &mut Output) -> anyhow::Result<()> {
+        self.summary.findings += lines.count;
+        self.highest = self.highest.max(lines.highest);
+        output.write(&lines.text)
+    }
+
+    /// Takes how an object ended.
+    fn take(&mut self, item: &Item, replayed: Replayed<'_>) {
         let summary = &mut self.summary;
-        summary.objects += 1;
         match replayed {
+            Replayed::Findings(_) => return,
             Replayed::Failed(error) => {
                 summary.objects_failed += 1;
                 tracing::warn!(object = %shown(&item.name), "failed to read an object: {}", shown(&error));
             }
-            Replayed::Examined { findings, examined, bytes_compressed } => {
+            Replayed::Examined { examined, bytes_compressed } => {
                 report(item, &examined.read);
                 summary.objects_failed += u64::from(examined.read.failed.is_some());
                 summary.records += examined.records_evaluated;
                 summary.records_failed += examined.read.records_failed;
                 summary.bytes_compressed += bytes_compressed;
                 summary.bytes_raw += examined.read.bytes_raw;
-                for finding in findings {
-                    summary.findings += 1;
-                    self.highest = self.highest.max(Some(finding.level));
-                    output.write(&finding)?;
-                }
             }
         }
-        Ok(())
+        summary.objects += 1;
     }
 
     fn save(&self, path: &Path, item: &Item, output: &mut Output) -> anyhow::Result<()> {
@@ -285,10 +291,9 @@ impl Output {
         Ok(Self { to: BufWriter::with_capacity(1 << 16, to), file, bytes })
     }
 
-    fn write(&mut self, finding: &Finding) -> anyhow::Result<()> {
-        self.to.write_all(finding.json.as_bytes()).context("write a finding")?;
-        self.to.write_all(b"\n").context("write a finding")?;
-        self.bytes += finding.json.len() as u64 + 1;
+    fn write(&mut self, lines: &str) -> anyhow::Result<()> {
+        self.to.write_all(lines.as_bytes()).context("write findings")?;
+        self.bytes += lines.len() as u64;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use trailloop_pipeline::replay::{Body, Fetched, Replayed, replay};
 
 use crate::world::{engine, record};
@@ -40,13 +40,22 @@ fn results_come_in_order_for_any_number_of_jobs() {
             |nth| format!("bucket/{nth}"),
             fetch,
             |nth, replayed| {
-                order.push(nth);
                 match replayed {
-                    Replayed::Examined { findings, .. } => {
-                        uids.extend(findings.into_iter().map(|finding| finding.uid));
+                    Replayed::Findings(lines) => {
+                        assert_eq!(nth, order.len(), "its findings come before its end");
+                        let finding = |line: &str| {
+                            let finding: Value = serde_json::from_str(line).unwrap();
+                            finding["metadata"]["uid"].as_str().unwrap().to_owned()
+                        };
+                        let before = uids.len();
+                        uids.extend(lines.text.lines().map(finding));
+                        assert_eq!(lines.count, (uids.len() - before) as u64);
+                        return true;
                     }
+                    Replayed::Examined { .. } => {}
                     Replayed::Failed(error) => assert_eq!((nth, error.as_str()), (50, "gone")),
                 }
+                order.push(nth);
                 true
             },
         );

@@ -86,6 +86,7 @@ fn examine_all(
         |nth, item: &Item, buffer: &mut Vec<u8>| fetcher.fetch(nth, item, buffer),
         |nth, replayed| {
             let problem = match replayed {
+                Replayed::Findings(_) => return true,
                 Replayed::Failed(error) => Some(error),
                 Replayed::Examined { examined, .. } => {
                     let read = examined.read;
