@@ -65,6 +65,7 @@ pub struct Responder {
 pub struct Memory {
     seen: BTreeSet<String>,
     lineage: Option<Lineage>,
+    is_driven: bool,
 }
 
 /// Why a run stops for now. What it is is in its rows.
@@ -91,6 +92,7 @@ impl From<ChangeError> for Halt {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Unreached(error) => Self::Unreached(error),
+            ChangeError::Taken => Self::Taken,
             other => Self::Unsure(other.to_string()),
         }
     }
@@ -142,7 +144,11 @@ impl Responder {
             return Ok(Handled::NoRunbook);
         }
         for run in &runs {
-            self.advance(run).await?;
+            match self.advance(run).await {
+                // It is written and listed: whoever has it, or the next sweep, goes on with it.
+                Ok(()) | Err(Halt::Taken) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(Handled::Runs(runs))
     }
@@ -242,20 +248,25 @@ impl Responder {
 
     /// Takes a run from phase to phase until it rests or ends.
     pub async fn advance(&self, id: &str) -> Result<(), Halt> {
+        let Some(_driving) = self.driving(id) else { return Err(Halt::Taken) };
+        // Before the row is read, so that nobody writes it in between.
+        self.drive(id).await?;
         let Some(mut kept) = rows::load::<Run>(&*self.table, &Run::key(id)).await? else {
-            return Ok(());
+            return self.let_go(id).await;
         };
-        let Some(case) = self.case(id).await? else { return Ok(()) };
-        for _ in 0..MOVES_MAX {
+        let Some(case) = self.case(id).await? else { return self.let_go(id).await };
+        for moves in 0..MOVES_MAX {
             if kept.value.phase.is_final() {
                 return self.close(&kept.value).await;
             }
-            self.drive(id).await?;
+            if moves > 0 {
+                self.drive(id).await?;
+            }
             let before = kept.value.clone();
             let run = &mut kept.value;
             match self.runbook(run) {
                 Some(runbook) => {
-                    if let Err(halt) = self.once(run, runbook, &case).await {
+                    if let Err(halt) = Box::pin(self.once(run, runbook, &case)).await {
                         self.stuck(run, runbook, halt).await?;
                     }
                 }
@@ -272,8 +283,7 @@ impl Responder {
                 return Err(Halt::Taken);
             }
         }
-        holds::give_back(&*self.table, &format!("drive/{id}"), &self.worker).await?;
-        Ok(())
+        self.let_go(id).await
     }
 
     /// What can't be mended by waiting ends the run, and somebody hears of it; anything else is tried again.
@@ -389,9 +399,8 @@ impl Responder {
             self.table.delete(&key, row.version).await?;
         }
         holds::give_back(&*self.table, &run.target, &run.id).await?;
-        holds::give_back(&*self.table, &format!("drive/{}", run.id), &self.worker).await?;
         self.forget(&run.id);
-        Ok(())
+        self.let_go(&run.id).await
     }
 
     /// Says that this worker has the run, or finds that another has.
@@ -400,6 +409,19 @@ impl Responder {
         let times = (now_ms, now_ms + DRIVE_MS);
         let holder = holds::take(&*self.table, &format!("drive/{id}"), &self.worker, times).await?;
         if holder == self.worker { Ok(()) } else { Err(Halt::Taken) }
+    }
+
+    /// The run is anybody's again.
+    async fn let_go(&self, id: &str) -> Result<(), Halt> {
+        Ok(holds::give_back(&*self.table, &format!("drive/{id}"), &self.worker).await?)
+    }
+
+    /// Says that this task has the run, or finds that another of this worker has: a sweep, or a second delivery. A hold can't
+    /// tell tasks of one worker apart.
+    fn driving(&self, id: &str) -> Option<Driving<'_>> {
+        let was_driven =
+            self.remembered(id, |memory| std::mem::replace(&mut memory.is_driven, true));
+        (!was_driven).then(|| Driving { responder: self, id: id.to_owned() })
     }
 
     /// The finding of a run, as it was confirmed.
@@ -471,6 +493,24 @@ impl Responder {
     /// The level of a run's finding.
     pub(crate) fn level_of(run: &Run) -> Level {
         Level::parse(&run.level).unwrap_or(Level::Medium)
+    }
+}
+
+/// A run that a task of this worker has, until the task lets it go.
+struct Driving<'a> {
+    responder: &'a Responder,
+    id: String,
+}
+
+impl Drop for Driving<'_> {
+    fn drop(&mut self) {
+        let memory = &self.responder.memory;
+        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(one) = memory.get_mut(&self.id) else { return };
+        one.is_driven = false;
+        if one.seen.is_empty() && one.lineage.is_none() {
+            memory.remove(&self.id);
+        }
     }
 }
 

@@ -120,6 +120,7 @@ impl Responder {
         match ended {
             Ok(ended) => Ok(ended),
             Err(Failure::Unreached(error)) => Err(Halt::Unreached(error)),
+            Err(Failure::Taken) => Err(Halt::Taken),
             Err(Failure::Refused(refusal)) => Ok(Ended::Badly(refusal.to_string())),
             Err(Failure::Said(text)) => Ok(Ended::Badly(text)),
         }
@@ -347,6 +348,7 @@ fn text_of(value: Value) -> String {
 /// Why a step ended before its end.
 enum Failure {
     Unreached(CloudError),
+    Taken,
     Refused(Refusal),
     Said(String),
 }
@@ -367,6 +369,7 @@ impl From<ChangeError> for Failure {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Unreached(error) => error.into(),
+            ChangeError::Taken => Self::Taken,
             ChangeError::Refused { .. } | ChangeError::Drifted(_) => Self::Said(error.to_string()),
         }
     }
