@@ -5,8 +5,8 @@
 //! and lets it go on: approvals come, watches end, leases expire, verdicts are given. Both come to `Responder::advance`, which
 //! is a loop over the phases of a run; each phase is a file of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 use trailloop_cloud::{Actions, Clock, CloudError, Message, Notifier, RowKey, Table, Vault};
@@ -14,7 +14,6 @@ use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::fill::{self, choose_all};
-use trailloop_runbook::lineage::Lineage;
 use trailloop_runbook::{Call, Target};
 
 use crate::change::{Change, ChangeError};
@@ -22,6 +21,7 @@ use crate::confirm::{Archive, Confirmed, Doubt};
 use crate::context::Case;
 use crate::hint::{Hint, HintError};
 use crate::ledger::Ledger;
+pub use crate::memory::Memory;
 use crate::rows::{self, Kept};
 use crate::run::{OPEN, Phase, Run, partition};
 use crate::settings::Settings;
@@ -58,14 +58,6 @@ pub struct Responder {
     pub worker: String,
     /// What this worker remembers of the runs it watches; it can be read again.
     pub memory: Mutex<BTreeMap<String, Memory>>,
-}
-
-/// What is remembered of a run that is watched.
-#[derive(Default)]
-pub struct Memory {
-    seen: BTreeSet<String>,
-    lineage: Option<Lineage>,
-    is_driven: bool,
 }
 
 /// Why a run stops for now. What it is is in its rows.
@@ -416,14 +408,6 @@ impl Responder {
         Ok(holds::give_back(&*self.table, &format!("drive/{id}"), &self.worker).await?)
     }
 
-    /// Says that this task has the run, or finds that another of this worker has: a sweep, or a second delivery. A hold can't
-    /// tell tasks of one worker apart.
-    fn driving(&self, id: &str) -> Option<Driving<'_>> {
-        let was_driven =
-            self.remembered(id, |memory| std::mem::replace(&mut memory.is_driven, true));
-        (!was_driven).then(|| Driving { responder: self, id: id.to_owned() })
-    }
-
     /// The finding of a run, as it was confirmed.
     pub(crate) async fn case(&self, id: &str) -> Result<Option<Case>, Halt> {
         let key = RowKey::new(partition(id), "finding");
@@ -465,52 +449,9 @@ impl Responder {
         }
     }
 
-    fn remembered<T>(&self, id: &str, with: impl FnOnce(&mut Memory) -> T) -> T {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        with(memory.entry(id.to_owned()).or_default())
-    }
-
-    pub(crate) fn has_seen(&self, id: &str, key: &str) -> bool {
-        self.remembered(id, |memory| memory.seen.contains(key))
-    }
-
-    pub(crate) fn have_seen(&self, id: &str, keys: BTreeSet<String>) {
-        self.remembered(id, |memory| memory.seen.extend(keys));
-    }
-
-    pub(crate) fn with_lineage<T>(&self, id: &str, with: impl FnOnce(&mut Lineage) -> T) -> T {
-        self.remembered(id, |memory| with(memory.lineage.get_or_insert_with(Lineage::new)))
-    }
-
-    pub(crate) fn knows_lineage(&self, id: &str) -> bool {
-        self.remembered(id, |memory| memory.lineage.is_some())
-    }
-
-    fn forget(&self, id: &str) {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-    }
-
     /// The level of a run's finding.
     pub(crate) fn level_of(run: &Run) -> Level {
         Level::parse(&run.level).unwrap_or(Level::Medium)
-    }
-}
-
-/// A run that a task of this worker has, until the task lets it go.
-struct Driving<'a> {
-    responder: &'a Responder,
-    id: String,
-}
-
-impl Drop for Driving<'_> {
-    fn drop(&mut self) {
-        let memory = &self.responder.memory;
-        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(one) = memory.get_mut(&self.id) else { return };
-        one.is_driven = false;
-        if one.seen.is_empty() && one.lineage.is_none() {
-            memory.remove(&self.id);
-        }
     }
 }
 
