@@ -323,6 +323,9 @@ impl Responder {
         };
         run.plan =
             planned.iter().map(|(step, call)| format!("{step}: {}", plan::line(call))).collect();
+        if let Some(refusal) = self.is_ping_pong(run, runbook, case).await? {
+            return self.refuse(run, &refusal).await;
+        }
         let ruling = self.judge(run, runbook, case, &planned).await?;
         run.reasons.extend(ruling.reasons.iter().cloned());
         if let Some(refusal) = &ruling.refusal {

@@ -45,6 +45,7 @@ impl Responder {
                 .fail(run, runbook, "a step failed that the runbook can't do without")
                 .await;
         }
+        self.have_passed(run, runbook).await?;
         let now_ms = self.clock.now_ms();
         run.acted_ms.get_or_insert(now_ms);
         run.until_ms = Some(now_ms + ms(self.settings.watch));

@@ -8,4 +8,5 @@ mod emulator;
 mod hostile;
 mod killed;
 mod kit;
+mod limits;
 mod links;
