@@ -5,7 +5,7 @@
 //! `resting` waits for people, [`before`] keeps what a runbook wants kept first, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
 //! `scan` prove it or call others, `undo` takes it back. [`run`] is what is kept of a run; [`rows`], [`holds`], [`budget`] and
 //! [`voices`] are the rows of the state table around it, `memory` is what a worker remembers by itself, [`ledger`] the chain that everything is written into, by `entries`. [`alert`],
-//! [`token`], [`links`] and `tell` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check, `own` is what it finds about itself.
+//! [`token`], [`links`], `tell`, `receivers` and `verdicts` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check, `own` is what it finds about itself.
 //! [`service`] runs all of it.
 
 pub mod alert;
@@ -26,6 +26,7 @@ mod memory;
 pub mod ocsf;
 mod own;
 mod plan;
+mod receivers;
 pub mod responder;
 mod resting;
 pub mod rows;
@@ -39,6 +40,7 @@ pub mod tell;
 mod time;
 pub mod token;
 mod undo;
+mod verdicts;
 pub mod voices;
 mod watch;
 

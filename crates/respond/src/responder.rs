@@ -27,6 +27,7 @@ use crate::run::{OPEN, Phase, Run, partition};
 use crate::settings::Settings;
 use crate::switch::Switch;
 use crate::tell::Destinations;
+use crate::verdicts::runs_of;
 use crate::voices::Approval;
 use crate::{holds, plan};
 
@@ -149,6 +150,8 @@ impl Responder {
     /// sweep, and holds up no other.
     pub async fn sweep(&self) -> Result<usize, Halt> {
         self.deliver_held_back().await?;
+        self.tell_held_back().await?;
+        self.take_up_verdicts().await?;
         let open = rows::all::<String>(&*self.table, OPEN).await?;
         for (id, _) in &open {
             match self.advance(id).await {
@@ -229,6 +232,7 @@ impl Responder {
             behind: case.is_behind.then(|| case.target.clone()),
         };
         rows::create(table, &RowKey::new(partition(&id), "finding"), &kept).await?;
+        rows::create(table, &RowKey::new(runs_of(&run.finding), id.clone()), &run.runbook).await?;
         rows::create(table, &RowKey::new(OPEN, id.clone()), &run.finding).await?;
         if !rows::create(table, &Run::key(&id), &run).await? {
             let theirs = rows::load::<Run>(table, &Run::key(&id)).await?;

@@ -179,7 +179,8 @@ fn destinations(config: &Config, home: Option<(String, String)>) -> anyhow::Resu
         None => None,
     };
     let all = respond.destinations.clone();
-    Ok(Destinations { all, secret, link_url: respond.link_url.clone(), home })
+    let (routes, link_url) = (respond.routes.clone(), respond.link_url.clone());
+    Ok(Destinations { all, routes, secret, link_url, home })
 }
 
 fn switch(config: &Config, home: Option<(String, String)>) -> anyhow::Result<Switch> {

@@ -98,7 +98,7 @@ fn unheeded(runbook: &Runbook) -> Vec<Diagnostic> {
             ));
         }
         if let Action::Automation { parameters, .. } = &step.action
-            && !parameters.is_empty()
+            && !parameters.iter().all(is_bound_there)
         {
             problems.push(problem(
                 Severity::Warning,
@@ -141,6 +141,18 @@ pub(super) fn record_beside(runbook: &Runbook, file: &str) -> Result<Value, Stri
     let value: Value = serde_json::from_slice(&bytes)
         .map_err(|error| format!("{} is not JSON: {error}", path.display()))?;
     Ok(value.pointer("/Records/0").cloned().unwrap_or(value))
+}
+
+/// Whether a parameter is handed on under its own name, which the other runbook binds by itself.
+fn is_bound_there((name, value): (&String, &Value)) -> bool {
+    let value = match value {
+        Value::Array(values) if values.len() == 1 => &values[0],
+        value => value,
+    };
+    value.as_str().is_some_and(|text| {
+        text.strip_prefix("{{").and_then(|text| text.strip_suffix("}}")).map(str::trim)
+            == Some(name)
+    })
 }
 
 #[cfg(test)]
