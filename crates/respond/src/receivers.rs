@@ -143,3 +143,27 @@ pub(crate) fn surroundings(case: &Case) -> Surroundings {
         owner: of("actor.owner"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::confirm::Confirmed;
+
+    #[test]
+    fn a_finding_says_what_the_operators_tables_know() {
+        let finding = json!({"enrichments": [
+            {"name": "cloud.account.uid", "data": {"account.name": "shop", "account.ou": "Production", "account.environment": "prod"}},
+            {"name": "evidences[0].actor", "data": {"actor.owner": "team-pay"}},
+        ]});
+        let around = surroundings(&Case::of(Confirmed { finding, record: json!({}) }));
+        assert_eq!(
+            (around.ous, around.owner),
+            (vec!["Production".to_owned()], Some("team-pay".to_owned()))
+        );
+        assert_eq!(around.tags["environment"], "prod");
+        let bare = Case::of(Confirmed { finding: json!({}), record: json!({}) });
+        assert_eq!(surroundings(&bare), Surroundings::default());
+    }
+}

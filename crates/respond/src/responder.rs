@@ -327,6 +327,9 @@ impl Responder {
         };
         run.plan =
             planned.iter().map(|(step, call)| format!("{step}: {}", plan::line(call))).collect();
+        if planned.is_empty() && !case.is_behind {
+            run.plan.extend(plan::by_hand(&case.confirmed.record));
+        }
         if let Some(refusal) = self.is_ping_pong(run, runbook, case).await? {
             return self.refuse(run, &refusal).await;
         }

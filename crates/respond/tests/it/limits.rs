@@ -171,3 +171,17 @@ async fn whoever_takes_over_is_the_one_that_redirects_lead_to() {
     let children: Vec<&str> = lines.lines().filter(|line| line.contains("takes over")).collect();
     assert!(children.len() == 1 && children[0].contains("quarantine-account"), "{children:?}");
 }
+
+#[tokio::test]
+async fn where_nothing_is_done_people_are_told_what_would_take_it_back() {
+    let kit = Kit::new();
+    let mut runbooks = with("default-high.yml", "", "");
+    runbooks.retain(|one| one.id == "default-high");
+    let responder = kit.responder_with(runbooks);
+    let record = kit.record("cloudtrail.amazonaws.com", "StopLogging", json!({"name": TRAIL}));
+    let runs = kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
+    let plan = kit.run(&runs[0]).await.plan;
+    let said = plan.iter().find(|line| line.contains("by hand, to take it back"));
+    assert!(said.is_some_and(|line| line.contains("cloudtrail:StartLogging")), "{plan:?}");
+    assert_eq!(kit.changes(), Vec::<String>::new());
+}

@@ -10,3 +10,4 @@ mod killed;
 mod kit;
 mod limits;
 mod links;
+mod told;

@@ -308,7 +308,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "respond.routes",
         kind: Kind::List,
-        doc: "Who is told what runbooks tell `default`, each as `CONDITION, … => NAME, …` with names of `respond.destinations`. Conditions, all of which must hold: `account=GLOB` (several: any of them), `ou=UNIT`, `tag=environment:VALUE` (also `name` and `criticality`), `owner=NAME`, `severity=LEVEL` (at least), `on=KIND` (several: any). Unit, tags and owner come from the tables in `enrichment.path`. All routes that take an alert are followed; what none takes goes to `default`.",
+        doc: "Who is told what runbooks tell `default`, each as `CONDITION, … => NAME, …` with names of `respond.destinations`. Conditions, all of which must hold: `account=GLOB` (several: any of them), `ou=UNIT`, `tag=environment:VALUE` (also `name` and `criticality`), `owner=NAME`, `severity=LEVEL` (at least), `on=KIND` (several: any). Unit, tags and owner come from the tables in `enrichment.folder`. All routes that take an alert are followed; what none takes goes to `default`.",
     },
     Key {
         name: "respond.evidence",
