@@ -1,6 +1,6 @@
 //! From a finding in the action queue to the first call in the account, and to the first call that changes something.
 //!
-//!     TRAILLOOP_BENCH_EMULATOR=http://127.0.0.1:4566 cargo bench -p trailloop-benches --bench respond -- --findings 200
+//!     cargo bench -p trailloop-benches --bench respond -- --emulator http://127.0.0.1:4566 --findings 200
 //!
 //! The whole of `respond` in one process, over HTTP against an emulator of AWS: its queue, its bucket, its trails; the
 //! state in a file of SQLite that is synced, evidence in a folder, the shipped rules. Each finding is of a trail that was
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trailloop_benches::proxy::{Asked, Proxy};
 use trailloop_cloud::{
@@ -50,21 +51,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ACCOUNT: &str = "111122223333";
 const BUCKET: &str = "bench-trail";
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark learns here where the emulator is")]
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     // `cargo test --benches` runs this too, with a flag that says so; there is nothing to test here.
     if arguments.iter().any(|argument| argument == "--test") {
         return;
     }
-    let Ok(emulator) = std::env::var("TRAILLOOP_BENCH_EMULATOR") else {
+    let value = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name);
+        at.map(|at| arguments[at + 1].clone())
+    };
+    let Some(emulator) = value("--emulator") else {
         println(
-            "TRAILLOOP_BENCH_EMULATOR does not say where an emulator of AWS is; scripts/emulators has one",
+            "write --emulator URL of an emulator of AWS, such as that of scripts/emulators/ministack.txt",
         );
         return;
     };
-    let at = arguments.iter().position(|argument| argument == "--findings");
-    let findings = at.map_or(FINDINGS, |at| arguments[at + 1].parse().expect("a number"));
+    let findings = value("--findings").map_or(FINDINGS, |count| count.parse().expect("a number"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let measured = runtime.expect("the runtime starts").block_on(measure(&emulator, findings));
     println(
@@ -105,7 +108,8 @@ async fn measure(emulator: &str, findings: usize) -> Vec<(&'static str, Taken)> 
     let responder = responder(&through, Arc::clone(&engine), folder.path());
     let queues = Queues { actions: Arc::new(through.queue(&queue_url)), dead_letters: None };
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(serve(responder, queues, stop.clone()));
+    let mut serving = JoinSet::new();
+    serving.spawn(serve(responder, queues, stop.clone()));
     let queue = straight.queue(&queue_url);
     let (mut first, mut changing) = (Taken::new(), Taken::new());
     for nth in 0..findings {
@@ -125,7 +129,7 @@ async fn measure(emulator: &str, findings: usize) -> Vec<(&'static str, Taken)> 
         changing.push(until(&asked, |one| one.name == "cloudtrail:StartLogging"));
     }
     stop.cancel();
-    serving.await.expect("the service ends");
+    serving.join_next().await.expect("a task").expect("the service ends");
     vec![("the first call in the account", first), ("the first change", changing)]
 }
 

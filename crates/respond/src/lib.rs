@@ -50,3 +50,4 @@ pub use responder::{Halt, Handled, Responder};
 pub use run::{Phase, Run};
 pub use settings::Settings;
 pub use switch::Switch;
+pub use time::rfc3339;

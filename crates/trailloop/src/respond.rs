@@ -228,9 +228,5 @@ async fn aws(config: &Config) -> Aws {
 
 /// Runs a future on a runtime of its own.
 pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")?
-        .block_on(future)
+    crate::runtime()?.block_on(future)
 }

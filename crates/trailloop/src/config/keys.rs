@@ -233,7 +233,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "respond.role",
         kind: Kind::Text,
-        doc: "The ARN of the role to assume in the target account, with `{account}` in the place of the account [default: `arn:aws:iam::{account}:role/trailloop-responder`].",
+        doc: "The ARN of the role to assume in the target account, with `{account}` in the place of the account, and `{partition}` if it is to follow the region [default: `arn:aws:iam::{account}:role/trailloop-responder`].",
     },
     Key {
         name: "respond.external_id",

@@ -103,7 +103,7 @@ impl Reader<'_> {
         Settings {
             mode,
             first_day_auto: self.flag("respond.first_day_auto"),
-            partition: role.split(':').nth(1).unwrap_or("aws").to_owned(),
+            partition: self.partition(role),
             responder_role: named.map_or("", |(_, name)| name).to_owned(),
             management_account: self.text("respond.management_account"),
             organization_account: self.text("respond.organization_account"),
@@ -119,6 +119,13 @@ impl Reader<'_> {
             simulates: self.text("respond.simulate_rights").as_deref() != Some("no"),
             ..Settings::default()
         }
+    }
+
+    /// The partition of the role; where the role leaves it open, that of the region.
+    fn partition(&mut self, role: &str) -> String {
+        let region = self.text("aws.region").unwrap_or_default();
+        let named = role.split(':').nth(1).filter(|part| *part != "{partition}");
+        named.unwrap_or_else(|| partition_of(&region)).to_owned()
     }
 
     fn listen(&mut self) -> Option<SocketAddr> {
@@ -195,6 +202,14 @@ impl Reader<'_> {
     /// Where a key was written, or the file if it was not.
     fn place(&self, name: &'static str) -> String {
         self.written.get(name).map_or_else(|| self.path.to_owned(), |one| one.place.clone())
+    }
+}
+
+fn partition_of(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
     }
 }
 
