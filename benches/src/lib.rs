@@ -4,6 +4,7 @@
 
 pub mod apis;
 pub mod contest;
+pub mod proxy;
 pub mod records;
 pub mod rules;
 

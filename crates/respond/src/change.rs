@@ -13,7 +13,7 @@ use trailloop_cloud::{CloudError, CloudErrorKind, RowKey, Session};
 use trailloop_runbook::catalogue::{self, Api};
 use trailloop_runbook::{Call, policy};
 
-use crate::responder::Responder;
+use crate::responder::{Halt, Responder};
 use crate::rows::{self, Kept};
 use crate::run::{Run, partition};
 
@@ -79,9 +79,22 @@ pub enum ChangeError {
         #[source]
         error: CloudError,
     },
+    /// Another worker has the run by now, and makes the call.
+    #[error("another worker has the run")]
+    Taken,
     /// Somebody else changed what the call is about to change.
     #[error("{0}")]
     Drifted(String),
+}
+
+impl From<Halt> for ChangeError {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Unreached(error) => Self::Unreached(error),
+            Halt::Taken => Self::Taken,
+            Halt::Unsure(text) => Self::Drifted(text),
+        }
+    }
 }
 
 impl From<CloudError> for ChangeError {
@@ -190,6 +203,8 @@ impl Responder {
             }
             if attempt > 0 {
                 self.pause(attempt).await;
+                // A call that hung may have outlasted the hold: whoever has the run by now makes the call.
+                self.drive(&run.id).await?;
             }
             match self.actions.call(&self.session(run, call), call).await {
                 Ok(answer) => {

@@ -9,7 +9,7 @@ use crate::hint::Hint;
 use crate::ledger::{Entry, LedgerError};
 use crate::responder::{Halt, Responder};
 use crate::rows;
-use crate::run::Run;
+use crate::run::{Phase, Run};
 
 impl Responder {
     /// A line of the ledger.
@@ -77,7 +77,10 @@ impl Responder {
             tracing::error!(run = run.id, %error, "the evidence is not kept");
             self.note(run, "evidence", &format!("not kept: {error}")).await?;
         }
-        self.tell(run, run.phase.name()).await
+        if matches!(run.phase, Phase::Kept | Phase::Undone) {
+            self.resolve_incident(run).await?;
+        }
+        self.tell(run, case, run.phase.name()).await
     }
 
     /// Keeps that a request was ours.

@@ -106,7 +106,7 @@ impl Responder {
                 return Ok(ruling.refuse("lease", format!("run {holder} acts on the same target")));
             }
         }
-        // 10. Budgets, of what would act by itself.
+        // 10. Budgets, of what would act by itself. That in percent of the principals reads a table which nothing fills yet.
         let confidence = self.confidence(runbook, plan);
         if ruling.mode == Mode::Auto && confidence.is_ok() && !self.has_budget(run, runbook).await?
         {
@@ -236,11 +236,17 @@ impl Responder {
         if risk == catalogue::Risk::R0 {
             return Ok(());
         }
+        // `auto_min_precision` and `max_percent_principals` ask for what is not known: how often the rule was right, and how many
+        // principals the account has. Not known means that a person agrees.
         if risk > catalogue::Risk::R1 {
-            return Err("it acts widely, and nobody has judged this rule's findings yet");
+            return Err(
+                "it acts widely, and neither the rule's precision nor the account's number of principals is known yet",
+            );
         }
         if !runbook.guards.deterministic {
-            return Err("nobody has judged this rule's findings yet");
+            return Err(
+                "nobody has judged this rule's findings yet, so its precision is not known",
+            );
         }
         if !self.settings.first_day_auto {
             return Err("respond.first_day_auto is off");

@@ -40,7 +40,7 @@ impl Hint {
             finding.pointer(pointer).and_then(Value::as_str).ok_or(HintError::Incomplete(pointer))
         };
         let uid = text("/finding_info/uid")?;
-        if uid.len() != 32 || !uid.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_id(uid) {
             return Err(HintError::Incomplete("/finding_info/uid of 32 hexadecimal digits"));
         }
         let location = "/unmapped/trailloop/location";
@@ -57,6 +57,12 @@ impl Hint {
             is_live: message.attributes.contains_key(RECEIVED),
         })
     }
+}
+
+/// Whether a text is the id of a finding or a run: 32 hexadecimal digits.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

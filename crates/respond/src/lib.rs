@@ -2,13 +2,14 @@
 //!
 //! Read [`responder`] first: it is the spine. Around it, in the order in which a finding meets them: [`hint`] is what a message
 //! claims, [`confirm`] makes the finding again from the archive, `context` is what expressions see, `plan` and `guards` decide,
-//! `resting` waits for people, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
+//! `resting` waits for people, [`before`] keeps what a runbook wants kept first, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
 //! `scan` prove it or call others, `undo` takes it back. [`run`] is what is kept of a run; [`rows`], [`holds`], [`budget`] and
-//! [`voices`] are the rows of the state table around it, [`ledger`] the chain that everything is written into, by `entries`. [`alert`],
-//! [`token`], [`links`] and `tell` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check, `own` is what it finds about itself.
+//! [`voices`] are the rows of the state table around it, `memory` is what a worker remembers by itself, [`ledger`] the chain that everything is written into, by `entries`. [`alert`],
+//! [`token`], [`links`], `tell`, `receivers` and `verdicts` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check, `own` is what it finds about itself.
 //! [`service`] runs all of it.
 
 pub mod alert;
+pub mod before;
 pub mod budget;
 mod change;
 pub mod confirm;
@@ -21,9 +22,11 @@ pub mod holds;
 mod keep;
 pub mod ledger;
 pub mod links;
+mod memory;
 pub mod ocsf;
 mod own;
 mod plan;
+mod receivers;
 pub mod responder;
 mod resting;
 pub mod rows;
@@ -37,6 +40,7 @@ pub mod tell;
 mod time;
 pub mod token;
 mod undo;
+mod verdicts;
 pub mod voices;
 mod watch;
 
@@ -46,3 +50,4 @@ pub use responder::{Halt, Handled, Responder};
 pub use run::{Phase, Run};
 pub use settings::Settings;
 pub use switch::Switch;
+pub use time::rfc3339;

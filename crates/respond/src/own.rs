@@ -5,11 +5,13 @@
 use bytes::Bytes;
 use trailloop_finding::Level;
 
+use crate::alert::route::Surroundings;
 use crate::alert::{Alert, Kind};
 use crate::confirm::Doubt;
 use crate::context::Case;
 use crate::hint::Hint;
 use crate::ocsf::{Own, OwnFinding};
+use crate::receivers::DEFAULT;
 use crate::responder::{Halt, Responder};
 use crate::run::Run;
 
@@ -25,7 +27,7 @@ impl Responder {
             alert.rule = "trailloop.rule_changed".to_owned();
             alert.target = "action-queue".to_owned();
             alert.reasons = vec![doubt.to_string()];
-            return self.send("default", &alert, &about).await;
+            return self.send(DEFAULT, &alert, &Surroundings::default(), &about).await;
         }
         let own = OwnFinding {
             own: Own::ForgedFinding,
@@ -91,6 +93,6 @@ impl Responder {
         alert.region.clone_from(&own.region);
         alert.reasons = vec![own.message.clone()];
         alert.reasons.extend(own.facts.iter().map(|(name, value)| format!("{name}: {value}")));
-        self.send("default", &alert, about).await
+        self.send(DEFAULT, &alert, &Surroundings::default(), about).await
     }
 }

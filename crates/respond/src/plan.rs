@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use trailloop_runbook::document::{Action, Runbook, Template};
 use trailloop_runbook::template::{self, Part, Reference, Values};
-use trailloop_runbook::{Call, Refusal, catalogue};
+use trailloop_runbook::{Call, Refusal, catalogue, inverse};
 
 use crate::alert::escape;
 
@@ -30,6 +30,13 @@ pub(crate) fn changes(runbook: &Runbook, values: &Values) -> Result<Vec<(String,
         planned.push((step.name.clone(), call));
     }
     Ok(planned)
+}
+
+/// What a person may do where no runbook does anything: the calls that take back what the record did, as far as the record alone
+/// tells them.
+pub(crate) fn by_hand(record: &Value) -> Vec<String> {
+    let calls = inverse::of(record, &[]).unwrap_or_default();
+    calls.iter().map(|call| format!("by hand, to take it back: {}", line(call))).collect()
 }
 
 /// A call as a line for people: `iam:PutUserPolicy UserName=bob PolicyName=…`. Documents are shortened.

@@ -5,8 +5,8 @@
 //! and lets it go on: approvals come, watches end, leases expire, verdicts are given. Both come to `Responder::advance`, which
 //! is a loop over the phases of a run; each phase is a file of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 use trailloop_cloud::{Actions, Clock, CloudError, Message, Notifier, RowKey, Table, Vault};
@@ -14,7 +14,6 @@ use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::fill::{self, choose_all};
-use trailloop_runbook::lineage::Lineage;
 use trailloop_runbook::{Call, Target};
 
 use crate::change::{Change, ChangeError};
@@ -22,11 +21,13 @@ use crate::confirm::{Archive, Confirmed, Doubt};
 use crate::context::Case;
 use crate::hint::{Hint, HintError};
 use crate::ledger::Ledger;
+pub use crate::memory::Memory;
 use crate::rows::{self, Kept};
 use crate::run::{OPEN, Phase, Run, partition};
 use crate::settings::Settings;
 use crate::switch::Switch;
 use crate::tell::Destinations;
+use crate::verdicts::runs_of;
 use crate::voices::Approval;
 use crate::{holds, plan};
 
@@ -60,13 +61,6 @@ pub struct Responder {
     pub memory: Mutex<BTreeMap<String, Memory>>,
 }
 
-/// What is remembered of a run that is watched.
-#[derive(Default)]
-pub struct Memory {
-    seen: BTreeSet<String>,
-    lineage: Option<Lineage>,
-}
-
 /// Why a run stops for now. What it is is in its rows.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
@@ -91,6 +85,7 @@ impl From<ChangeError> for Halt {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Unreached(error) => Self::Unreached(error),
+            ChangeError::Taken => Self::Taken,
             other => Self::Unsure(other.to_string()),
         }
     }
@@ -142,7 +137,11 @@ impl Responder {
             return Ok(Handled::NoRunbook);
         }
         for run in &runs {
-            self.advance(run).await?;
+            match self.advance(run).await {
+                // It is written and listed: whoever has it, or the next sweep, goes on with it.
+                Ok(()) | Err(Halt::Taken) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(Handled::Runs(runs))
     }
@@ -151,6 +150,8 @@ impl Responder {
     /// sweep, and holds up no other.
     pub async fn sweep(&self) -> Result<usize, Halt> {
         self.deliver_held_back().await?;
+        self.tell_held_back().await?;
+        self.take_up_verdicts().await?;
         let open = rows::all::<String>(&*self.table, OPEN).await?;
         for (id, _) in &open {
             match self.advance(id).await {
@@ -231,6 +232,7 @@ impl Responder {
             behind: case.is_behind.then(|| case.target.clone()),
         };
         rows::create(table, &RowKey::new(partition(&id), "finding"), &kept).await?;
+        rows::create(table, &RowKey::new(runs_of(&run.finding), id.clone()), &run.runbook).await?;
         rows::create(table, &RowKey::new(OPEN, id.clone()), &run.finding).await?;
         if !rows::create(table, &Run::key(&id), &run).await? {
             let theirs = rows::load::<Run>(table, &Run::key(&id)).await?;
@@ -242,20 +244,25 @@ impl Responder {
 
     /// Takes a run from phase to phase until it rests or ends.
     pub async fn advance(&self, id: &str) -> Result<(), Halt> {
+        let Some(_driving) = self.driving(id) else { return Err(Halt::Taken) };
+        // Before the row is read, so that nobody writes it in between.
+        self.drive(id).await?;
         let Some(mut kept) = rows::load::<Run>(&*self.table, &Run::key(id)).await? else {
-            return Ok(());
+            return self.let_go(id).await;
         };
-        let Some(case) = self.case(id).await? else { return Ok(()) };
-        for _ in 0..MOVES_MAX {
+        let Some(case) = self.case(id).await? else { return self.let_go(id).await };
+        for moves in 0..MOVES_MAX {
             if kept.value.phase.is_final() {
                 return self.close(&kept.value).await;
             }
-            self.drive(id).await?;
+            if moves > 0 {
+                self.drive(id).await?;
+            }
             let before = kept.value.clone();
             let run = &mut kept.value;
             match self.runbook(run) {
                 Some(runbook) => {
-                    if let Err(halt) = self.once(run, runbook, &case).await {
+                    if let Err(halt) = Box::pin(self.once(run, runbook, &case)).await {
                         self.stuck(run, runbook, halt).await?;
                     }
                 }
@@ -272,8 +279,7 @@ impl Responder {
                 return Err(Halt::Taken);
             }
         }
-        holds::give_back(&*self.table, &format!("drive/{id}"), &self.worker).await?;
-        Ok(())
+        self.let_go(id).await
     }
 
     /// What can't be mended by waiting ends the run, and somebody hears of it; anything else is tried again.
@@ -321,6 +327,12 @@ impl Responder {
         };
         run.plan =
             planned.iter().map(|(step, call)| format!("{step}: {}", plan::line(call))).collect();
+        if planned.is_empty() && !case.is_behind {
+            run.plan.extend(plan::by_hand(&case.confirmed.record));
+        }
+        if let Some(refusal) = self.is_ping_pong(run, runbook, case).await? {
+            return self.refuse(run, &refusal).await;
+        }
         let ruling = self.judge(run, runbook, case, &planned).await?;
         run.reasons.extend(ruling.reasons.iter().cloned());
         if let Some(refusal) = &ruling.refusal {
@@ -389,9 +401,8 @@ impl Responder {
             self.table.delete(&key, row.version).await?;
         }
         holds::give_back(&*self.table, &run.target, &run.id).await?;
-        holds::give_back(&*self.table, &format!("drive/{}", run.id), &self.worker).await?;
         self.forget(&run.id);
-        Ok(())
+        self.let_go(&run.id).await
     }
 
     /// Says that this worker has the run, or finds that another has.
@@ -400,6 +411,11 @@ impl Responder {
         let times = (now_ms, now_ms + DRIVE_MS);
         let holder = holds::take(&*self.table, &format!("drive/{id}"), &self.worker, times).await?;
         if holder == self.worker { Ok(()) } else { Err(Halt::Taken) }
+    }
+
+    /// The run is anybody's again.
+    async fn let_go(&self, id: &str) -> Result<(), Halt> {
+        Ok(holds::give_back(&*self.table, &format!("drive/{id}"), &self.worker).await?)
     }
 
     /// The finding of a run, as it was confirmed.
@@ -441,31 +457,6 @@ impl Responder {
             break_glass: self.settings.protected.clone(),
             management_account: self.settings.management_account.clone(),
         }
-    }
-
-    fn remembered<T>(&self, id: &str, with: impl FnOnce(&mut Memory) -> T) -> T {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        with(memory.entry(id.to_owned()).or_default())
-    }
-
-    pub(crate) fn has_seen(&self, id: &str, key: &str) -> bool {
-        self.remembered(id, |memory| memory.seen.contains(key))
-    }
-
-    pub(crate) fn have_seen(&self, id: &str, keys: BTreeSet<String>) {
-        self.remembered(id, |memory| memory.seen.extend(keys));
-    }
-
-    pub(crate) fn with_lineage<T>(&self, id: &str, with: impl FnOnce(&mut Lineage) -> T) -> T {
-        self.remembered(id, |memory| with(memory.lineage.get_or_insert_with(Lineage::new)))
-    }
-
-    pub(crate) fn knows_lineage(&self, id: &str) -> bool {
-        self.remembered(id, |memory| memory.lineage.is_some())
-    }
-
-    fn forget(&self, id: &str) {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// The level of a run's finding.

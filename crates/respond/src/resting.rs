@@ -1,10 +1,13 @@
 //! Phases in which a run waits for people or for time: an approval, the end of a lease, a verdict.
 
+use trailloop_cloud::RowKey;
 use trailloop_runbook::catalogue::{self, Risk};
 use trailloop_runbook::document::{Expiry, Runbook};
+use trailloop_runbook::{Refusal, fill};
 
 use crate::context::Case;
 use crate::responder::{Halt, Responder};
+use crate::rows::{self, Kept};
 use crate::run::{Phase, Run};
 use crate::time::ms;
 use crate::{holds, voices};
@@ -147,13 +150,77 @@ impl Responder {
         self.alarm_uncontained(run, reason).await
     }
 
-    /// Opens a run of another runbook for the same finding; `false` if there is no such runbook.
+    /// Opens a run of another runbook for the same finding, or of the one that its redirects lead to; `false` if there is no
+    /// such runbook, or they lead back here.
     pub(crate) async fn open_child(&self, run: &Run, case: &Case, to: &str) -> Result<bool, Halt> {
-        let Some(runbook) = self.runbooks.iter().find(|one| one.id == to) else {
+        let named = |id: &str| self.runbooks.iter().find(|one| one.id == id);
+        let Some(mut runbook) = named(to) else { return Ok(false) };
+        let context = case.context(Some(run), run.started_ms);
+        // No chain is longer than there are runbooks, unless it is a ring.
+        for _ in 0..self.runbooks.len() {
+            match fill::redirect(runbook, &context).and_then(named) {
+                Some(next) => runbook = next,
+                None => break,
+            }
+        }
+        if runbook.id == run.runbook {
             return Ok(false);
-        };
+        }
         let child = self.open_run(case, runbook, run.is_live, Some(run)).await?;
-        self.note(run, "escalate", &format!("run {} of {} takes over", child.id, to)).await?;
+        let text = format!("run {} of {} takes over", child.id, runbook.id);
+        self.note(run, "escalate", &text).await?;
         Ok(true)
     }
+
+    /// What the run did is done again and again, and by now another runbook has to answer: it does, and this run is refused.
+    pub(crate) async fn is_ping_pong(
+        &self,
+        run: &Run,
+        runbook: &Runbook,
+        case: &Case,
+    ) -> Result<Option<Refusal>, Halt> {
+        let Some((within, then)) = &runbook.guards.ping_pong else { return Ok(None) };
+        let Some(last) = rows::load::<Pass>(&*self.table, &pass_of(run)).await? else {
+            return Ok(None);
+        };
+        let Pass { run: other, at_ms } = last.value;
+        let passed_ms = self.clock.now_ms() - at_ms;
+        if other == run.id || passed_ms >= ms(*within) {
+            return Ok(None);
+        }
+        let text = format!("run {other} did the same {} s ago", passed_ms / 1000);
+        let text = match self.open_child(run, case, then).await? {
+            true => format!("{text}; {then} takes over"),
+            false => format!("{text}, and {then}, which has to take over, can't"),
+        };
+        self.page(run, "ping_pong").await?;
+        Ok(Some(Refusal::new("ping_pong", text)))
+    }
+
+    /// Keeps that a run has done its steps on its target.
+    pub(crate) async fn have_passed(&self, run: &Run, runbook: &Runbook) -> Result<(), Halt> {
+        if runbook.guards.ping_pong.is_none() {
+            return Ok(());
+        }
+        let key = pass_of(run);
+        let pass = Pass { run: run.id.clone(), at_ms: self.clock.now_ms() };
+        let mut row = match rows::load::<Pass>(&*self.table, &key).await? {
+            Some(row) => Kept { value: pass, ..row },
+            None => Kept { value: pass, version: 0 },
+        };
+        // Whoever wrote it at the same time has passed at the same time.
+        rows::store(&*self.table, &key, &mut row).await?;
+        Ok(())
+    }
+}
+
+/// The last run of a runbook that did its steps on a target, and when.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Pass {
+    run: String,
+    at_ms: i64,
+}
+
+fn pass_of(run: &Run) -> RowKey {
+    RowKey::new(format!("pass/{}", run.runbook), run.target.clone())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use trailloop_cloud::{CloudError, CloudErrorKind};
-use trailloop_runbook::document::{Action, Choice, OnFailure, Property, Runbook, Step, Template};
+use trailloop_runbook::document::{Action, Choice, OnFailure, Property, Runbook, Template};
 use trailloop_runbook::select::{self, Selector};
 use trailloop_runbook::template::{Values, fill_text};
 use trailloop_runbook::{Call, Refusal};
@@ -99,7 +99,7 @@ impl Responder {
         let step = &runbook.steps[number];
         let values = self.values(run);
         let ended = match &step.action {
-            Action::Call(template) => self.call(run, case, (number, step), template, &values).await,
+            Action::Call(template) => self.call(run, runbook, case, number, template).await,
             Action::Assert(property) => self.assert(run, property, &values).await,
             Action::Wait(property) => self.wait(run, step.timeout, property, &values).await,
             Action::Branch { choices, default } => {
@@ -120,6 +120,7 @@ impl Responder {
         match ended {
             Ok(ended) => Ok(ended),
             Err(Failure::Unreached(error)) => Err(Halt::Unreached(error)),
+            Err(Failure::Taken) => Err(Halt::Taken),
             Err(Failure::Refused(refusal)) => Ok(Ended::Badly(refusal.to_string())),
             Err(Failure::Said(text)) => Ok(Ended::Badly(text)),
         }
@@ -128,12 +129,13 @@ impl Responder {
     async fn call(
         &self,
         run: &mut Run,
+        runbook: &Runbook,
         case: &Case,
-        (number, step): (usize, &Step),
+        number: usize,
         template: &Template,
-        values: &Values,
     ) -> Result<Ended, Failure> {
-        let call = template.fill(values)?;
+        let step = &runbook.steps[number];
+        let call = template.fill(&self.values(run))?;
         let api = known(&call)?;
         if !api.changes {
             let answer = self.read(run, &call, step.max_attempts).await?;
@@ -152,6 +154,9 @@ impl Responder {
         api.never(&call, &case.target, &self.ours())?;
         if !self.switch.read(&*self.actions).await.allows_changes() {
             return Err(Failure::Said("the kill switch allows no change any more".to_owned()));
+        }
+        if let Err(why) = self.keep_before(run, runbook).await? {
+            return Err(Failure::Said(format!("what was there before can't be kept: {why}")));
         }
         match self.change(run, number, &step.name, &call).await {
             Ok(change) if change.standing == Standing::Failed => {
@@ -347,6 +352,7 @@ fn text_of(value: Value) -> String {
 /// Why a step ended before its end.
 enum Failure {
     Unreached(CloudError),
+    Taken,
     Refused(Refusal),
     Said(String),
 }
@@ -354,6 +360,16 @@ enum Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Halt> for Failure {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Unreached(error) => error.into(),
+            Halt::Taken => Self::Taken,
+            Halt::Unsure(text) => Self::Said(text),
+        }
     }
 }
 
@@ -367,6 +383,7 @@ impl From<ChangeError> for Failure {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Unreached(error) => error.into(),
+            ChangeError::Taken => Self::Taken,
             ChangeError::Refused { .. } | ChangeError::Drifted(_) => Self::Said(error.to_string()),
         }
     }

@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trailloop_cloud::{CloudError, CloudErrorKind, Post, RowKey, Session};
+use trailloop_runbook::Call;
 use trailloop_runbook::document::Runbook;
 
-use crate::alert::route::{Admission, Gate, Limits};
+use crate::alert::route::{Admission, Gate, Limits, Routes, Surroundings};
 use crate::alert::{Alert, Held, Kind, Link, asff, pagerduty, slack, sns, webhook};
+use crate::context::Case;
+use crate::receivers::{DEFAULT, GATES, surroundings};
 use crate::responder::{Halt, Responder};
 use crate::rows::{self, Kept};
 use crate::run::{Phase, Run};
@@ -22,6 +25,8 @@ use crate::token::{Action, Claims, Secret, url};
 pub struct Destinations {
     /// By name.
     pub all: Vec<Destination>,
+    /// Which of them are told what is for `default`; without a route that takes it, the one of that name.
+    pub routes: Routes,
     /// What links and webhooks are signed with.
     pub secret: Option<Secret>,
     /// Under which URL people reach the links.
@@ -80,15 +85,16 @@ const OUTBOX: &str = "outbox";
 
 impl Responder {
     /// Tells whoever the runbook names that something happened to its run.
-    pub(crate) async fn tell(&self, run: &Run, what: &str) -> Result<(), Halt> {
+    pub(crate) async fn tell(&self, run: &Run, case: &Case, what: &str) -> Result<(), Halt> {
         let Some(kind) = kind_of(what) else { return Ok(()) };
         let Some(runbook) = self.runbooks.iter().find(|one| one.id == run.runbook) else {
             return Ok(());
         };
-        let alert = self.alert(run, runbook, kind).await?;
+        let alert = self.alert(run, runbook, case, kind);
+        let around = surroundings(case);
         let asked = |on: &[String]| on.iter().any(|name| name == kind.name());
         for notify in runbook.notify.iter().filter(|notify| asked(&notify.on)) {
-            self.send(&notify.to, &alert, &format!("{}/{what}", run.id)).await?;
+            self.send(&notify.to, &alert, &around, &format!("{}/{what}", run.id)).await?;
         }
         Ok(())
     }
@@ -98,7 +104,8 @@ impl Responder {
         let Some(runbook) = self.runbooks.iter().find(|one| one.id == run.runbook) else {
             return Ok(());
         };
-        let mut alert = self.alert(run, runbook, Kind::Page).await?;
+        let Some(case) = self.case(&run.id).await? else { return Ok(()) };
+        let mut alert = self.alert(run, runbook, &case, Kind::Page);
         if why == "budget" {
             // One page for a budget, not one for each run that it holds up.
             alert.run.clear();
@@ -106,7 +113,7 @@ impl Responder {
             alert.title =
                 format!("The hour's budget of {} is spent; runs wait for approval", run.runbook);
         }
-        self.send("default", &alert, &format!("{}/{why}", run.id)).await
+        self.send(DEFAULT, &alert, &surroundings(&case), &format!("{}/{why}", run.id)).await
     }
 
     /// A message of a runbook's own step.
@@ -119,7 +126,7 @@ impl Responder {
         self.deliver(destination, &body).await
     }
 
-    async fn alert(&self, run: &Run, runbook: &Runbook, kind: Kind) -> Result<Alert, Halt> {
+    fn alert(&self, run: &Run, runbook: &Runbook, case: &Case, kind: Kind) -> Alert {
         let mut alert = Alert::new(kind, Self::level_of(run), self.time(), run.title.clone());
         alert.finding.clone_from(&run.finding);
         alert.target.clone_from(&run.target);
@@ -129,6 +136,10 @@ impl Responder {
         alert.partition.clone_from(&self.settings.partition);
         alert.rule.clone_from(&run.rule);
         alert.rule_title.clone_from(&run.title);
+        let tags = case.finding.get("tags").and_then(Value::as_array).into_iter().flatten();
+        alert.tags = tags.filter_map(|tag| tag.as_str().map(str::to_owned)).collect();
+        let origin = case.confirmed.record.get("sourceIPAddress").and_then(Value::as_str);
+        origin.unwrap_or_default().clone_into(&mut alert.origin);
         alert.runbook = run.runbook_name();
         alert.run.clone_from(&run.id);
         alert.plan.clone_from(&run.plan);
@@ -140,7 +151,7 @@ impl Responder {
             ];
         }
         alert.links = self.links(run, runbook);
-        Ok(alert)
+        alert
     }
 
     /// Signed links: to agree while somebody has to, and to judge the finding.
@@ -190,12 +201,25 @@ impl Responder {
         links
     }
 
-    /// Puts a message into its row, unless the gate holds it back, and tries to deliver it.
-    pub(crate) async fn send(&self, to: &str, alert: &Alert, about: &str) -> Result<(), Halt> {
-        let Some(destination) = self.destinations.all.iter().find(|one| one.name == to) else {
+    /// Puts a message into the row of each who is meant, unless the gate holds it back, and tries to deliver it.
+    pub(crate) async fn send(
+        &self,
+        to: &str,
+        alert: &Alert,
+        around: &Surroundings,
+        about: &str,
+    ) -> Result<(), Halt> {
+        for name in self.receivers(to, alert, around) {
+            self.send_to(&name, alert, about).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_to(&self, to: &str, alert: &Alert, about: &str) -> Result<(), Halt> {
+        if !self.destinations.all.iter().any(|one| one.name == to) {
             tracing::info!(to, kind = alert.kind.name(), title = %alert.title.escape_debug(), "nobody is told: no such destination");
             return Ok(());
-        };
+        }
         let told = RowKey::new(format!("told/{about}"), format!("{}/{to}", alert.kind.name()));
         if self.table.get(&told).await?.is_some() {
             return Ok(());
@@ -205,18 +229,40 @@ impl Responder {
             return Ok(());
         };
         let alert = Alert { held, ..alert.clone() };
-        let waiting =
-            Waiting { destination: to.to_owned(), body: rendered(&destination.kind, &alert) };
-        let key = RowKey::new(OUTBOX, format!("{about}/{}/{to}", alert.kind.name()));
-        rows::create(&*self.table, &key, &waiting).await?;
+        self.put_into_outbox(to, &alert, about).await?;
         rows::create(&*self.table, &told, &"sent").await?;
-        self.try_to_deliver(&key, &waiting).await?;
         Ok(())
+    }
+
+    /// Puts an alert into its row as the destination is to have it, and tries to deliver it.
+    pub(crate) async fn put_into_outbox(
+        &self,
+        to: &str,
+        alert: &Alert,
+        about: &str,
+    ) -> Result<(), Halt> {
+        let Some(destination) = self.destinations.all.iter().find(|one| one.name == to) else {
+            return Ok(());
+        };
+        let body = self.rendered(&destination.kind, alert);
+        self.put_body_into_outbox(to, body, &format!("{about}/{}", alert.kind.name())).await
+    }
+
+    pub(crate) async fn put_body_into_outbox(
+        &self,
+        to: &str,
+        body: Value,
+        about: &str,
+    ) -> Result<(), Halt> {
+        let waiting = Waiting { destination: to.to_owned(), body };
+        let key = RowKey::new(OUTBOX, format!("{about}/{to}"));
+        rows::create(&*self.table, &key, &waiting).await?;
+        self.try_to_deliver(&key, &waiting).await
     }
 
     /// Asks the gate, whose state all workers share.
     async fn admit(&self, to: &str, alert: &Alert) -> Result<Option<Held>, Halt> {
-        let key = RowKey::new("gate", to);
+        let key = RowKey::new(GATES, to);
         loop {
             let mut row: Kept<Value> = rows::load(&*self.table, &key)
                 .await?
@@ -291,6 +337,11 @@ impl Responder {
                 };
                 self.call_home(&message.publish(topic), topic.split(':').nth(3)).await
             }
+            DestinationKind::SecurityHub { region } if body.get("FindingIdentifiers").is_some() => {
+                let inputs = body.as_object().cloned().unwrap_or_default();
+                let (service, api) = ("securityhub".to_owned(), "BatchUpdateFindings".to_owned());
+                self.call_home(&Call { service, api, inputs }, Some(region)).await
+            }
             DestinationKind::SecurityHub { region } => {
                 for call in asff::import(std::slice::from_ref(body)) {
                     self.call_home(&call, Some(region)).await?;
@@ -301,11 +352,7 @@ impl Responder {
     }
 
     /// A call in our own account.
-    async fn call_home(
-        &self,
-        call: &trailloop_runbook::Call,
-        region: Option<&str>,
-    ) -> Result<(), CloudError> {
+    async fn call_home(&self, call: &Call, region: Option<&str>) -> Result<(), CloudError> {
         let Some((account, home)) = &self.destinations.home else {
             let text = "our own account is not known";
             return Err(CloudError::new(CloudErrorKind::Denied, "call", call.name(), text));
@@ -326,6 +373,29 @@ impl Responder {
         self.actions.call(&session, call).await.map(|_| ())
     }
 
+    /// What a destination of this kind is sent, without its secret.
+    fn rendered(&self, kind: &DestinationKind, alert: &Alert) -> Value {
+        match kind {
+            DestinationKind::Slack { .. } => slack::render(alert),
+            DestinationKind::PagerDuty { .. } => pagerduty::trigger(alert, ""),
+            DestinationKind::Webhook { .. } => alert.to_json(),
+            DestinationKind::Sns { .. } => {
+                let message = sns::render(alert);
+                json!({ "subject": message.subject, "body": message.body })
+            }
+            DestinationKind::SecurityHub { region } => {
+                let mut finding = asff::render(alert);
+                // It is imported with our own account's product, which takes findings of that account and region alone.
+                if let Some((account, _)) = &self.destinations.home {
+                    finding["ProductArn"] =
+                        asff::product_arn(&self.settings.partition, region, account).into();
+                    finding["AwsAccountId"] = account.clone().into();
+                }
+                finding
+            }
+        }
+    }
+
     pub(crate) fn time(&self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.clock.now_ms()).unwrap_or_default()
     }
@@ -339,20 +409,6 @@ async fn secret_of(name: &str, file: &Path) -> Result<String, CloudError> {
             let text = format!("its file {} can't be read: {error}", file.display());
             Err(CloudError::new(CloudErrorKind::Denied, "post", name, text))
         }
-    }
-}
-
-/// What a destination of this kind is sent, without its secret.
-fn rendered(kind: &DestinationKind, alert: &Alert) -> Value {
-    match kind {
-        DestinationKind::Slack { .. } => slack::render(alert),
-        DestinationKind::PagerDuty { .. } => pagerduty::trigger(alert, ""),
-        DestinationKind::Webhook { .. } => alert.to_json(),
-        DestinationKind::Sns { .. } => {
-            let message = sns::render(alert);
-            json!({ "subject": message.subject, "body": message.body })
-        }
-        DestinationKind::SecurityHub { .. } => asff::render(alert),
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 /// RFC 3339 in UTC, in whole seconds.
 #[must_use]
-pub(crate) fn rfc3339(ms: i64) -> String {
+pub fn rfc3339(ms: i64) -> String {
     let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

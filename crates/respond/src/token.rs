@@ -229,7 +229,7 @@ pub enum TokenError {
     #[error("the token's signature is not ours; ask for a new link")]
     Signature,
     /// It ended at this time, in seconds of Unix time.
-    #[error("the token expired at {0} (Unix time); ask for a new link")]
+    #[error("the link expired at {}; ask for a new one", crate::time::rfc3339(.0.saturating_mul(1000)))]
     Expired(i64),
 }
 

@@ -1,8 +1,11 @@
 //! The way back: the inverse of each change, in reverse order, each only if the state is the one we left.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use trailloop_runbook::Call;
 use trailloop_runbook::document::{Runbook, Undo};
+use trailloop_runbook::template::Values;
 
 use crate::change::{Change, Standing, known};
 use crate::responder::{Halt, Responder};
@@ -22,7 +25,10 @@ impl Responder {
     pub(crate) async fn undo(&self, run: &mut Run, runbook: &Runbook) -> Result<(), Halt> {
         let mut inverses = Vec::new();
         let mut differs = Vec::new();
-        for (sort, row) in self.changes_of(run).await?.into_iter().rev() {
+        let changes = self.changes_of(run).await?;
+        let mut values = self.values(run);
+        values.before = before(changes.iter().map(|(_, row)| &row.value));
+        for (sort, row) in changes.into_iter().rev() {
             let stays = matches!(runbook.undo.get(&row.value.step), None | Some(Undo::None(_)));
             if row.value.standing != Standing::Done || stays {
                 continue;
@@ -33,7 +39,7 @@ impl Responder {
                 // Somebody did it for us, or we did before we could say so.
                 self.undone(run, &sort, row).await?;
             } else if state == row.value.after {
-                match self.inverse(run, runbook, &row.value) {
+                match inverse(runbook, &row.value, &values) {
                     Ok(Some(calls)) => inverses.push(Inverse { sort, row, calls }),
                     Ok(None) => {}
                     Err(reason) => differs.push(format!("{}: {reason}", row.value.step)),
@@ -57,31 +63,6 @@ impl Responder {
         }
         run.phase = Phase::Undone;
         Ok(())
-    }
-
-    /// The calls that take a change back; none if the runbook says that it stays.
-    fn inverse(
-        &self,
-        run: &Run,
-        runbook: &Runbook,
-        change: &Change,
-    ) -> Result<Option<Vec<Call>>, String> {
-        let restored = || {
-            let call = change.call();
-            let api = known(&call).map_err(|error| error.to_string())?;
-            let calls = api.restore(&call, &change.before);
-            calls.map(Some).ok_or_else(|| "no call restores the state before".to_owned())
-        };
-        match runbook.undo.get(&change.step) {
-            None | Some(Undo::None(_)) => Ok(None),
-            Some(Undo::Restore) => restored(),
-            // A call that was written for what was absent before would lose what was not.
-            Some(Undo::Call(_)) if !change.before.is_null() && restored().is_ok() => restored(),
-            Some(Undo::Call(template)) => {
-                let call = template.fill(&self.values(run)).map_err(|error| error.to_string())?;
-                Ok(Some(vec![call]))
-            }
-        }
     }
 
     /// Makes the inverse calls of a change, and looks whether the state is what it was, to the byte.
@@ -127,6 +108,35 @@ impl Responder {
     }
 }
 
+/// The calls that take a change back; none if the runbook says that it stays.
+fn inverse(
+    runbook: &Runbook,
+    change: &Change,
+    values: &Values,
+) -> Result<Option<Vec<Call>>, String> {
+    let restored = || {
+        let call = change.call();
+        let api = known(&call).map_err(|error| error.to_string())?;
+        let calls = api.restore(&call, &change.before);
+        calls.map(Some).ok_or_else(|| "no call restores the state before".to_owned())
+    };
+    match runbook.undo.get(&change.step) {
+        None | Some(Undo::None(_)) => Ok(None),
+        Some(Undo::Restore) => restored(),
+        // A call that was written for what was absent before would lose what was not.
+        Some(Undo::Call(_)) if !change.before.is_null() && restored().is_ok() => restored(),
+        Some(Undo::Call(template)) => {
+            let call = template.fill(values).map_err(|error| error.to_string())?;
+            Ok(Some(vec![call]))
+        }
+    }
+}
+
+/// What each step found, as the templates of an undo name it.
+fn before<'c>(changes: impl Iterator<Item = &'c Change>) -> BTreeMap<String, Value> {
+    changes.map(|change| (change.step.clone(), change.before.clone())).collect()
+}
+
 /// What differs between the state we left and the one there is, for a person.
 fn difference(change: &Change, state: &Value) -> String {
     let shown = |value: &Value| {
@@ -139,4 +149,42 @@ fn difference(change: &Change, state: &Value) -> String {
         shown(&change.after),
         shown(state)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_undo_may_name_what_its_step_found() {
+        let (_, text) = trailloop_content::runbooks::files()
+            .into_iter()
+            .find(|(name, _)| *name == "contain-iam-user-key.yml")
+            .unwrap();
+        let text = text.replace("Status: Active}", "Status: \"{{ before.disableKey.Status }}\"}");
+        let runbook = trailloop_runbook::load("contain.yml", &text).runbook.unwrap();
+        let change = Change {
+            standing: Standing::Done,
+            step: "disableKey".to_owned(),
+            service: "iam".to_owned(),
+            api: "UpdateAccessKey".to_owned(),
+            // Without the key's name nobody knows how to restore it, so that the runbook's own call is made.
+            inputs: serde_json::Map::new(),
+            before: json!({"Status": "Active"}),
+            after: json!({"Status": "Inactive"}),
+            request_id: None,
+            error: None,
+        };
+        let mut values = Values { before: before([&change].into_iter()), ..Values::default() };
+        for (name, value) in [("UserName", "bob"), ("AccessKeyId", "AKIAIOSFODNN7EXAMPLE")] {
+            values.parameters.insert(name.to_owned(), json!(value));
+        }
+        let Some(Undo::Call(template)) = runbook.undo.get("disableKey") else { panic!() };
+        assert_eq!(template.fill(&values).unwrap().text("Status"), Some("Active"));
+        let calls = inverse(&runbook, &change, &values).unwrap().unwrap();
+        assert_eq!(calls.len(), 1);
+        assert_eq!(calls[0].text("Status"), Some("Active"));
+    }
 }

@@ -116,9 +116,15 @@ fn verdicts_of(finding: &str) -> String {
     format!("verdict/{finding}")
 }
 
+/// The partition of verdicts that the executor has not taken up yet.
+pub const TO_TAKE_UP: &str = "verdicts-to-take-up";
+
 /// Adds a verdict to the finding's history; `false` if the same person said something in the same millisecond.
 pub async fn judge(table: &dyn Table, verdict: &Verdict) -> Result<bool, CloudError> {
     let sort = format!("{:020}-{}", verdict.at_ms, verdict.by);
+    // Listed first: a verdict that nobody takes up would be heard by open runs alone.
+    let listed = RowKey::new(TO_TAKE_UP, format!("{}-{sort}", verdict.finding));
+    rows::create(table, &listed, verdict).await?;
     rows::create(table, &RowKey::new(verdicts_of(&verdict.finding), sort), verdict).await
 }
 

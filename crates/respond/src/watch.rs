@@ -45,6 +45,7 @@ impl Responder {
                 .fail(run, runbook, "a step failed that the runbook can't do without")
                 .await;
         }
+        self.have_passed(run, runbook).await?;
         let now_ms = self.clock.now_ms();
         run.acted_ms.get_or_insert(now_ms);
         run.until_ms = Some(now_ms + ms(self.settings.watch));
@@ -59,7 +60,7 @@ impl Responder {
         runbook: &Runbook,
         case: &Case,
     ) -> Result<(), Halt> {
-        if let Some(reason) = self.reassert(run).await? {
+        if let Some(reason) = self.reassert(run, case).await? {
             return self.escalate(run, runbook, &reason).await;
         }
         if let Some(reason) = self.watch_stream(run, runbook, case).await? {
@@ -78,7 +79,7 @@ impl Responder {
     }
 
     /// Makes each change again that somebody took back; gives why others have to be called, if so.
-    async fn reassert(&self, run: &mut Run) -> Result<Option<String>, Halt> {
+    async fn reassert(&self, run: &mut Run, case: &Case) -> Result<Option<String>, Halt> {
         for (sort, mut row) in self.changes_of(run).await? {
             if !matches!(row.value.standing, Standing::Done | Standing::Already) {
                 continue;
@@ -93,7 +94,7 @@ impl Responder {
             let now_ms = self.clock.now_ms();
             run.until_ms = Some(now_ms + ms(self.settings.watch));
             if run.reasserted == 1 {
-                self.tell(run, "reverted").await?;
+                self.tell(run, case, "reverted").await?;
             }
             if run.reasserted > self.settings.reassert_max {
                 return Ok(Some(format!("{} is reverted again and again", call.name())));

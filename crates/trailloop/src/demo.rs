@@ -67,10 +67,7 @@ pub(crate) fn demo(arguments: &DemoArgs, global: &Global) -> anyhow::Result<Exit
     }
     let rules = RuleFiles::load(&[], &enrichment::load(Some(&facts))?)?;
     rules.report(global);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")?;
+    let runtime = crate::runtime()?;
     let story = runtime.block_on(run(&dir, &keys, rules))?;
     std::io::stdout().write_all(story.as_bytes()).context("write the story")?;
     Ok(Exit::Done)

@@ -32,6 +32,7 @@ mod verdict;
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, LogFormat};
@@ -119,6 +120,12 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             }
         }
     }
+}
+
+/// The runtime of commands that wait for others.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("start the runtime")
 }
 
 /// Whether a reader of our output, such as `head`, has had enough.

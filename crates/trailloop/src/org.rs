@@ -20,11 +20,7 @@ pub(crate) fn org(arguments: &OrgArgs) -> anyhow::Result<Exit> {
 }
 
 fn sync(arguments: &OrgSyncArgs) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")?;
-    let accounts = runtime.block_on(async {
+    let accounts = crate::runtime()?.block_on(async {
         let endpoint_url = arguments.endpoint_url.clone();
         let aws = connect(AwsOptions { endpoint_url, ..AwsOptions::default() }).await;
         aws.organization().accounts(arguments.environment_tag.as_deref()).await

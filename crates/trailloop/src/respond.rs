@@ -179,7 +179,8 @@ fn destinations(config: &Config, home: Option<(String, String)>) -> anyhow::Resu
         None => None,
     };
     let all = respond.destinations.clone();
-    Ok(Destinations { all, secret, link_url: respond.link_url.clone(), home })
+    let (routes, link_url) = (respond.routes.clone(), respond.link_url.clone());
+    Ok(Destinations { all, routes, secret, link_url, home })
 }
 
 fn switch(config: &Config, home: Option<(String, String)>) -> anyhow::Result<Switch> {
@@ -227,9 +228,5 @@ async fn aws(config: &Config) -> Aws {
 
 /// Runs a future on a runtime of its own.
 pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")?
-        .block_on(future)
+    crate::runtime()?.block_on(future)
 }

@@ -31,10 +31,7 @@ pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> 
     let config = config::load(&arguments.config, config::Purpose::Run)?;
     let format = global.log_format_asked().unwrap_or(config.log_format);
     logging::start(format, &config.log_level)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime")?;
+    let runtime = crate::runtime()?;
     let ended = runtime.block_on(async {
         let aws = connect(AwsOptions {
             region: config.region.clone(),

@@ -11,6 +11,7 @@ mod say;
 mod served;
 
 use trailloop_cloud::Table;
+use trailloop_respond::hint::is_id;
 use trailloop_respond::{Run, rows};
 
 use crate::cli::{RunbookArgs, RunbookCommand};
@@ -34,7 +35,7 @@ pub(crate) fn runbook(arguments: &RunbookArgs) -> anyhow::Result<Exit> {
 
 /// The run of this id.
 async fn find(table: &dyn Table, id: &str) -> anyhow::Result<Run> {
-    if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !is_id(id) {
         let text = format!(
             "{id:?} is no run's id, which has 32 hexadecimal digits; `trailloop runbook plan` lists open runs"
         );

@@ -1,19 +1,8 @@
 //! Untrusted text on a terminal: whoever makes an API call writes part of what we print.
 
-/// The text with every character escaped that could move the cursor, colour the screen or reverse the line.
+/// The text on one line, with every character escaped that could move the cursor, colour the screen, hide, or reverse the line.
 pub(crate) fn shown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        if is_plain(char) { out.push(char) } else { out.extend(char.escape_unicode()) }
-    }
-    out
-}
-
-fn is_plain(char: char) -> bool {
-    // Bidirectional controls and zero-width characters can make a line read as another.
-    let disguise = matches!(char,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    !char.is_control() && !disguise
+    trailloop_respond::alert::escape::line(text, usize::MAX)
 }
 
 /// A number with commas between the thousands.

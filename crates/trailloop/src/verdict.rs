@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
 use trailloop_cloud::Clock;
+use trailloop_respond::hint::is_id;
 use trailloop_respond::voices::{self, Verdict};
 
 use crate::cli::VerdictArgs;
@@ -13,7 +14,7 @@ use crate::{Exit, UsageError, respond};
 /// Runs the command.
 pub(crate) fn verdict(arguments: &VerdictArgs) -> anyhow::Result<Exit> {
     let id = &arguments.id;
-    if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !is_id(id) {
         let text =
             format!("{id:?} is no finding's id; it is finding_info.uid, 32 hexadecimal digits");
         return Err(UsageError(text).into());

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test that called them")]
 
+mod at_once;
 mod contain;
 mod emulator;
 mod hostile;
 mod killed;
 mod kit;
+mod limits;
 mod links;
+mod told;

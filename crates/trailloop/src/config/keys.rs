@@ -233,7 +233,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "respond.role",
         kind: Kind::Text,
-        doc: "The ARN of the role to assume in the target account, with `{account}` in the place of the account [default: `arn:aws:iam::{account}:role/trailloop-responder`].",
+        doc: "The ARN of the role to assume in the target account, with `{account}` in the place of the account, and `{partition}` if it is to follow the region [default: `arn:aws:iam::{account}:role/trailloop-responder`].",
     },
     Key {
         name: "respond.external_id",
@@ -303,7 +303,12 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "respond.destinations",
         kind: Kind::List,
-        doc: "Who can be told, each as `NAME=KIND:VALUE`: `slack:`, `webhook:` and `pagerduty:` with `file:PATH` of a file that holds the URL or routing key, `sns:` with a topic's ARN, `securityhub:` with a region. The name `default` is told what runbooks tell `default`.",
+        doc: "Who can be told, each as `NAME=KIND:VALUE`: `slack:`, `webhook:` and `pagerduty:` with `file:PATH` of a file that holds the URL or routing key, `sns:` with a topic's ARN, `securityhub:` with a region. The name `default` is told what runbooks tell `default`, unless `respond.routes` says otherwise; a name that the table of principals has as an owner is told what runbooks tell `owner`.",
+    },
+    Key {
+        name: "respond.routes",
+        kind: Kind::List,
+        doc: "Who is told what runbooks tell `default`, each as `CONDITION, … => NAME, …` with names of `respond.destinations`. Conditions, all of which must hold: `account=GLOB` (several: any of them), `ou=UNIT`, `tag=environment:VALUE` (also `name` and `criticality`), `owner=NAME`, `severity=LEVEL` (at least), `on=KIND` (several: any). Unit, tags and owner come from the tables in `enrichment.folder`. All routes that take an alert are followed; what none takes goes to `default`.",
     },
     Key {
         name: "respond.evidence",

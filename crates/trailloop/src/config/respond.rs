@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use trailloop_finding::Level;
 use trailloop_respond::Settings;
+use trailloop_respond::alert::Kind;
+use trailloop_respond::alert::route::{Match, Route, Routes};
 use trailloop_respond::tell::{Destination, DestinationKind};
 use trailloop_runbook::document::Mode;
 
@@ -22,6 +25,7 @@ pub(crate) struct RespondConfig {
     pub(crate) role: String,
     pub(crate) external_id: Option<String>,
     pub(crate) destinations: Vec<Destination>,
+    pub(crate) routes: Routes,
     pub(crate) evidence: Option<RulePlace>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) link_secret_file: Option<PathBuf>,
@@ -56,6 +60,8 @@ impl Reader<'_> {
             Some(table) => StatePlace::Dynamo(table.to_owned()),
             None => StatePlace::File(PathBuf::from(text)),
         });
+        let destinations = self.destinations();
+        let routes = self.routes(&destinations);
         RespondConfig {
             state,
             archive_buckets: self.list("respond.archive_buckets"),
@@ -63,7 +69,8 @@ impl Reader<'_> {
             kill_switch: self.text("respond.kill_switch"),
             role,
             external_id: self.text("respond.external_id"),
-            destinations: self.destinations(),
+            destinations,
+            routes,
             evidence: self.evidence(),
             listen: self.listen(),
             link_secret_file: self.text("respond.link_secret_file").map(PathBuf::from),
@@ -96,7 +103,7 @@ impl Reader<'_> {
         Settings {
             mode,
             first_day_auto: self.flag("respond.first_day_auto"),
-            partition: role.split(':').nth(1).unwrap_or("aws").to_owned(),
+            partition: self.partition(role),
             responder_role: named.map_or("", |(_, name)| name).to_owned(),
             management_account: self.text("respond.management_account"),
             organization_account: self.text("respond.organization_account"),
@@ -112,6 +119,13 @@ impl Reader<'_> {
             simulates: self.text("respond.simulate_rights").as_deref() != Some("no"),
             ..Settings::default()
         }
+    }
+
+    /// The partition of the role; where the role leaves it open, that of the region.
+    fn partition(&mut self, role: &str) -> String {
+        let region = self.text("aws.region").unwrap_or_default();
+        let named = role.split(':').nth(1).filter(|part| *part != "{partition}");
+        named.unwrap_or_else(|| partition_of(&region)).to_owned()
     }
 
     fn listen(&mut self) -> Option<SocketAddr> {
@@ -171,9 +185,31 @@ impl Reader<'_> {
         destinations
     }
 
+    fn routes(&mut self, destinations: &[Destination]) -> Routes {
+        let mut routes = Routes::default();
+        for text in self.list("respond.routes") {
+            match route(&text, destinations) {
+                Ok(route) => routes.routes.push(route),
+                Err(error) => {
+                    let place = self.place("respond.routes");
+                    self.problems.push(format!("{place}: respond.routes has {text:?}: {error}"));
+                }
+            }
+        }
+        routes
+    }
+
     /// Where a key was written, or the file if it was not.
     fn place(&self, name: &'static str) -> String {
         self.written.get(name).map_or_else(|| self.path.to_owned(), |one| one.place.clone())
+    }
+}
+
+fn partition_of(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
     }
 }
 
@@ -209,12 +245,61 @@ fn destination(text: &str, nth: usize) -> Result<Destination, String> {
     Ok(Destination { name: name.to_owned(), kind })
 }
 
+/// Reads `CONDITION, … => NAME, …`.
+fn route(text: &str, destinations: &[Destination]) -> Result<Route, String> {
+    const WANTED: &str =
+        "write CONDITION, … => NAME, …, such as account=1111*, severity=high => secops, pager";
+    let (conditions, names) = text.split_once("=>").ok_or(WANTED)?;
+    let parts = |text: &str| -> Vec<String> {
+        text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    };
+    let mut matches = Match::default();
+    for condition in parts(conditions) {
+        let (key, value) = condition.split_once('=').ok_or(WANTED)?;
+        let value = value.trim().to_owned();
+        match key.trim() {
+            "account" => matches.accounts.push(value),
+            "ou" => matches.ou = Some(value),
+            "owner" => matches.owner = Some(value),
+            "tag" => {
+                let (key, value) = value
+                    .split_once(':')
+                    .ok_or("write tag=KEY:VALUE, such as tag=environment:prod")?;
+                matches.tag = Some((key.to_owned(), value.to_owned()));
+            }
+            "severity" => {
+                let level = Level::parse(&value).ok_or_else(|| {
+                    format!("{value:?} is none of {}", Level::ALL.map(Level::as_str).join(", "))
+                })?;
+                matches.min_severity = Some(level);
+            }
+            "on" => {
+                let kind = Kind::parse(&value).ok_or_else(|| {
+                    format!("{value:?} is none of {}", Kind::ALL.map(Kind::name).join(", "))
+                })?;
+                matches.events.push(kind);
+            }
+            other => {
+                return Err(format!("{other:?} is none of account, ou, tag, owner, severity, on"));
+            }
+        }
+    }
+    let to = parts(names);
+    if to.is_empty() {
+        return Err(WANTED.to_owned());
+    }
+    match to.iter().find(|name| !destinations.iter().any(|one| one.name == **name)) {
+        Some(name) => Err(format!("respond.destinations has no {name:?}")),
+        None => Ok(Route { matches, to }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_named_by_their_files() {
+    fn secrets_are_named_by_their_files_and_routes_by_what_they_ask_for() {
         let slack = destination("secops=slack:file:/run/secrets/slack", 1).unwrap();
         assert_eq!(slack.kind, DestinationKind::Slack { url_file: "/run/secrets/slack".into() });
         let error = destination("secops=slack:https://hooks.example.com/T0/B0/x", 1).unwrap_err();
@@ -225,6 +310,24 @@ mod tests {
             let error = destination(unnamed, 3).unwrap_err();
             assert!(error.starts_with("entry 3 has no name"), "{error}");
             assert!(!error.contains("hooks.example.com"), "{error}");
+        }
+        let destinations = [destination("secops=sns:arn", 1).unwrap()];
+        let routed = |text: &str| route(text, &destinations);
+        let good = routed("account=1111*, ou=Production Apps, tag=environment:prod, owner=ada, severity=high, on=page => secops").unwrap();
+        assert_eq!(good.matches.ou.as_deref(), Some("Production Apps"));
+        assert_eq!(good.matches.min_severity, Some(Level::High));
+        assert_eq!((good.matches.events, good.to), (vec![Kind::Page], vec!["secops".to_owned()]));
+        for (text, said) in [
+            ("account=1", "CONDITION"),
+            ("account=1 => ", "CONDITION"),
+            ("account=1 => nobody", "has no \"nobody\""),
+            ("severity=loud => secops", "none of informational"),
+            ("on=noon => secops", "none of proposed"),
+            ("tag=prod => secops", "KEY:VALUE"),
+            ("moon=full => secops", "none of account"),
+        ] {
+            let error = routed(text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
         }
         assert!(destination("pager=email:a@example.com", 1).unwrap_err().contains("none of slack"));
     }

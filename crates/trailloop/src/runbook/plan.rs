@@ -3,7 +3,6 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use serde_json::Value;
 use trailloop_cloud::{Clock, Table};
 use trailloop_respond::run::{OPEN, partition};
@@ -178,8 +177,7 @@ fn standing(standing: Standing) -> &'static str {
 
 /// A time for people: RFC 3339 in whole seconds.
 pub(super) fn time(ms: i64) -> String {
-    let time = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    trailloop_respond::rfc3339(ms)
 }
 
 /// How long, in the largest unit that fits.

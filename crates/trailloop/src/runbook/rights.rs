@@ -1,6 +1,7 @@
 //! The rights that runbooks need, gathered from every call that they may make.
 
 use serde_json::{Map, Value};
+use trailloop_respond::before;
 use trailloop_runbook::catalogue;
 use trailloop_runbook::document::{Action, Mode, Template, Undo, Verify};
 use trailloop_runbook::policy::{Place, Use, rights};
@@ -12,11 +13,11 @@ const GUARDS: [(&str, &str); 3] =
 
 /// The policy of the responder role.
 pub(super) fn policy(runbooks: &[Runbook]) -> Value {
-    let mut reads: Vec<Template> = GUARDS.map(|(service, api)| read(service, api, None)).into();
+    let mut reads: Vec<Template> = GUARDS.map(|(service, api)| read(service, api)).into();
     let mut uses: Vec<Use<'_>> = Vec::new();
     for runbook in runbooks.iter().filter(|runbook| runbook.not_run_here().is_none()) {
-        let named = runbook.before.iter().filter_map(|name| name.split_once(':'));
-        reads.extend(named.map(|(service, api)| read(service, api, Some(runbook))));
+        // One whose reads can't be made is refused when it is loaded.
+        reads.extend(before::reads(runbook).unwrap_or_default());
         if runbook.mode > Mode::DryRun {
             uses.extend(calls(runbook));
         } else {
@@ -65,16 +66,6 @@ fn calls(runbook: &Runbook) -> Vec<Use<'_>> {
     uses
 }
 
-/// A read; its inputs are the runbook's parameters of the same name.
-fn read(service: &str, api: &str, of: Option<&Runbook>) -> Template {
-    let mut inputs = Map::new();
-    if let (Some(known), Some(runbook)) = (catalogue::find(service, api), of) {
-        for parameter in &runbook.parameters {
-            if known.inputs.iter().any(|input| input.name == parameter.name) {
-                let template = format!("{{{{ {} }}}}", parameter.name);
-                inputs.insert(parameter.name.clone(), Value::String(template));
-            }
-        }
-    }
-    Template { service: service.to_owned(), api: api.to_owned(), inputs }
+fn read(service: &str, api: &str) -> Template {
+    Template { service: service.to_owned(), api: api.to_owned(), inputs: Map::new() }
 }

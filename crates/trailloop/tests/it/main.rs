@@ -4,6 +4,14 @@
 
 mod binary;
 mod content;
+mod killed_process;
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "it is public to the benchmarks, which use all of it"
+)]
+#[path = "../../../../benches/src/proxy.rs"]
+mod proxy;
 mod rules;
 mod runbooks;
 mod service;

@@ -38,7 +38,7 @@ struct World {
     clippy::disallowed_methods,
     reason = "a test learns from its environment where the emulator is"
 )]
-fn endpoint() -> Option<String> {
+pub(crate) fn endpoint() -> Option<String> {
     let endpoint = std::env::var("TRAILLOOP_TEST_MINISTACK").ok();
     if endpoint.is_none() {
         say("skipped: TRAILLOOP_TEST_MINISTACK names no emulator; scripts/test starts one");
@@ -284,7 +284,7 @@ fn object(nth: usize, records: usize) -> Vec<u8> {
 }
 
 /// Waits for a value, not for a time.
-fn wait(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn wait(what: &str, holds: impl Fn() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < PATIENCE, "never: {what}");
