@@ -70,6 +70,10 @@ impl Responder {
         // 2. The mode of the runbook, under the operator's.
         ruling.lower(runbook.mode, "mode", "the runbook asks for no more");
         ruling.lower(self.settings.mode, "mode", "respond.mode allows no more");
+        if let Some((_, call)) = plan.iter().find(|(_, call)| !is_made(call)) {
+            let text = format!("{} is planned and exported only; a person makes it", call.name());
+            ruling.lower(Mode::DryRun, "catalogue", &text);
+        }
         // 3. Freshness: what is long past is for people.
         let age_ms = now_ms - run.event_ms;
         if age_ms > ms(self.settings.max_age.min(runbook.guards.max_age)) {
@@ -151,7 +155,7 @@ impl Responder {
                 return Ok(Some(Refusal::new("protected", format!("{pattern} is never acted on"))));
             }
         }
-        for (_, call) in plan {
+        for (_, call) in plan.iter().filter(|(_, call)| is_made(call)) {
             if let Some(api) = catalogue::find(&call.service, &call.api)
                 && let Err(refusal) = api.never(call, &case.target, &self.ours())
             {
@@ -307,6 +311,11 @@ impl Responder {
 
 /// What a hold on a target lasts beyond the watch, without a word from its run.
 const HOLD_MS: i64 = 3_600_000;
+
+/// Whether the executor makes a call at all; others are for people.
+fn is_made(call: &Call) -> bool {
+    catalogue::find(&call.service, &call.api).is_some_and(|api| api.runs_call(call))
+}
 
 fn denied_action(answer: &serde_json::Value) -> Option<String> {
     let results = answer.get("EvaluationResults")?.as_array()?;

@@ -1,6 +1,7 @@
 //! The way back: the inverse of each change, in reverse order, each only if the state is the one we left.
 
 use serde_json::Value;
+use trailloop_cloud::{CloudError, CloudErrorKind};
 use trailloop_runbook::Call;
 use trailloop_runbook::document::{Runbook, Undo};
 
@@ -23,9 +24,20 @@ impl Responder {
         let mut inverses = Vec::new();
         let mut differs = Vec::new();
         for (sort, row) in self.changes_of(run).await?.into_iter().rev() {
-            let stays = matches!(runbook.undo.get(&row.value.step), None | Some(Undo::None(_)));
-            if row.value.standing != Standing::Done || stays {
+            if row.value.standing != Standing::Done {
                 continue;
+            }
+            let step = &row.value.step;
+            match runbook.undo.get(step) {
+                None => {
+                    run.reasons.push(format!("{step} stays: the runbook has no undo of it"));
+                    continue;
+                }
+                Some(Undo::None(why)) => {
+                    run.reasons.push(format!("{step} stays: {why}"));
+                    continue;
+                }
+                Some(_) => {}
             }
             let call = row.value.call();
             let state = self.state(run, known(&call).map_err(Halt::from)?, &call).await?;
@@ -89,6 +101,7 @@ impl Responder {
         let Inverse { sort, row, calls } = inverse;
         let call = row.value.call();
         let api = known(&call).map_err(Halt::from)?;
+        let mut missing = None;
         for back in &calls {
             self.enter(run, &row.value.step, &back.name(), &back.inputs, None, "undoing").await?;
             match self.actions.call(&self.session(run, back), back).await {
@@ -97,7 +110,8 @@ impl Responder {
                         self.know_request(run, request).await?;
                     }
                 }
-                Err(error) if error.kind() == trailloop_cloud::CloudErrorKind::NotFound => {}
+                // What was to be taken away is gone, or what it belongs to; the look below tells which.
+                Err(error) if error.kind() == CloudErrorKind::NotFound => missing = Some(error),
                 // Nothing is known of a lost answer: the next look tells.
                 Err(error) if error.is_transient() => return Err(Halt::Unreached(error)),
                 Err(error) => return Ok(Err(format!("{}: {error}", row.value.step))),
@@ -110,7 +124,7 @@ impl Responder {
                 return Ok(Ok(()));
             }
             if look == 5 {
-                return Ok(Err(difference(&row.value, &state)));
+                return Ok(Err(not_back(&row.value, &state, missing.as_ref())));
             }
             self.pause(look).await;
         }
@@ -129,14 +143,28 @@ impl Responder {
 
 /// What differs between the state we left and the one there is, for a person.
 fn difference(change: &Change, state: &Value) -> String {
-    let shown = |value: &Value| {
-        let text: String = value.to_string().chars().take(400).collect();
-        text
-    };
     format!(
         "{} left {} and now it is {}; look at it and undo by hand",
         change.step,
         shown(&change.after),
         shown(state)
     )
+}
+
+/// What differs though it was taken back, for a person.
+fn not_back(change: &Change, state: &Value, missing: Option<&CloudError>) -> String {
+    let why = missing.map(|error| format!(" ({error})")).unwrap_or_default();
+    format!(
+        "{} was {} before, and after it was taken back it is {}{why}; look at it and undo by hand",
+        change.step,
+        shown(&change.before),
+        shown(state)
+    )
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "absent".to_owned(),
+        value => value.to_string().chars().take(400).collect(),
+    }
 }

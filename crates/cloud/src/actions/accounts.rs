@@ -36,6 +36,15 @@ pub(super) struct Principal {
     pub(super) trust: Option<String>,
     /// Access keys of a user.
     pub(super) keys: BTreeMap<String, AccessKey>,
+    /// Service-specific credentials of a user.
+    pub(super) credentials: BTreeMap<String, ServiceCredential>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ServiceCredential {
+    pub(super) service: String,
+    pub(super) active: bool,
+    pub(super) created_ms: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -176,13 +185,17 @@ impl FakeAccounts {
         });
     }
 
-    /// Adds a managed policy, and gives its ARN. Those of AWS named `AdministratorAccess` and `AWSDenyAll` are there already.
-    pub fn add_managed_policy(&self, account: &str, name: &str, document: &str) -> String {
-        let arn = format!("arn:aws:iam::{account}:policy/{name}");
-        self.set_up(account, |account, _, _| {
-            account.identities.policies.insert(arn.clone(), document.to_owned());
-        });
-        arn
+    /// Adds an active credential of a user for one service, and gives its id (`ACCA…`).
+    pub fn add_service_credential(&self, account: &str, user: &str, service: &str) -> String {
+        self.set_up(account, |account, now_ms, serial| {
+            let id = format!("ACCA{serial}");
+            if let Some(user) = account.identities.users.get_mut(user) {
+                let service = service.to_owned();
+                let credential = ServiceCredential { service, active: true, created_ms: now_ms };
+                user.credentials.insert(id.clone(), credential);
+            }
+            id
+        })
     }
 
     /// Adds a bucket without a public access block.

@@ -7,6 +7,7 @@
 )]
 
 mod actions_answers;
+mod actions_catalogue;
 mod actions_contract;
 mod actions_fake;
 mod aws_answers;
