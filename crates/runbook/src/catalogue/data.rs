@@ -345,7 +345,8 @@ pub(super) const S3: &[Api] = &[
         &ACL,
     ),
     read("s3control", "GetPublicAccessBlock", &[text("AccountId")], &[])
-        .by("s3:GetAccountPublicAccessBlock"),
+        .by("s3:GetAccountPublicAccessBlock")
+        .planned(),
     change(
         "s3control",
         "PutPublicAccessBlock",
