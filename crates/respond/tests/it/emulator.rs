@@ -5,6 +5,8 @@
 //! emulators are; a test without its own says so and ends.
 
 mod aws;
+mod proxy;
+mod race;
 mod scenes;
 
 use std::sync::Arc;
@@ -259,9 +261,11 @@ async fn act(row: &Row, aws: Option<&Emulator>, tag: &str, is_drifting: bool) {
     }
     assert_eq!(run.phase, Phase::Verifying, "{:?}", run.reasons);
     let made = changes(&kit, &id).await;
-    assert!(!made.is_empty());
+    assert!(made.iter().any(|change| change.standing == Standing::Done), "{made:?}");
     for change in &made {
-        assert_eq!(change.standing, Standing::Done, "{change:?}");
+        // Nobody has moto's permission set, so there is nobody to give it to anew.
+        let expected = [Standing::Done, Standing::Already];
+        assert!(expected.contains(&change.standing), "{change:?}");
         let read = state(&kit, &change.call()).await;
         let api = catalogue::find(&change.service, &change.api).unwrap();
         assert!(api.is_achieved(&change.call(), &read), "{} reads {read}", change.api);
@@ -305,6 +309,7 @@ async fn act(row: &Row, aws: Option<&Emulator>, tag: &str, is_drifting: bool) {
                 let stays = format!("{} stays", change.step);
                 assert!(run.reasons.iter().any(|reason| reason.contains(&stays)), "{run:?}");
             }
+            Standing::Already => {}
             other => panic!("{other:?}: {change:?}"),
         }
     }

@@ -47,7 +47,17 @@ impl Emulator {
 
     /// As another account.
     pub(super) fn in_account(&self, account: &str) -> Self {
-        Self { key: account.to_owned(), ..self.clone() }
+        self.with_key(account)
+    }
+
+    /// With another access key.
+    pub(super) fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
+    }
+
+    /// At another address.
+    pub(super) fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
     }
 
     pub(super) fn is_moto(&self) -> bool {
