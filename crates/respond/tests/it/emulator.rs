@@ -5,6 +5,7 @@
 //! emulators are; a test without its own says so and ends.
 
 mod aws;
+mod dynamo;
 mod proxy;
 mod race;
 mod scenes;
