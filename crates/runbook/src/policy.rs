@@ -4,6 +4,7 @@
 //! session's policy everything is exact, and a `*`, `?` or `$` in a value is only that character, so that no name widens the session.
 
 pub mod document;
+mod needs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::call::Call;
 use crate::catalogue::{self, Api};
 use crate::document::Template;
+pub use needs::needs;
 
 /// AWS takes session policies of at most this many characters.
 pub const SESSION_CHARACTERS_MAX: usize = 2048;
