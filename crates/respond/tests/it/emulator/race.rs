@@ -225,18 +225,22 @@ impl Outcome {
     }
 }
 
+/// A user and its key, in an account that has the policy which quarantines.
+fn user_who_may_everything(aws: &Emulator, user: &str) -> String {
+    aws.iam("CreateUser", &[("UserName", user)]);
+    let inputs = [("UserName", user), ("PolicyName", "all"), ("PolicyDocument", EVERYTHING)];
+    aws.iam("PutUserPolicy", &inputs);
+    let inputs = [("PolicyName", "trailloop-quarantine"), ("PolicyDocument", NOTHING)];
+    aws.try_query("iam", "2010-05-08", "CreatePolicy", &inputs);
+    let made = aws.iam("CreateAccessKey", &[("UserName", user)]);
+    between(&made, "<AccessKeyId>", "</AccessKeyId>").to_owned()
+}
+
 /// A quarter of an hour of it. Whoever has to agrees to everything at once.
 async fn races(aws: &Emulator, means: Means) -> Outcome {
     let Means { is_guarded, builds } = means;
     let user = format!("mallory-{}-{is_guarded}-{builds}", std::process::id());
-    aws.iam("CreateUser", &[("UserName", &user)]);
-    let inputs =
-        [("UserName", user.as_str()), ("PolicyName", "all"), ("PolicyDocument", EVERYTHING)];
-    aws.iam("PutUserPolicy", &inputs);
-    let made = aws.iam("CreateAccessKey", &[("UserName", &user)]);
-    let key = between(&made, "<AccessKeyId>", "</AccessKeyId>").to_owned();
-    let inputs = [("PolicyName", "trailloop-quarantine"), ("PolicyDocument", NOTHING)];
-    aws.try_query("iam", "2010-05-08", "CreatePolicy", &inputs);
+    let key = user_who_may_everything(aws, &user);
 
     let manual = trailloop_cloud::ManualClock::new(crate::kit::BEGIN_MS);
     let clock = Clock::Manual(manual.clone());
