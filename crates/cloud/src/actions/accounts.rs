@@ -318,7 +318,7 @@ impl Actions for FakeAccounts {
         let now_ms = self.clock.now_ms();
         let mut world = self.world();
         let (action, resource) = named(&session.account, &session.region, call);
-        let request = Request { action: &action, resource: &resource, context: BTreeMap::new() };
+        let request = Request { action: &action, resource: &resource, context: asked(call) };
         let allowed = session
             .policy
             .as_deref()
@@ -392,6 +392,15 @@ pub(super) fn refused(kind: CloudErrorKind, name: &str, code: &str, message: Str
 /// A time as answers have it.
 pub(super) fn rfc3339(ms: i64) -> String {
     DateTime::from_millis(ms).fmt(Format::DateTime).unwrap_or_default()
+}
+
+/// The condition keys of IAM that say what a call asks for.
+fn asked(call: &Call) -> BTreeMap<&'static str, String> {
+    let keys = [("iam:policyarn", "PolicyArn"), ("iam:permissionsboundary", "PermissionsBoundary")];
+    let given = |(key, input)| {
+        (call.service == "iam").then(|| Some((key, call.text(input)?.to_owned())))?
+    };
+    keys.into_iter().filter_map(given).collect()
 }
 
 /// The action and the resource of a call, as policies name them.
