@@ -3,6 +3,8 @@
 //! Each guard lets the run go on, lowers how far it may go by itself, or refuses it. Whatever one says is kept with the run and
 //! in the ledger. What a guard holds back from acting by itself waits for a person; nothing is dropped.
 
+use std::collections::BTreeSet;
+
 use trailloop_cloud::{CloudError, CloudErrorKind, RowKey};
 use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::policy::document::glob;
@@ -162,40 +164,38 @@ impl Responder {
                 return Ok(Some(refusal));
             }
         }
-        self.protected_by_tag(run, runbook, case).await
+        self.protected_by_tag(run, runbook, case, plan).await
     }
 
-    /// Whether the principal carries a tag that protects it, as IAM says.
+    /// Whether the caller, or a user or a role that the plan changes, carries a tag that protects it, as IAM says.
     async fn protected_by_tag(
         &self,
         run: &Run,
         runbook: &Runbook,
         case: &Case,
+        plan: &[(String, Call)],
     ) -> Result<Option<Refusal>, CloudError> {
         let all = self.settings.protected.iter().chain(&runbook.guards.protected);
         let tags: Vec<(&str, &str)> = all
             .filter_map(|one| one.strip_prefix("tag:")?.rsplit_once('='))
             .chain([("trailloop:protected", "true")])
             .collect();
-        let (api, input, name, kind) = match (&case.target.user_name, &case.target.role_name) {
-            (Some(name), _) => ("GetUser", "UserName", name, "User"),
-            (None, Some(name)) => ("GetRole", "RoleName", name, "Role"),
-            (None, None) => return Ok(None),
-        };
-        let mut inputs = serde_json::Map::new();
-        inputs.insert(input.to_owned(), name.clone().into());
-        let call = Call { service: "iam".to_owned(), api: api.to_owned(), inputs };
-        let answer = match self.actions.call(&self.session(run, &call), &call).await {
-            Ok(answer) => answer.body,
-            Err(error) if error.kind() == CloudErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let listed = answer.pointer(&format!("/{kind}/Tags")).and_then(|tags| tags.as_array());
-        for tag in listed.into_iter().flatten() {
-            let part = |name: &str| tag.get(name).and_then(|text| text.as_str()).unwrap_or("");
-            if tags.contains(&(part("Key"), part("Value"))) {
-                let text = format!("{name} has the tag {}={}", part("Key"), part("Value"));
-                return Ok(Some(Refusal::new("protected", text)));
+        for (kind, name) in principals(case, plan) {
+            let mut inputs = serde_json::Map::new();
+            inputs.insert(format!("{kind}Name"), name.into());
+            let call = Call { service: "iam".to_owned(), api: format!("Get{kind}"), inputs };
+            let answer = match self.actions.call(&self.session(run, &call), &call).await {
+                Ok(answer) => answer.body,
+                Err(error) if error.kind() == CloudErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let listed = answer.pointer(&format!("/{kind}/Tags")).and_then(|tags| tags.as_array());
+            for tag in listed.into_iter().flatten() {
+                let part = |name: &str| tag.get(name).and_then(|text| text.as_str()).unwrap_or("");
+                if tags.contains(&(part("Key"), part("Value"))) {
+                    let text = format!("{name} has the tag {}={}", part("Key"), part("Value"));
+                    return Ok(Some(Refusal::new("protected", text)));
+                }
             }
         }
         Ok(None)
@@ -307,6 +307,21 @@ impl Responder {
         }
         Ok(missing)
     }
+}
+
+/// The users and roles that a run is about: the caller, and those whom its plan changes.
+fn principals<'c>(case: &'c Case, plan: &'c [(String, Call)]) -> BTreeSet<(&'static str, &'c str)> {
+    let caller = match (&case.target.user_name, &case.target.role_name) {
+        (Some(name), _) => Some(("User", name.as_str())),
+        (None, Some(name)) => Some(("Role", name.as_str())),
+        (None, None) => None,
+    };
+    let of_iam = plan.iter().map(|(_, call)| call).filter(|call| call.service == "iam");
+    let named = of_iam.flat_map(|call| {
+        let named = |kind, input| Some((kind, call.text(input)?));
+        [named("User", "UserName"), named("Role", "RoleName")].into_iter().flatten()
+    });
+    caller.into_iter().chain(named).collect()
 }
 
 /// What a hold on a target lasts beyond the watch, without a word from its run.

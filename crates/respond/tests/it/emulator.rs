@@ -366,6 +366,27 @@ fn runbooks_change_the_accounts_in_memory_and_are_undone_or_refuse() {
     play(|stage| matches!(stage, Memory(_)), None);
 }
 
+/// A tag protects whom a run would act on, and not the caller alone.
+#[tokio::test]
+async fn a_user_who_is_protected_by_a_tag_is_left_alone() {
+    let Some(aws) = Emulator::new(MINISTACK) else { return };
+    let kit = kit(Some(&aws), "medium").await;
+    let ground = Ground::new(&kit, Some(aws.clone()), format!("{}-tag", std::process::id()));
+    let Scene { record, look, .. } = scenes::created_key(&ground);
+    let tag = [
+        ("UserName", &*ground.name("user")),
+        ("Tags.member.1.Key", "trailloop:protected"),
+        ("Tags.member.1.Value", "true"),
+    ];
+    aws.iam("TagUser", &tag);
+    let before = look();
+    let id = Box::pin(run(&kit, &kit.responder(), "deactivate-created-key", record)).await;
+    let run = kit.run(&id).await;
+    assert_eq!(run.phase, Phase::Refused);
+    assert!(run.reasons.join("; ").contains("trailloop:protected=true"), "{:?}", run.reasons);
+    assert_eq!(look(), before);
+}
+
 #[test]
 fn every_runbook_that_changes_something_has_a_row() {
     let changes = |runbook: &Runbook| {
