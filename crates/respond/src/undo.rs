@@ -24,7 +24,8 @@ impl Responder {
         let mut inverses = Vec::new();
         let mut differs = Vec::new();
         for (sort, row) in self.changes_of(run).await?.into_iter().rev() {
-            if row.value.standing != Standing::Done {
+            let is_begun = row.value.standing == Standing::Undoing;
+            if row.value.standing != Standing::Done && !is_begun {
                 continue;
             }
             let step = &row.value.step;
@@ -41,10 +42,10 @@ impl Responder {
             }
             let call = row.value.call();
             let state = self.state(run, known(&call).map_err(Halt::from)?, &call).await?;
-            if state == row.value.before {
+            if state == row.value.before && !is_begun {
                 // Somebody did it for us, or we did before we could say so.
                 self.undone(run, &sort, row).await?;
-            } else if state == row.value.after {
+            } else if state == row.value.after || is_begun {
                 match self.inverse(run, runbook, &row.value) {
                     Ok(Some(calls)) => inverses.push(Inverse { sort, row, calls }),
                     Ok(None) => {}
@@ -98,11 +99,21 @@ impl Responder {
 
     /// Makes the inverse calls of a change, and looks whether the state is what it was, to the byte.
     async fn take_back(&self, run: &Run, inverse: Inverse) -> Result<Result<(), String>, Halt> {
-        let Inverse { sort, row, calls } = inverse;
+        let Inverse { sort, mut row, calls } = inverse;
         let call = row.value.call();
         let api = known(&call).map_err(Halt::from)?;
+        let is_begun = row.value.standing == Standing::Undoing;
+        if calls.len() > 1 && !is_begun {
+            // Half of it done is no state that anybody left: whoever goes on has to know that it was us.
+            row.value.standing = Standing::Undoing;
+            let key = trailloop_cloud::RowKey::new(partition(&run.id), &sort);
+            rows::store(&*self.table, &key, &mut row).await?;
+        }
         let mut missing = None;
         for back in &calls {
+            if is_begun && self.is_made(run, back).await? {
+                continue;
+            }
             self.enter(run, &row.value.step, &back.name(), &back.inputs, None, "undoing").await?;
             match self.actions.call(&self.session(run, back), back).await {
                 Ok(answer) => {
@@ -129,6 +140,12 @@ impl Responder {
             self.pause(look).await;
         }
         Ok(Ok(()))
+    }
+
+    /// Whether a call of an undo that was begun shows already.
+    async fn is_made(&self, run: &Run, back: &Call) -> Result<bool, Halt> {
+        let api = known(back).map_err(Halt::from)?;
+        Ok(api.is_achieved(back, &self.state(run, api, back).await?))
     }
 
     async fn undone(&self, run: &Run, sort: &str, mut row: Kept<Change>) -> Result<(), Halt> {

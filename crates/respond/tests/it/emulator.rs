@@ -12,8 +12,11 @@ mod scenes;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::Value;
-use trailloop_cloud::{ActionOptions, AwsOptions, CloudErrorKind, Session, connect};
+use trailloop_cloud::{
+    ActionOptions, Actions, Answer, AwsOptions, CloudError, CloudErrorKind, Session, connect,
+};
 use trailloop_respond::voices::Judgement;
 use trailloop_respond::{Change, Phase, Responder, Standing, rows};
 use trailloop_runbook::document::{Action, Runbook};
@@ -364,6 +367,48 @@ fn runbooks_change_moto_and_are_undone_or_refuse() {
 #[test]
 fn runbooks_change_the_accounts_in_memory_and_are_undone_or_refuse() {
     play(|stage| matches!(stage, Memory(_)), None);
+}
+
+/// The way to the emulator, on which one call to put a rule back gets lost.
+struct Lossy {
+    inner: Arc<dyn Actions>,
+    calls: std::sync::atomic::AtomicU32,
+}
+
+#[async_trait]
+impl Actions for Lossy {
+    async fn call(&self, session: &Session, call: &Call) -> Result<Answer, CloudError> {
+        if call.api == "AuthorizeSecurityGroupIngress" {
+            let number = self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if number == 1 {
+                let kind = CloudErrorKind::Transient;
+                return Err(CloudError::new(kind, "call", call.name(), "connection reset"));
+            }
+        }
+        self.inner.call(session, call).await
+    }
+}
+
+/// An undo of several calls that stops in the middle goes on there, and makes none of them twice.
+#[tokio::test]
+async fn an_undo_that_is_half_done_is_ended() {
+    let Some(aws) = Emulator::new(MINISTACK) else { return };
+    let mut kit = kit(Some(&aws), "medium").await;
+    let lossy = Arc::new(Lossy { inner: Arc::clone(&kit.actions), calls: 0.into() });
+    kit.actions = lossy.clone();
+    let ground = Ground::new(&kit, Some(aws), format!("{}-half", std::process::id()));
+    let Scene { record, look, .. } = scenes::opened_group(&ground);
+    let before = look();
+    let responder = kit.responder();
+    let id = Box::pin(run(&kit, &responder, "close-security-group-rule", record)).await;
+    kit.judge(&kit.run(&id).await.finding, Judgement::FalsePositive).await;
+    kit.sweep(&responder).await;
+    assert_eq!(kit.run(&id).await.phase, Phase::Undoing);
+    assert_ne!(look(), before, "one rule of two is back");
+    kit.sweep(&responder).await;
+    let run = kit.run(&id).await;
+    assert_eq!((run.phase, look()), (Phase::Undone, before), "{:?}", run.reasons);
+    assert_eq!(lossy.calls.load(std::sync::atomic::Ordering::Relaxed), 3);
 }
 
 /// A tag protects whom a run would act on, and not the caller alone.
