@@ -116,6 +116,29 @@ fn the_risk_of_a_policy_is_that_of_what_it_says() {
     assert_eq!(risk("RoleName", "PutRolePolicy", deny(one)), Risk::R1);
 }
 
+#[test]
+fn who_is_denied_as_a_whole() {
+    let denies = |api: &str, inputs: Value| {
+        let Value::Object(inputs) = inputs else { panic!("inputs are an object") };
+        denies_principal(&Call { service: "iam".to_owned(), api: api.to_owned(), inputs })
+    };
+    let put = |statement: Value| {
+        denies(
+            "PutUserPolicy",
+            json!({"PolicyDocument": json!({"Statement": statement}).to_string()}),
+        )
+    };
+    let all = json!({"Effect": "Deny", "Action": "*", "Resource": ["*"]});
+    let mut some = all.clone();
+    some["Condition"] = json!({"DateLessThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}});
+    assert!(put(all.clone()) && put(json!([some.clone(), all])) && !put(some));
+    assert!(!put(json!({"Effect": "Deny", "Action": "s3:*", "Resource": "*"})));
+    let attach = |name: &str| {
+        denies("AttachRolePolicy", json!({"PolicyArn": format!("arn:aws:iam::aws:policy/{name}")}))
+    };
+    assert!(attach("AWSDenyAll") && !attach("AdministratorAccess"));
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let names = prop::sample::select(vec![
         "AccessKeyMetadata",
