@@ -209,17 +209,22 @@ impl FaultPlan {
         operation: Operation,
         resource: &str,
     ) -> Result<Option<CloudError>, CloudError> {
-        match self.next(operation).0 {
-            Some(Fault::Fails(kind)) => Err(injected(kind, operation, resource)),
+        self.begin(operation, resource).await.map(|begun| begun.lost)
+    }
+
+    /// The same for a call whose answer may be spoiled, with what is to become of the answer.
+    async fn begin(&self, operation: Operation, resource: &str) -> Result<Begun, CloudError> {
+        let (fault, drawn) = self.next(operation);
+        let mut lost = None;
+        match fault {
+            Some(Fault::Fails(kind)) => return Err(injected(kind, operation, resource)),
             Some(Fault::DoneButFails) => {
-                Ok(Some(injected(CloudErrorKind::Transient, operation, resource)))
+                lost = Some(injected(CloudErrorKind::Transient, operation, resource));
             }
-            Some(Fault::Delay(duration)) => {
-                tokio::time::sleep(duration).await;
-                Ok(None)
-            }
-            _ => Ok(None),
+            Some(Fault::Delay(duration)) => tokio::time::sleep(duration).await,
+            _ => {}
         }
+        Ok(Begun { lost, fault, drawn })
     }
 
     /// The fault of the next call of an operation, and a number drawn for it.
@@ -244,6 +249,15 @@ impl FaultPlan {
         }
         (None, drawn)
     }
+}
+
+/// A call that is made.
+struct Begun {
+    /// The error that takes the place of its answer.
+    lost: Option<CloudError>,
+    fault: Option<Fault>,
+    /// The number drawn for it.
+    drawn: u64,
 }
 
 /// The fault that a draw hits. The low bits choose it, the high bits its size.

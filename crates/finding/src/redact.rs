@@ -466,6 +466,7 @@ mod tests {
     fn no_hiding_place_keeps_a_secret() {
         for place in [
             r#""responseElements":{"credentials":{"accessKeyId":"CANARY","new":{"deep":"CANARY"}}}"#,
+            r#""responseElements":{"serviceSpecificCredential":{"servicePassword":"CANARY","serviceCredentialSecret":"CANARY"}}"#,
             r#""responseElements":{"Credentials":{"x":"CANARY"}}"#,
             r#""requestParameters":{"dbPassword":"CANARY","DB_PASSWORD":7777,"x.password":"CANARY"}"#,
             r#""requestParameters":{"authorizationToken":"CANARY","keyMaterial":"CANARY","apiKey":"CANARY"}"#,

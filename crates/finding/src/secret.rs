@@ -33,8 +33,9 @@ const SECRET_ENDINGS: [&str; 24] = [
     "webidentitytoken",
 ];
 
-/// Whole names, in the same spelling, that matter in some places.
-const NAMES: [(&str, Name); 10] = [
+/// Whole names, in the same spelling, that matter in some places, or that end like a secret's and are none: a service-specific
+/// credential is described by members of their own names, of which some are secrets.
+const NAMES: [(&str, Name); 11] = [
     ("accesskeyid", Name::AccessKeyId),
     ("credentials", Name::Credentials),
     ("expiration", Name::Expiration),
@@ -44,6 +45,7 @@ const NAMES: [(&str, Name); 10] = [
     ("parametername", Name::OfPair),
     ("parametervalue", Name::ValueOfPair),
     ("responseelements", Name::ResponseElements),
+    ("servicespecificcredential", Name::Other),
     ("value", Name::ValueOfPair),
 ];
 
@@ -103,7 +105,7 @@ impl Name {
         if ENDS.get(end_of(name)).is_none() {
             return Self::Other;
         }
-        // None of the names ends as one of a secret.
+        // A whole name says more than its end.
         match NAMES.iter().find(|(known, _)| known.as_bytes() == name) {
             Some((_, known)) => *known,
             None if SECRET_ENDINGS.iter().any(|end| name.ends_with(end.as_bytes())) => Self::Secret,
@@ -252,10 +254,8 @@ mod tests {
         let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
         let plain: String = letters.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
         let known = NAMES.iter().find(|(known, _)| *known == plain).map(|(_, name)| *name);
-        match SECRET_ENDINGS.iter().any(|ending| plain.ends_with(ending)) {
-            true => Name::Secret,
-            false => known.unwrap_or(Name::Other),
-        }
+        let is_secret = SECRET_ENDINGS.iter().any(|ending| plain.ends_with(ending));
+        known.unwrap_or(if is_secret { Name::Secret } else { Name::Other })
     }
 
     proptest::proptest! {

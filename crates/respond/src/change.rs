@@ -29,6 +29,8 @@ pub enum Standing {
     Done,
     /// The call was refused.
     Failed,
+    /// Several calls take the effect back, and some of them may have been made.
+    Undoing,
     /// The effect was taken back.
     Undone,
 }

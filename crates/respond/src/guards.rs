@@ -3,6 +3,8 @@
 //! Each guard lets the run go on, lowers how far it may go by itself, or refuses it. Whatever one says is kept with the run and
 //! in the ledger. What a guard holds back from acting by itself waits for a person; nothing is dropped.
 
+use std::collections::BTreeSet;
+
 use trailloop_cloud::{CloudError, CloudErrorKind, RowKey};
 use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::policy::document::glob;
@@ -70,6 +72,10 @@ impl Responder {
         // 2. The mode of the runbook, under the operator's.
         ruling.lower(runbook.mode, "mode", "the runbook asks for no more");
         ruling.lower(self.settings.mode, "mode", "respond.mode allows no more");
+        if let Some((_, call)) = plan.iter().find(|(_, call)| !is_made(call)) {
+            let text = format!("{} is planned and exported only; a person makes it", call.name());
+            ruling.lower(Mode::DryRun, "catalogue", &text);
+        }
         // 3. Freshness: what is long past is for people.
         let age_ms = now_ms - run.event_ms;
         if age_ms > ms(self.settings.max_age.min(runbook.guards.max_age)) {
@@ -151,47 +157,45 @@ impl Responder {
                 return Ok(Some(Refusal::new("protected", format!("{pattern} is never acted on"))));
             }
         }
-        for (_, call) in plan {
+        for (_, call) in plan.iter().filter(|(_, call)| is_made(call)) {
             if let Some(api) = catalogue::find(&call.service, &call.api)
                 && let Err(refusal) = api.never(call, &case.target, &self.ours())
             {
                 return Ok(Some(refusal));
             }
         }
-        self.protected_by_tag(run, runbook, case).await
+        self.protected_by_tag(run, runbook, case, plan).await
     }
 
-    /// Whether the principal carries a tag that protects it, as IAM says.
+    /// Whether the caller, or a user or a role that the plan changes, carries a tag that protects it, as IAM says.
     async fn protected_by_tag(
         &self,
         run: &Run,
         runbook: &Runbook,
         case: &Case,
+        plan: &[(String, Call)],
     ) -> Result<Option<Refusal>, CloudError> {
         let all = self.settings.protected.iter().chain(&runbook.guards.protected);
         let tags: Vec<(&str, &str)> = all
             .filter_map(|one| one.strip_prefix("tag:")?.rsplit_once('='))
             .chain([("trailloop:protected", "true")])
             .collect();
-        let (api, input, name, kind) = match (&case.target.user_name, &case.target.role_name) {
-            (Some(name), _) => ("GetUser", "UserName", name, "User"),
-            (None, Some(name)) => ("GetRole", "RoleName", name, "Role"),
-            (None, None) => return Ok(None),
-        };
-        let mut inputs = serde_json::Map::new();
-        inputs.insert(input.to_owned(), name.clone().into());
-        let call = Call { service: "iam".to_owned(), api: api.to_owned(), inputs };
-        let answer = match self.actions.call(&self.session(run, &call), &call).await {
-            Ok(answer) => answer.body,
-            Err(error) if error.kind() == CloudErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let listed = answer.pointer(&format!("/{kind}/Tags")).and_then(|tags| tags.as_array());
-        for tag in listed.into_iter().flatten() {
-            let part = |name: &str| tag.get(name).and_then(|text| text.as_str()).unwrap_or("");
-            if tags.contains(&(part("Key"), part("Value"))) {
-                let text = format!("{name} has the tag {}={}", part("Key"), part("Value"));
-                return Ok(Some(Refusal::new("protected", text)));
+        for (kind, name) in principals(case, plan) {
+            let mut inputs = serde_json::Map::new();
+            inputs.insert(format!("{kind}Name"), name.into());
+            let call = Call { service: "iam".to_owned(), api: format!("Get{kind}"), inputs };
+            let answer = match self.actions.call(&self.session(run, &call), &call).await {
+                Ok(answer) => answer.body,
+                Err(error) if error.kind() == CloudErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let listed = answer.pointer(&format!("/{kind}/Tags")).and_then(|tags| tags.as_array());
+            for tag in listed.into_iter().flatten() {
+                let part = |name: &str| tag.get(name).and_then(|text| text.as_str()).unwrap_or("");
+                if tags.contains(&(part("Key"), part("Value"))) {
+                    let text = format!("{name} has the tag {}={}", part("Key"), part("Value"));
+                    return Ok(Some(Refusal::new("protected", text)));
+                }
             }
         }
         Ok(None)
@@ -311,8 +315,28 @@ impl Responder {
     }
 }
 
+/// The users and roles that a run is about: the caller, and those whom its plan changes.
+fn principals<'c>(case: &'c Case, plan: &'c [(String, Call)]) -> BTreeSet<(&'static str, &'c str)> {
+    let caller = match (&case.target.user_name, &case.target.role_name) {
+        (Some(name), _) => Some(("User", name.as_str())),
+        (None, Some(name)) => Some(("Role", name.as_str())),
+        (None, None) => None,
+    };
+    let of_iam = plan.iter().map(|(_, call)| call).filter(|call| call.service == "iam");
+    let named = of_iam.flat_map(|call| {
+        let named = |kind, input| Some((kind, call.text(input)?));
+        [named("User", "UserName"), named("Role", "RoleName")].into_iter().flatten()
+    });
+    caller.into_iter().chain(named).collect()
+}
+
 /// What a hold on a target lasts beyond the watch, without a word from its run.
 const HOLD_MS: i64 = 3_600_000;
+
+/// Whether the executor makes a call at all; others are for people.
+fn is_made(call: &Call) -> bool {
+    catalogue::find(&call.service, &call.api).is_some_and(|api| api.runs_call(call))
+}
 
 fn denied_action(answer: &serde_json::Value) -> Option<String> {
     let results = answer.get("EvaluationResults")?.as_array()?;

@@ -11,10 +11,13 @@ use serde_json::Value;
 use trailloop_cloud::{CloudError, ObjectRef};
 use trailloop_cloudtrail::{LogKey, Record, Scratch, read_records};
 use trailloop_runbook::lineage::{Lineage, Link, to_contain};
+use trailloop_runbook::{Call, catalogue};
 
+use crate::change::{Change, Standing};
 use crate::context::Case;
 use crate::responder::Responder;
-use crate::run::Run;
+use crate::rows;
+use crate::run::{Run, partition};
 
 /// A call that the watch looks at.
 #[derive(Clone, Debug)]
@@ -164,11 +167,15 @@ impl Responder {
             }
             seen.insert(key);
         }
+        let is_whole = self.denies_whole(run, case).await?;
         for event in &mut events {
             event.is_of_lineage = self.with_lineage(&run.id, |lineage| {
                 let chain = lineage.chain(&case.confirmed.record);
                 let links = contained(&chain, case);
-                lineage.contains(links, &event.record)
+                match is_whole {
+                    true => lineage.contains_principal(links, &event.record),
+                    false => lineage.contains(links, &event.record),
+                }
             });
             if let Value::Object(members) = &mut event.record {
                 members.insert("in_lineage".to_owned(), Value::Bool(event.is_of_lineage));
@@ -177,6 +184,26 @@ impl Responder {
         self.have_seen(&run.id, seen);
         events.sort_by_key(|event| event.time_ms);
         Ok(events)
+    }
+
+    /// Whether the run denies everything to its user or role: then no other credential of it may work either.
+    async fn denies_whole(&self, run: &Run, case: &Case) -> Result<bool, CloudError> {
+        let target = &case.target;
+        let is_targets = |call: &Call| {
+            let is = |input: &str, name: &Option<String>| {
+                name.is_some() && call.text(input) == name.as_deref()
+            };
+            is("UserName", &target.user_name) || is("RoleName", &target.role_name)
+        };
+        let rows = rows::all::<Value>(&*self.table, &partition(&run.id)).await?;
+        let steps = rows.into_iter().filter(|(sort, _)| sort.starts_with("step/"));
+        let mut changes =
+            steps.filter_map(|(_, row)| serde_json::from_value::<Change>(row.value).ok());
+        Ok(changes.any(|change| {
+            let call = change.call();
+            let holds = matches!(change.standing, Standing::Done | Standing::Already);
+            holds && catalogue::denies_principal(&call) && is_targets(&call)
+        }))
     }
 
     /// The prefixes of keys of a time, one a region: the finding's own key with another region and date.

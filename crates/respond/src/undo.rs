@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use trailloop_cloud::{CloudError, CloudErrorKind};
 use trailloop_runbook::Call;
 use trailloop_runbook::document::{Runbook, Undo};
 use trailloop_runbook::template::Values;
@@ -29,16 +30,28 @@ impl Responder {
         let mut values = self.values(run);
         values.before = before(changes.iter().map(|(_, row)| &row.value));
         for (sort, row) in changes.into_iter().rev() {
-            let stays = matches!(runbook.undo.get(&row.value.step), None | Some(Undo::None(_)));
-            if row.value.standing != Standing::Done || stays {
+            let is_begun = row.value.standing == Standing::Undoing;
+            if row.value.standing != Standing::Done && !is_begun {
                 continue;
+            }
+            let step = &row.value.step;
+            match runbook.undo.get(step) {
+                None => {
+                    run.reasons.push(format!("{step} stays: the runbook has no undo of it"));
+                    continue;
+                }
+                Some(Undo::None(why)) => {
+                    run.reasons.push(format!("{step} stays: {why}"));
+                    continue;
+                }
+                Some(_) => {}
             }
             let call = row.value.call();
             let state = self.state(run, known(&call).map_err(Halt::from)?, &call).await?;
-            if state == row.value.before {
+            if state == row.value.before && !is_begun {
                 // Somebody did it for us, or we did before we could say so.
                 self.undone(run, &sort, row).await?;
-            } else if state == row.value.after {
+            } else if state == row.value.after || is_begun {
                 match inverse(runbook, &row.value, &values) {
                     Ok(Some(calls)) => inverses.push(Inverse { sort, row, calls }),
                     Ok(None) => {}
@@ -67,10 +80,21 @@ impl Responder {
 
     /// Makes the inverse calls of a change, and looks whether the state is what it was, to the byte.
     async fn take_back(&self, run: &Run, inverse: Inverse) -> Result<Result<(), String>, Halt> {
-        let Inverse { sort, row, calls } = inverse;
+        let Inverse { sort, mut row, calls } = inverse;
         let call = row.value.call();
         let api = known(&call).map_err(Halt::from)?;
+        let is_begun = row.value.standing == Standing::Undoing;
+        if calls.len() > 1 && !is_begun {
+            // Half of it done is no state that anybody left: whoever goes on has to know that it was us.
+            row.value.standing = Standing::Undoing;
+            let key = trailloop_cloud::RowKey::new(partition(&run.id), &sort);
+            rows::store(&*self.table, &key, &mut row).await?;
+        }
+        let mut missing = None;
         for back in &calls {
+            if is_begun && self.is_made(run, back).await? {
+                continue;
+            }
             self.enter(run, &row.value.step, &back.name(), &back.inputs, None, "undoing").await?;
             match self.actions.call(&self.session(run, back), back).await {
                 Ok(answer) => {
@@ -78,7 +102,8 @@ impl Responder {
                         self.know_request(run, request).await?;
                     }
                 }
-                Err(error) if error.kind() == trailloop_cloud::CloudErrorKind::NotFound => {}
+                // What was to be taken away is gone, or what it belongs to; the look below tells which.
+                Err(error) if error.kind() == CloudErrorKind::NotFound => missing = Some(error),
                 // Nothing is known of a lost answer: the next look tells.
                 Err(error) if error.is_transient() => return Err(Halt::Unreached(error)),
                 Err(error) => return Ok(Err(format!("{}: {error}", row.value.step))),
@@ -91,11 +116,17 @@ impl Responder {
                 return Ok(Ok(()));
             }
             if look == 5 {
-                return Ok(Err(difference(&row.value, &state)));
+                return Ok(Err(not_back(&row.value, &state, missing.as_ref())));
             }
             self.pause(look).await;
         }
         Ok(Ok(()))
+    }
+
+    /// Whether a call of an undo that was begun shows already.
+    async fn is_made(&self, run: &Run, back: &Call) -> Result<bool, Halt> {
+        let api = known(back).map_err(Halt::from)?;
+        Ok(api.is_achieved(back, &self.state(run, api, back).await?))
     }
 
     async fn undone(&self, run: &Run, sort: &str, mut row: Kept<Change>) -> Result<(), Halt> {
@@ -139,16 +170,30 @@ fn before<'c>(changes: impl Iterator<Item = &'c Change>) -> BTreeMap<String, Val
 
 /// What differs between the state we left and the one there is, for a person.
 fn difference(change: &Change, state: &Value) -> String {
-    let shown = |value: &Value| {
-        let text: String = value.to_string().chars().take(400).collect();
-        text
-    };
     format!(
         "{} left {} and now it is {}; look at it and undo by hand",
         change.step,
         shown(&change.after),
         shown(state)
     )
+}
+
+/// What differs though it was taken back, for a person.
+fn not_back(change: &Change, state: &Value, missing: Option<&CloudError>) -> String {
+    let why = missing.map(|error| format!(" ({error})")).unwrap_or_default();
+    format!(
+        "{} was {} before, and after it was taken back it is {}{why}; look at it and undo by hand",
+        change.step,
+        shown(&change.before),
+        shown(state)
+    )
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "absent".to_owned(),
+        value => value.to_string().chars().take(400).collect(),
+    }
 }
 
 #[cfg(test)]

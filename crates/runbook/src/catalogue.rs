@@ -29,6 +29,7 @@ use effect::Effect;
 pub use effect::is_readable;
 pub use never::{Ours, PREFIX};
 pub use page::reference;
+pub use risk::denies_principal;
 
 /// How much harm a call can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

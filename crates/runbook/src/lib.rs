@@ -10,6 +10,7 @@
 //! `target` and `lineage` find whom to act on, `resource` what a call acted on and `inverse` how it is taken back,
 //! `check` holds it all together, `trial` runs a runbook's own tests, and `export` writes it for others.
 
+pub mod before;
 pub mod call;
 pub mod catalogue;
 mod check;

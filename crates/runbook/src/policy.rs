@@ -4,6 +4,7 @@
 //! session's policy everything is exact, and a `*`, `?` or `$` in a value is only that character, so that no name widens the session.
 
 pub mod document;
+mod needs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::call::Call;
 use crate::catalogue::{self, Api};
 use crate::document::Template;
+pub use needs::needs;
 
 /// AWS takes session policies of at most this many characters.
 pub const SESSION_CHARACTERS_MAX: usize = 2048;
@@ -81,7 +83,7 @@ pub fn session_policy(call: &Call, partition: &str, account: &str, region: &str)
             let mut grants = Grants::default();
             grants.add_with_reads(api, &Scope { place: &place, call, is_exact: true, lists });
             let policy = grants.policy().to_string();
-            if policy.chars().count() <= SESSION_CHARACTERS_MAX {
+            if !grants.0.is_empty() && policy.chars().count() <= SESSION_CHARACTERS_MAX {
                 return policy;
             }
         }
@@ -131,8 +133,11 @@ impl Grants {
     fn grant(&mut self, action: &str, resources: &[&str], condition: Condition, scope: &Scope<'_>) {
         let mut named: BTreeSet<String> =
             resources.iter().flat_map(|template| scope.arns(template)).collect();
-        if named.is_empty() {
+        if resources.is_empty() {
             named.insert("*".to_owned());
+        } else if named.is_empty() {
+            // A call on an empty list is a call on nothing, and not on everything.
+            return;
         }
         let wide: Vec<String> = named.iter().filter(|arn| arn.ends_with('*')).cloned().collect();
         named.retain(|arn| {
@@ -166,7 +171,7 @@ impl Scope<'_> {
             let values = self.values(input).into_iter();
             return values.map(|arn| if arn == "*" { self.any(input) } else { arn }).collect();
         }
-        let mut made = vec![String::new()];
+        let (mut taken, mut made) = (Vec::new(), vec![String::new()]);
         let mut rest = template;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').unwrap_or((after, ""));
@@ -177,9 +182,9 @@ impl Scope<'_> {
                 input => self.values(input),
             };
             // An input that may be a name or an ARN is taken as it is when it is one.
-            if let Some(arn) = values.iter().find(|value| value.starts_with("arn:")) {
-                return vec![arn.clone()];
-            }
+            let (arns, values): (Vec<String>, Vec<String>) =
+                values.into_iter().partition(|value| value.starts_with("arn:"));
+            taken.extend(arns);
             made = made
                 .iter()
                 .flat_map(|so_far| {
@@ -188,7 +193,7 @@ impl Scope<'_> {
                 .collect();
             rest = after;
         }
-        made.into_iter().map(|arn| arn + rest).collect()
+        made.into_iter().map(|arn| arn + rest).chain(taken).collect()
     }
 
     /// The values of an input, ready for a policy.

@@ -36,6 +36,15 @@ pub(super) struct Principal {
     pub(super) trust: Option<String>,
     /// Access keys of a user.
     pub(super) keys: BTreeMap<String, AccessKey>,
+    /// Service-specific credentials of a user.
+    pub(super) credentials: BTreeMap<String, ServiceCredential>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ServiceCredential {
+    pub(super) service: String,
+    pub(super) active: bool,
+    pub(super) created_ms: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -176,13 +185,17 @@ impl FakeAccounts {
         });
     }
 
-    /// Adds a managed policy, and gives its ARN. Those of AWS named `AdministratorAccess` and `AWSDenyAll` are there already.
-    pub fn add_managed_policy(&self, account: &str, name: &str, document: &str) -> String {
-        let arn = format!("arn:aws:iam::{account}:policy/{name}");
-        self.set_up(account, |account, _, _| {
-            account.identities.policies.insert(arn.clone(), document.to_owned());
-        });
-        arn
+    /// Adds an active credential of a user for one service, and gives its id (`ACCA…`).
+    pub fn add_service_credential(&self, account: &str, user: &str, service: &str) -> String {
+        self.set_up(account, |account, now_ms, serial| {
+            let id = format!("ACCA{serial}");
+            if let Some(user) = account.identities.users.get_mut(user) {
+                let service = service.to_owned();
+                let credential = ServiceCredential { service, active: true, created_ms: now_ms };
+                user.credentials.insert(id.clone(), credential);
+            }
+            id
+        })
     }
 
     /// Adds a bucket without a public access block.
@@ -305,7 +318,7 @@ impl Actions for FakeAccounts {
         let now_ms = self.clock.now_ms();
         let mut world = self.world();
         let (action, resource) = named(&session.account, &session.region, call);
-        let request = Request { action: &action, resource: &resource, context: BTreeMap::new() };
+        let request = Request { action: &action, resource: &resource, context: asked(call) };
         let allowed = session
             .policy
             .as_deref()
@@ -379,6 +392,15 @@ pub(super) fn refused(kind: CloudErrorKind, name: &str, code: &str, message: Str
 /// A time as answers have it.
 pub(super) fn rfc3339(ms: i64) -> String {
     DateTime::from_millis(ms).fmt(Format::DateTime).unwrap_or_default()
+}
+
+/// The condition keys of IAM that say what a call asks for.
+fn asked(call: &Call) -> BTreeMap<&'static str, String> {
+    let keys = [("iam:policyarn", "PolicyArn"), ("iam:permissionsboundary", "PermissionsBoundary")];
+    let given = |(key, input)| {
+        (call.service == "iam").then(|| Some((key, call.text(input)?.to_owned())))?
+    };
+    keys.into_iter().filter_map(given).collect()
 }
 
 /// The action and the resource of a call, as policies name them.

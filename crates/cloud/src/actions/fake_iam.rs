@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::accounts::{AccessKey, Account, Principal, refused, rfc3339};
+use super::accounts::{AccessKey, Account, Principal, ServiceCredential, refused, rfc3339};
 use super::inputs::Inputs;
 use crate::error::{CloudError, CloudErrorKind};
 
@@ -89,6 +89,9 @@ pub(super) fn call(
         | "GetAccessKeyLastUsed"
         | "CreateAccessKey"
         | "DeleteAccessKey" => keys(account, api, inputs, now_ms, serial),
+        "ListServiceSpecificCredentials"
+        | "UpdateServiceSpecificCredential"
+        | "DeleteServiceSpecificCredential" => service_credentials(account, api, inputs),
         "CreateUser" => {
             let user = name(inputs, "UserName")?;
             inputs.end()?;
@@ -139,7 +142,7 @@ fn keys(
                 json!({
                     "UserName": user.name,
                     "AccessKeyId": id,
-                    "Status": if key.active { "Active" } else { "Inactive" },
+                    "Status": status_name(key.active),
                     "CreateDate": rfc3339(key.created_ms),
                 })
             })
@@ -164,15 +167,64 @@ fn keys(
         user.keys.remove(&id).ok_or_else(missing)?;
         return Ok(json!({}));
     }
-    let status = name(inputs, "Status")?;
+    let active = status(inputs)?;
     inputs.end()?;
-    let active = match status.as_str() {
-        "Active" => true,
-        "Inactive" => false,
-        _ => return Err(invalid("ValidationError", format!("status {status:?}"))),
-    };
     user.keys.get_mut(&id).ok_or_else(missing)?.active = active;
     Ok(json!({}))
+}
+
+fn service_credentials(
+    account: &mut Account,
+    api: &str,
+    inputs: &mut Inputs,
+) -> Result<Value, CloudError> {
+    let user = name(inputs, "UserName")?;
+    let found = account.identities.users.get_mut(&user);
+    let user = found.ok_or_else(|| no_such(format_args!("user {user}")))?;
+    if api.starts_with("List") {
+        let service = inputs.text("ServiceName")?;
+        inputs.end()?;
+        let wanted = |one: &ServiceCredential| service.as_ref().is_none_or(|of| *of == one.service);
+        let described: Vec<Value> = user
+            .credentials
+            .iter()
+            .filter(|(_, credential)| wanted(credential))
+            .map(|(id, credential)| {
+                json!({
+                    "UserName": user.name,
+                    "Status": status_name(credential.active),
+                    "CreateDate": rfc3339(credential.created_ms),
+                    "ServiceSpecificCredentialId": id,
+                    "ServiceName": credential.service,
+                })
+            })
+            .collect();
+        return Ok(json!({"ServiceSpecificCredentials": described, "IsTruncated": false}));
+    }
+    let id = name(inputs, "ServiceSpecificCredentialId")?;
+    let missing = || no_such(format_args!("service specific credential {id}"));
+    if api.starts_with("Delete") {
+        inputs.end()?;
+        user.credentials.remove(&id).ok_or_else(missing)?;
+        return Ok(json!({}));
+    }
+    let active = status(inputs)?;
+    inputs.end()?;
+    user.credentials.get_mut(&id).ok_or_else(missing)?.active = active;
+    Ok(json!({}))
+}
+
+fn status_name(active: bool) -> &'static str {
+    if active { "Active" } else { "Inactive" }
+}
+
+/// Whether the input says active.
+fn status(inputs: &mut Inputs) -> Result<bool, CloudError> {
+    match name(inputs, "Status")?.as_str() {
+        "Active" => Ok(true),
+        "Inactive" => Ok(false),
+        other => Err(invalid("ValidationError", format!("status {other:?}"))),
+    }
 }
 
 /// Calls on a user or a role.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Fault, FaultPlan, Operation, injected};
-use crate::error::{CloudError, CloudErrorKind};
+use super::{Fault, FaultPlan, Operation};
+use crate::error::CloudError;
 use crate::store::{Object, ObjectRef, Page, Store};
 
 /// A store whose calls fail as the plan says.
@@ -25,26 +25,6 @@ impl FaultyStore {
     pub fn plan(&self) -> &FaultPlan {
         &self.plan
     }
-
-    /// What must happen before the wrapped store is asked.
-    async fn before(&self, operation: Operation, resource: &str) -> Result<Drawn, CloudError> {
-        let (fault, drawn) = self.plan.next(operation);
-        match fault {
-            Some(Fault::Fails(kind)) => return Err(injected(kind, operation, resource)),
-            Some(Fault::DoneButFails) => {
-                return Err(injected(CloudErrorKind::Transient, operation, resource));
-            }
-            Some(Fault::Delay(duration)) => tokio::time::sleep(duration).await,
-            _ => {}
-        }
-        Ok(Drawn { fault, drawn })
-    }
-}
-
-/// The fault of one call, and the number drawn for it.
-struct Drawn {
-    fault: Option<Fault>,
-    drawn: u64,
 }
 
 #[async_trait]
@@ -55,19 +35,20 @@ impl Store for FaultyStore {
         prefix: &str,
         after: Option<&str>,
     ) -> Result<Page, CloudError> {
-        self.before(Operation::List, bucket).await?;
-        self.inner.list(bucket, prefix, after).await
+        let lost = self.plan.before(Operation::List, bucket).await?;
+        let page = self.inner.list(bucket, prefix, after).await?;
+        lost.map_or(Ok(page), Err)
     }
 
     async fn get(&self, object: &ObjectRef, bytes_max: u64) -> Result<Object, CloudError> {
-        let drawn = self.before(Operation::Get, &object.to_string()).await?;
+        let begun = self.plan.begin(Operation::Get, &object.to_string()).await?;
         let mut found = self.inner.get(object, bytes_max).await?;
-        match drawn.fault {
+        match begun.fault {
             Some(Fault::Truncate) => found.bytes.truncate(found.bytes.len() / 2),
-            Some(Fault::Corrupt) => found.bytes = corrupt(&found.bytes, drawn.drawn),
+            Some(Fault::Corrupt) => found.bytes = corrupt(&found.bytes, begun.drawn),
             _ => {}
         }
-        Ok(found)
+        begun.lost.map_or(Ok(found), Err)
     }
 }
 

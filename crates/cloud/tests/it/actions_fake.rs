@@ -8,6 +8,7 @@ use trailloop_cloud::{
     ActionOptions, Actions, Attempt, Clock, CloudErrorKind, FakeAccounts, Fault, FaultPlan,
     FaultyActions, ManualClock, Operation, ScriptedFault, Session, Store,
 };
+use trailloop_runbook::policy::session_policy;
 
 use crate::actions_contract::{ACCOUNT, REGION, ask_query, between, call, made, session};
 use crate::aws_emulators::{emulator, endpoint_url, unique};
@@ -154,6 +155,16 @@ async fn a_session_policy_allows_its_step_alone() {
         assert_eq!(error.kind(), CloudErrorKind::Denied, "{error}");
         assert!(error.message().contains("no session policy allows"), "{error}");
     }
+    // Which policy may be attached is a condition.
+    let attach = |name: &str| {
+        let arn = format!("arn:aws:iam::aws:policy/{name}");
+        call("iam:AttachUserPolicy", json!({"UserName": "bob", "PolicyArn": arn}))
+    };
+    let policy = session_policy(&attach("AWSDenyAll"), "aws", ACCOUNT, REGION);
+    let session = Session { policy: Some(policy), ..session };
+    let error = accounts.call(&session, &attach("AdministratorAccess")).await.unwrap_err();
+    assert_eq!(error.kind(), CloudErrorKind::Denied, "{error}");
+    assert!(accounts.call(&session, &attach("AWSDenyAll")).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,9 @@
 )]
 
 mod actions_answers;
+mod actions_catalogue;
 mod actions_contract;
+mod actions_effects;
 mod actions_fake;
 mod aws_answers;
 mod aws_emulators;

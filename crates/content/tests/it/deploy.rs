@@ -7,9 +7,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use trailloop_content::runbooks;
-use trailloop_runbook::document::{Action, Mode, Template, Undo, Verify};
 use trailloop_runbook::policy::document::glob;
-use trailloop_runbook::policy::{Place, Use, rights};
+use trailloop_runbook::policy::{Place, needs};
 
 use crate::repository;
 
@@ -85,49 +84,17 @@ fn is_of_organization(action: &str) -> bool {
     ["organizations:", "sso:", "identitystore:"].iter().any(|service| action.starts_with(service))
 }
 
-/// What the shipped runbooks take, as statements. Runbooks that are only planned take nothing.
+/// What the shipped runbooks take, as statements; what the role may ask of itself stands in the head of the file.
 fn needed() -> Vec<Value> {
     let (runbooks, _) = runbooks::shipped();
-    let reads = |name: &String| {
-        let (service, api) = name.split_once(':').unwrap();
-        let (service, api) = (service.to_owned(), api.to_owned());
-        Template { service, api, inputs: serde_json::Map::new() }
-    };
-    let mut own: Vec<Template> =
-        ["iam:GetUser", "iam:GetRole"].map(str::to_owned).iter().map(reads).collect();
-    let mut calls: Vec<(Template, bool)> = Vec::new();
-    for runbook in runbooks.iter().filter(|runbook| runbook.mode > Mode::DryRun) {
-        own.extend(runbook.before.iter().map(reads));
-        for step in &runbook.steps {
-            match &step.action {
-                Action::Call(call) => {
-                    let restores = matches!(runbook.undo.get(&step.name), Some(Undo::Restore));
-                    calls.push((call.clone(), restores));
-                }
-                Action::Assert(property) | Action::Wait(property) => {
-                    own.push(property.call.clone())
-                }
-                _ => {}
-            }
-        }
-        own.extend(runbook.undo.values().filter_map(|undo| match undo {
-            Undo::Call(call) => Some(call.clone()),
-            _ => None,
-        }));
-        own.extend(runbook.verify.iter().filter_map(|verify| match verify {
-            Verify::Api { call, .. } => Some(call.clone()),
-            Verify::Stream { .. } => None,
-        }));
-    }
-    calls.extend(own.into_iter().map(|call| (call, false)));
-    let uses: Vec<Use<'_>> =
-        calls.iter().map(|(call, restores)| Use { call, restores: *restores }).collect();
     let place = Place {
         partition: "${AWS::Partition}".to_owned(),
         account: "${AWS::AccountId}".to_owned(),
         region: "*".to_owned(),
     };
-    rights(&uses, &place)["Statement"].as_array().unwrap().clone()
+    let mut statements = needs(&runbooks, &place)["Statement"].as_array().unwrap().clone();
+    statements.retain(|statement| list(&statement["Action"]) != ["iam:SimulatePrincipalPolicy"]);
+    statements
 }
 
 /// A statement as CloudFormation takes it: what names the account or the partition is filled in there.
@@ -268,6 +235,19 @@ fn the_responder_may_do_what_the_runbooks_do_and_no_more() {
         panic!("{} is written anew: read it, then run again", file.display());
     };
     assert!(page == expected, "{} is out of date; delete it and run this test", file.display());
+}
+
+/// The file as it is deployed, whatever wrote it, holds every action that `runbook check` prints.
+#[test]
+fn the_file_names_every_action_that_a_check_prints() {
+    let file = text("responder-role.yml");
+    let (runbooks, _) = runbooks::shipped();
+    let printed = needs(&runbooks, &Place::anywhere_in("aws"));
+    for statement in printed["Statement"].as_array().unwrap() {
+        for action in list(&statement["Action"]) {
+            assert!(file.contains(action), "{action}");
+        }
+    }
 }
 
 #[test]

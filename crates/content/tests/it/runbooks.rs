@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use trailloop_cloudtrail::{Limits, Scratch, read_records};
 use trailloop_content::{example_file, runbooks, shipped};
-use trailloop_finding::Level;
+use trailloop_finding::{Level, redact};
 use trailloop_rules::{Rule, run_tests};
 use trailloop_runbook::catalogue::{Ours, Risk, find};
 use trailloop_runbook::document::{Action, Template, Undo};
@@ -30,9 +31,20 @@ fn contexts(rule: &Rule) -> Vec<Value> {
     matching.filter(|outcome| outcome.expected).map(|one| context(rule, &one.event)).collect()
 }
 
+/// A record as a finding quotes it, without secrets: the executor sees no other.
+fn redacted(event: &str) -> Value {
+    let object = format!(r#"{{"Records":[{event}]}}"#);
+    let mut found = Value::Null;
+    read_records(object.as_bytes(), &Limits::default(), &mut Scratch::new(), |record| {
+        found = serde_json::from_slice(&redact(record)).unwrap();
+    });
+    assert!(found.is_object(), "{event}");
+    found
+}
+
 /// What expressions see of a finding of this rule on this record, as the executor builds it.
 fn context(rule: &Rule, event: &str) -> Value {
-    let event: Value = serde_json::from_str(event).unwrap();
+    let event = redacted(event);
     let target = resolve(&event);
     let account = target.account.clone().map_or(event["recipientAccountId"].clone(), Value::from);
     let run = json!({

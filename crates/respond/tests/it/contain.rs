@@ -108,3 +108,26 @@ async fn a_change_in_between_is_not_overwritten_by_an_undo() {
     assert!(run.reasons.iter().any(|reason| reason.contains("s3:*")), "{:?}", run.reasons);
     assert_eq!(kit.changes(), changes, "nothing was touched");
 }
+
+#[tokio::test]
+async fn a_user_who_is_denied_everything_and_works_on_with_another_key_is_not_contained() {
+    let kit = Kit::new();
+    let responder = kit.responder();
+    let mut record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    record["userIdentity"]["accessKeyId"] = json!("ASIAIOSFODNN7EXAMPLE");
+    record["userIdentity"]["sessionContext"] = json!({"attributes": {
+        "creationDate": "2026-11-20T08:40:00Z", "mfaAuthenticated": "false"}});
+    let runs = kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
+    kit.approve(&runs[0], "ana").await;
+    kit.sweep(&responder).await;
+    let run = kit.run(&runs[0]).await;
+    assert_eq!((run.runbook.as_str(), run.phase), ("deny-iam-user", Phase::Verifying));
+
+    kit.manual.advance(5 * MINUTE);
+    let mut other = kit.record("s3.amazonaws.com", "ListBuckets", json!(null));
+    other["userIdentity"]["accessKeyId"] = json!("AKIAI44QH8DHBEXAMPLE");
+    kit.deliver(&[other]);
+    kit.sweep(&responder).await;
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::Escalated, "{:?}", run.reasons);
+}

@@ -148,7 +148,7 @@ async fn killed_at_every_point_each_effect_happens_once_and_the_ledger_is_whole(
     let mut points = 0;
     for falls_at in 1.. {
         for after in [false, true] {
-            points = points.max(killed_at(falls_at, after).await);
+            points = points.max(Box::pin(killed_at(falls_at, after)).await);
         }
         if points < falls_at {
             break;

@@ -106,18 +106,7 @@ impl Kit {
         accounts.add_policy(ACCOUNT, "bob", "admin", admin);
         accounts.add_trail(ACCOUNT, "us-east-1", "main", BUCKET);
         accounts.add_bucket(ACCOUNT, "example-data");
-        let loaded = trailloop_rules::load("rules.yml", RULES);
-        assert!(
-            loaded.diagnostics.iter().all(|one| one.severity != trailloop_rules::Severity::Error),
-            "{:?}",
-            loaded.diagnostics
-        );
-        let set = RuleSet::build(loaded.rules, &[], &mut Vec::new());
-        let engine = Engine {
-            rules: LiveRules::new(Arc::new(set)),
-            limits: Limits::default(),
-            filter: RecordFilter::default(),
-        };
+        let engine = engine(RULES);
         let mut secret = tempfile::NamedTempFile::new().unwrap();
         secret.write_all(b"https://hooks.example.com/T0/B0/secret\n").unwrap();
         Self {
@@ -138,6 +127,11 @@ impl Kit {
             secret,
             evidence: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// The same with other rules.
+    pub(crate) fn with_rules(rules: &str) -> Self {
+        Self { engine: Arc::new(engine(rules)), ..Self::new() }
     }
 
     pub(crate) fn responder(&self) -> Responder {
@@ -211,8 +205,9 @@ impl Kit {
     pub(crate) fn deliver(&self, records: &[Value]) -> String {
         let now = jiff::Timestamp::from_millisecond(self.now_ms()).unwrap();
         let (day, stamp) = (now.strftime("%Y/%m/%d"), now.strftime("%Y%m%dT%H%MZ"));
+        let account = records[0]["recipientAccountId"].as_str().unwrap();
         let key = format!(
-            "AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/{day}/{ACCOUNT}_CloudTrail_us-east-1_{stamp}_{:016}.json.gz",
+            "AWSLogs/{account}/CloudTrail/us-east-1/{day}/{account}_CloudTrail_us-east-1_{stamp}_{:016}.json.gz",
             self.next()
         );
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
@@ -337,6 +332,21 @@ impl Kit {
                 .is_none_or(|api| api.changes)
         });
         changing.map(|one| one.call.name()).collect()
+    }
+}
+
+fn engine(rules: &str) -> Engine {
+    let loaded = trailloop_rules::load("rules.yml", rules);
+    assert!(
+        loaded.diagnostics.iter().all(|one| one.severity != trailloop_rules::Severity::Error),
+        "{:?}",
+        loaded.diagnostics
+    );
+    let set = RuleSet::build(loaded.rules, &[], &mut Vec::new());
+    Engine {
+        rules: LiveRules::new(Arc::new(set)),
+        limits: Limits::default(),
+        filter: RecordFilter::default(),
     }
 }
 

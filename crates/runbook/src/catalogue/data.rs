@@ -143,33 +143,35 @@ const DELETE_CONCURRENCY: Effect = Effect {
     }),
 };
 
-const ENABLE: Effect = Effect {
-    reads: &[Read { api: "DescribeKey", inputs: &[("KeyId", Same)] }],
-    inverses: &["EnableKey", "DisableKey"],
-    shape: Shape::Switch(Switch {
-        list: None,
-        path: &["KeyMetadata", "KeyState"],
-        on: "Enabled",
-        name: "Enabled",
-        wants: Ok(true),
-        keys: &["KeyId"],
-        calls: [Some("EnableKey"), Some("DisableKey")],
-    }),
-};
+/// A key is on, off, or on its way out; the state is kept as KMS says it, so that a key whose deletion was scheduled in between
+/// does not pass for one that is merely off.
+const fn works(is_achieved: fn(&Call, &Value) -> bool) -> Effect {
+    Effect {
+        reads: &[Read { api: "DescribeKey", inputs: &[("KeyId", Same)] }],
+        inverses: &["EnableKey", "DisableKey"],
+        shape: Shape::Custom(Custom {
+            state: |_, answers| {
+                let Some(answer) = only(answers) else { return Value::Null };
+                at(answer, &["KeyMetadata", "KeyState"])
+                    .map_or_else(|| unreadable("KeyState"), |state| json!({ "KeyState": state }))
+            },
+            is_achieved,
+            restore: |call, before| {
+                let api = match before.get("KeyState")?.as_str()? {
+                    "Enabled" => "EnableKey",
+                    "Disabled" => "DisableKey",
+                    _ => return None,
+                };
+                Some(vec![call_like(call, api, &["KeyId"])])
+            },
+        }),
+    }
+}
 
-const DISABLE: Effect = Effect {
-    reads: &[Read { api: "DescribeKey", inputs: &[("KeyId", Same)] }],
-    inverses: &["EnableKey", "DisableKey"],
-    shape: Shape::Switch(Switch {
-        list: None,
-        path: &["KeyMetadata", "KeyState"],
-        on: "Enabled",
-        name: "Enabled",
-        wants: Ok(false),
-        keys: &["KeyId"],
-        calls: [Some("EnableKey"), Some("DisableKey")],
-    }),
-};
+const ENABLE: Effect =
+    works(|_, state| state.get("KeyState").is_some_and(|state| state == "Enabled"));
+const DISABLE: Effect =
+    works(|_, state| state.get("KeyState").is_some_and(|state| state != "Enabled"));
 
 /// Scheduling the deletion again is left to people.
 const CANCEL_DELETION: Effect = Effect {
@@ -343,7 +345,8 @@ pub(super) const S3: &[Api] = &[
         &ACL,
     ),
     read("s3control", "GetPublicAccessBlock", &[text("AccountId")], &[])
-        .by("s3:GetAccountPublicAccessBlock"),
+        .by("s3:GetAccountPublicAccessBlock")
+        .planned(),
     change(
         "s3control",
         "PutPublicAccessBlock",

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::Risk::{R1, R2, R3};
-use super::common::{change, document, flag, list, number, read, text};
+use super::common::{change, document, flag, list, read, text};
 use super::effect::Fill::Same;
 use super::effect::{Custom, Effect, Member, Property, Read, Shape, at, only, unreadable};
 use super::{Api, Input};
@@ -374,7 +374,6 @@ pub(super) const OTHERS: &[Api] = &[
             list("ActionNames"),
             list("ResourceArns").optional(),
             list("ContextEntries").optional(),
-            number("MaxItems").optional(),
         ],
         &["{PolicySourceArn}"],
     ),

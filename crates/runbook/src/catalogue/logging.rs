@@ -257,7 +257,7 @@ pub(super) const OTHERS: &[Api] = &[
         &[list("CalendarNames"), text("AtTime").optional()],
         &["arn:{partition}:ssm:{region}:{account}:document/{CalendarNames}"],
     ),
-    read("ssm", "DescribeAutomationExecutions", &[list("Filters").optional()], &[]),
+    read("ssm", "DescribeAutomationExecutions", &[list("Filters").optional()], &[]).planned(),
     change(
         "ssm",
         "StartAutomationExecution",
@@ -278,12 +278,7 @@ pub(super) const TELLING: &[Api] = &[
     read(
         "sns",
         "Publish",
-        &[
-            text("TopicArn"),
-            text("Message"),
-            text("Subject").optional(),
-            object("MessageAttributes").optional(),
-        ],
+        &[text("TopicArn"), text("Message"), text("Subject").optional()],
         &["{TopicArn}"],
     )
     .telling(),
@@ -293,7 +288,6 @@ pub(super) const TELLING: &[Api] = &[
         &[
             text("QueueUrl"),
             text("MessageBody"),
-            object("MessageAttributes").optional(),
             text("MessageGroupId").optional(),
             text("MessageDeduplicationId").optional(),
         ],

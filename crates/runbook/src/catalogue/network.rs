@@ -146,7 +146,10 @@ fn permission(rule: &Value) -> Option<Value> {
         source.insert("Description".to_owned(), description.clone());
     }
     let mut permission = Map::new();
-    for member in ["IpProtocol", "FromPort", "ToPort"] {
+    // A rule for every protocol is for every port; EC2 shows it with ports that nobody gave it.
+    let is_for_all = at(rule, &["IpProtocol"]).is_some_and(|protocol| protocol == "-1");
+    let members = ["IpProtocol", "FromPort", "ToPort"];
+    for member in members.into_iter().take(if is_for_all { 1 } else { 3 }) {
         if let Some(value) = at(rule, &[member]) {
             permission.insert(member.to_owned(), value.clone());
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Api, Risk};
 use crate::call::Call;
-use crate::policy::document::{condition, statements};
+use crate::policy::document::{condition, statements, texts};
 
 impl Api {
     /// The risk of this call: that of its API, or less for a policy that only ends sessions that are there already, or more for one
@@ -24,6 +24,32 @@ impl Api {
     #[must_use]
     pub fn runs_call(&self, call: &Call) -> bool {
         self.runs && self.risk_of(call) < Risk::R3
+    }
+}
+
+/// Whether the call denies everything to a user or a role as a whole, with whatever credential.
+#[must_use]
+pub fn denies_principal(call: &Call) -> bool {
+    match (call.service.as_str(), call.api.as_str()) {
+        ("iam", "PutUserPolicy" | "PutRolePolicy") => {
+            let is_everything = |statement: &Value, name: &str| {
+                statement.get(name).is_some_and(|value| texts(value) == ["*"])
+            };
+            let denies = |statement: &Value| {
+                statement.get("Effect").is_some_and(|effect| effect == "Deny")
+                    && is_everything(statement, "Action")
+                    && is_everything(statement, "Resource")
+                    && statement.get("Condition").is_none()
+            };
+            let statements = call.text("PolicyDocument").and_then(statements);
+            statements.is_some_and(|statements| statements.iter().any(denies))
+        }
+        ("iam", "AttachUserPolicy" | "AttachRolePolicy") => {
+            call.text("PolicyArn").is_some_and(|arn| {
+                arn.ends_with("/trailloop-quarantine") || arn.ends_with("/AWSDenyAll")
+            })
+        }
+        _ => false,
     }
 }
 

@@ -173,3 +173,26 @@ fn arns_of_names_paths_and_urls() {
         "arn:aws:kms:eu-west-1:111122223333:key/k"
     );
 }
+
+#[test]
+fn a_call_on_an_empty_list_is_a_call_on_nothing() {
+    let stop = |ids: Value| {
+        let call = call("ec2", "StopInstances", json!({"InstanceIds": ids}));
+        session_policy(&call, "aws", "111122223333", "us-east-1")
+    };
+    let policy: Value = serde_json::from_str(&stop(json!([]))).unwrap();
+    let stops = policy["Statement"].as_array().unwrap().iter().find(|one| {
+        one["Effect"] == "Allow" && one["Action"].to_string().contains("StopInstances")
+    });
+    assert_eq!(stops, None);
+    let one = stop(json!(["i-0123456789abcdef0"]));
+    assert!(one.contains("arn:aws:ec2:us-east-1:111122223333:instance/i-0123456789abcdef0"));
+}
+
+#[test]
+fn names_and_arns_stand_side_by_side() {
+    let arn = "arn:aws:ec2:us-east-1:111122223333:instance/i-0123456789abcdef0";
+    let call = call("ec2", "StopInstances", json!({"InstanceIds": [arn, "i-11111111"]}));
+    let policy = session_policy(&call, "aws", "111122223333", "us-east-1");
+    assert!(policy.contains(arn) && policy.contains("instance/i-11111111"), "{policy}");
+}

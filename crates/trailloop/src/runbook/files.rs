@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use trailloop_content::runbooks;
-use trailloop_respond::before;
 use trailloop_rules::text_of_file;
 use trailloop_runbook::document::Action;
-use trailloop_runbook::{Diagnostic, Runbook, Severity, check_set, load};
+use trailloop_runbook::{Diagnostic, Runbook, Severity, before, check_set, load};
 
 use crate::UsageError;
 use crate::rulefiles::read_path;

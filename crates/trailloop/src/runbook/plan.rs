@@ -171,6 +171,7 @@ fn standing(standing: Standing) -> &'static str {
         Standing::Already => "was so already",
         Standing::Done => "done",
         Standing::Failed => "failed",
+        Standing::Undoing => "is being undone; whether all of it is back is not settled yet",
         Standing::Undone => "undone",
     }
 }

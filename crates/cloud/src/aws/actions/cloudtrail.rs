@@ -28,6 +28,16 @@ apis! { |_: &super::Caller<'_>, config: &_| Client::new(config);
     "StopLogging" stop_logging (set_name name("Name")) _ => object! {};
     "GetTrail" get_trail (set_name name("Name"))
         answer => object! { "Trail": answer.trail().map(trail) };
+    "UpdateTrail" update_trail (
+        set_name name("Name"), set_s3_bucket_name text("S3BucketName"),
+        set_s3_key_prefix text("S3KeyPrefix"),
+        set_include_global_service_events flag("IncludeGlobalServiceEvents"),
+        set_is_multi_region_trail flag("IsMultiRegionTrail"),
+        set_enable_log_file_validation flag("EnableLogFileValidation"),
+        set_cloud_watch_logs_log_group_arn text("CloudWatchLogsLogGroupArn"),
+        set_cloud_watch_logs_role_arn text("CloudWatchLogsRoleArn"),
+        set_kms_key_id text("KmsKeyId"))
+        answer => object! { "Name": answer.name(), "TrailARN": answer.trail_arn() };
     "GetEventSelectors" get_event_selectors (set_trail_name name("TrailName"))
         answer => object! {
             "TrailARN": answer.trail_arn(),

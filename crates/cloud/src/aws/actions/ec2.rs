@@ -129,7 +129,15 @@ fn fields(api: &str) -> Option<&'static [Field]> {
             DRY_RUN,
         ],
         "StartInstances" => &[Field("InstanceIds", "InstanceId", Names), DRY_RUN],
-        "CreateTags" => &[Field("Resources", "ResourceId", Names), TAGS, DRY_RUN],
+        "CreateTags" | "DeleteTags" => &[Field("Resources", "ResourceId", Names), TAGS, DRY_RUN],
+        "DescribeTags" => &[FILTERS, NEXT_TOKEN, DRY_RUN],
+        "DescribeSnapshots" => &[
+            Field("SnapshotIds", "SnapshotId", Texts),
+            Field("OwnerIds", "Owner", Texts),
+            FILTERS,
+            NEXT_TOKEN,
+            DRY_RUN,
+        ],
         "CreateSnapshots" => &[
             Field("Description", "Description", Text),
             Field(

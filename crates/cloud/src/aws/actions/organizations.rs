@@ -20,6 +20,11 @@ apis! { |_: &super::Caller<'_>, config: &_| Client::new(config);
         answer => object! {
             "Policies": list(answer.policies(), summary), "NextToken": answer.next_token(),
         };
+    "ListPolicies" list_policies (
+        set_filter required_choice("Filter", PolicyType::try_parse), set_next_token text("NextToken"))
+        answer => object! {
+            "Policies": list(answer.policies(), summary), "NextToken": answer.next_token(),
+        };
     "CreatePolicy" create_policy (
         set_name name("Name"), set_description text("Description"), set_content name("Content"),
         set_type required_choice("Type", PolicyType::try_parse), set_tags structures("Tags", tag))

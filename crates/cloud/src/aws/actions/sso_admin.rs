@@ -3,7 +3,7 @@
 use aws_sdk_ssoadmin::Client;
 use aws_sdk_ssoadmin::types::{
     AccountAssignmentOperationStatus, PermissionSetProvisioningStatus, PrincipalType,
-    ProvisionTargetType, StatusValues, TargetType,
+    ProvisionTargetType, ProvisioningStatus, StatusValues, TargetType,
 };
 use serde_json::Value;
 
@@ -28,6 +28,13 @@ apis! { |_: &super::Caller<'_>, config: &_| Client::new(config);
         answer => object! {
             "PermissionSetProvisioningStatus":
                 answer.permission_set_provisioning_status().map(provisioning),
+        };
+    "ListAccountsForProvisionedPermissionSet" list_accounts_for_provisioned_permission_set (
+        set_instance_arn name("InstanceArn"), set_permission_set_arn name("PermissionSetArn"),
+        set_provisioning_status choice("ProvisioningStatus", ProvisioningStatus::try_parse),
+        set_next_token text("NextToken"))
+        answer => object! {
+            "AccountIds": answer.account_ids(), "NextToken": answer.next_token(),
         };
     "ListAccountAssignments" list_account_assignments (
         set_instance_arn name("InstanceArn"), set_account_id name("AccountId"),
