@@ -125,25 +125,25 @@ async fn measure(emulator: &str, findings: usize) -> Vec<(&'static str, Taken)> 
             sent.expect("the queue takes a message");
         }
         let asked = settled(&proxy, from).await;
-        first.push(until(&asked, |one| !is_of_ours(one)));
-        changing.push(until(&asked, |one| one.name == "cloudtrail:StartLogging"));
+        first.push(until(&asked, from, |one| !is_of_ours(one)));
+        changing.push(until(&asked, from, |one| one.name == "cloudtrail:StartLogging"));
     }
     stop.cancel();
     serving.join_next().await.expect("a task").expect("the service ends");
     vec![("the first call in the account", first), ("the first change", changing)]
 }
 
-/// What was asked since, once the trail was started and the message deleted.
+/// All that was asked, once the trail was started and the message deleted.
 async fn settled(proxy: &Proxy, from: usize) -> Vec<Asked> {
     let started = Instant::now();
     loop {
         let asked = proxy.asked();
-        let since = &asked[from.saturating_sub(1)..];
+        let since = &asked[from..];
         let has = |name: &str| {
             since.iter().any(|one| one.name.starts_with(name) && one.answered.is_some())
         };
         if has("cloudtrail:StartLogging") && has("sqs:DeleteMessage") {
-            return since.to_vec();
+            return asked;
         }
         assert!(started.elapsed() < PATIENCE, "never: a finding is answered; {since:#?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -157,13 +157,15 @@ fn is_of_ours(asked: &Asked) -> bool {
 
 /// How long it took from the receive that brought the finding to a request, without the time in which the emulator had
 /// one in hand; and that time.
-fn until(asked: &[Asked], is_end: impl Fn(&Asked) -> bool) -> (Duration, Duration) {
-    let read = asked.iter().position(|one| one.name.starts_with("s3:GET")).expect("a read");
+fn until(asked: &[Asked], from: usize, is_end: impl Fn(&Asked) -> bool) -> (Duration, Duration) {
+    let read = asked[from..].iter().position(|one| one.name.starts_with("s3:GET"));
+    // The receive that brings a finding may have been asked before the finding was sent.
+    let read = from + read.expect("a read");
     let receives = asked[..read].iter().filter(|one| one.name == "sqs:ReceiveMessage");
     let begun = receives.filter_map(|one| one.answered).filter(|at| *at <= asked[read].at).max();
     let begun = begun.expect("an answered receive");
     let end = asked[read..].iter().find(|one| is_end(one)).expect("a call in the account").at;
-    let mut spans: Vec<(Instant, Instant)> = asked
+    let mut spans: Vec<(Instant, Instant)> = asked[from..]
         .iter()
         .filter(|one| one.name != "sqs:ReceiveMessage")
         .filter_map(|one| Some((one.at.max(begun), one.answered?.min(end))))
