@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// The line: each crate may use only those above it.
-const LINE: [&str; 11] = [
+const LINE: [&str; 12] = [
     "trailloop-masks",
     "trailloop-cloudtrail",
     "trailloop-finding",
@@ -18,6 +18,7 @@ const LINE: [&str; 11] = [
     "trailloop-content",
     "trailloop-cloud",
     "trailloop-pipeline",
+    "trailloop-query",
     "trailloop-respond",
     "trailloop",
 ];
