@@ -70,7 +70,7 @@ fn schema(error: &SchemaError) -> String {
             let mut names: Vec<&str> = valid_fields.iter().map(|of| of.name.as_str()).collect();
             names.sort_unstable();
             names.dedup();
-            let near = names.iter().copied().filter(|name| near(&name)).collect::<Vec<_>>();
+            let near = names.iter().copied().filter(|name| near(name)).collect::<Vec<_>>();
             let meant = match near.is_empty() {
                 true => "`trailloop query ddl` lists the columns of cloudtrail".to_owned(),
                 false => format!("did you mean {}?", near.join(" or ")),
@@ -84,7 +84,9 @@ fn schema(error: &SchemaError) -> String {
 /// The engine names a table with the catalogue and schema that nobody wrote.
 fn plan(text: &str) -> String {
     match text.strip_prefix("table 'datafusion.public.").and_then(|rest| rest.split_once('\'')) {
-        Some((table, _)) => format!("there is no table {}; the logs are the table cloudtrail", line(table)),
+        Some((table, _)) => {
+            format!("there is no table {}; the logs are the table cloudtrail", line(table))
+        }
         None => line(text),
     }
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::{
-    Expr, Query, SetExpr, Statement as SqlStatement, Value, visit_expressions_mut,
+    AccessExpr, Expr, Query, SetExpr, Statement as SqlStatement, Value, visit_expressions_mut,
 };
 
 use crate::error::QueryError;
@@ -38,6 +38,9 @@ pub type Parameters = BTreeMap<String, Bound>;
 /// A statement that only asks.
 #[derive(Clone, Debug)]
 pub struct Prepared {
+    /// As it was written, but for the spelling of parameters.
+    written: Statement,
+    /// As the engine takes it.
     pub(crate) statement: Statement,
     /// The names of its parameters, in the order in which they stand, each as often as it stands.
     pub parameters: Vec<String>,
@@ -78,7 +81,9 @@ impl Prepared {
             let said = format!("{text} is no parameter; write :name, and --param name=VALUE");
             return Err(QueryError::Parameter(said));
         }
-        Ok(Self { statement, parameters, explains })
+        let written = statement.clone();
+        members_by_text(query_of(&mut statement)?);
+        Ok(Self { written, statement, parameters, explains })
     }
 
     /// The values for this statement.
@@ -102,7 +107,7 @@ impl Prepared {
     /// The statement for an engine whose parameters are question marks, in the order of [`Prepared::parameters`].
     #[must_use]
     pub fn with_question_marks(&self) -> String {
-        let mut statement = self.statement.clone();
+        let mut statement = self.written.clone();
         if let Ok(query) = query_of(&mut statement) {
             let flow: ControlFlow<()> = visit_expressions_mut(query, |expr: &mut Expr| {
                 if let Expr::Value(value) = expr
@@ -116,6 +121,22 @@ impl Prepared {
         }
         statement.to_string()
     }
+}
+
+/// The engine takes a member of a list's item by a text, `resources[1]['arn']`, where Athena takes its name, `resources[1].arn`.
+fn members_by_text(query: &mut Query) {
+    let flow: ControlFlow<()> = visit_expressions_mut(query, |expr: &mut Expr| {
+        if let Expr::CompoundFieldAccess { access_chain, .. } = expr {
+            for access in access_chain {
+                if let AccessExpr::Dot(Expr::Identifier(name)) = access {
+                    let text = Value::SingleQuotedString(name.value.to_lowercase());
+                    *access = AccessExpr::Dot(Expr::Value(text.into()));
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    debug_assert!(flow.is_continue());
 }
 
 /// The query of a statement that asks.
