@@ -3,4 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't set up fails")]
 
 mod ask;
+mod dialects;
 mod kit;
+mod other_engine;
+mod shipped;
+mod stratus;
