@@ -17,6 +17,8 @@ use crate::shipped::{OURS_ONLY, shipped};
 
 const ANA: &str = "arn:aws:iam::111122223333:user/ana";
 const APP: &str = "arn:aws:iam::111122223333:role/app";
+/// In JSON some of its characters are escaped, so a glance can't tell.
+const EVA: &str = "arn:aws:iam::444455556666:user/\u{e9}va \"x\"";
 const ADDRESSES: [&str; 5] =
     ["198.51.100.7", "198.51.100.200", "203.0.113.9", "2001:db8:1:2::7", "s3.amazonaws.com"];
 const PROGRAMS: [&str; 3] =
@@ -50,7 +52,7 @@ fn records() -> Vec<Value> {
                 "arn": format!("arn:aws:sts::111122223333:assumed-role/app/s{}", pick(3, 6)),
                 "sessionContext": {"sessionIssuer": {"arn": APP, "userName": "app"}}}),
             3 => json!({"type": "Root", "arn": "arn:aws:iam::111122223333:root"}),
-            _ => json!({"type": "IAMUser", "arn": "arn:aws:iam::444455556666:user/\u{e9}va \"x\"",
+            _ => json!({"type": "IAMUser", "arn": EVA,
                 "accessKeyId": "AKIAI44QH8DHBEXAMPLE"}),
         };
         let mut record = json!({
@@ -122,7 +124,7 @@ fn statements() -> Vec<(String, Prepared, Parameters)> {
         ("networks", "2"),
     ];
     for query in shipped().iter().filter(|query| !query.description.contains(OURS_ONLY)) {
-        for principal in [ANA, APP] {
+        for principal in [ANA, APP, EVA] {
             let values = values.into_iter().chain([("principal", principal)]);
             let given: BTreeMap<String, String> = values
                 .filter(|(name, _)| query.parameters.iter().any(|one| one.name == *name))
