@@ -70,7 +70,7 @@ fn schema(error: &SchemaError) -> String {
             let mut names: Vec<&str> = valid_fields.iter().map(|of| of.name.as_str()).collect();
             names.sort_unstable();
             names.dedup();
-            let near = names.iter().copied().filter(|name| near(&name)).collect::<Vec<_>>();
+            let near = names.iter().copied().filter(|name| near(name)).collect::<Vec<_>>();
             let meant = match near.is_empty() {
                 true => "`trailloop query ddl` lists the columns of cloudtrail".to_owned(),
                 false => format!("did you mean {}?", near.join(" or ")),

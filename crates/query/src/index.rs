@@ -102,10 +102,16 @@ impl Index {
 
 /// Of each demand that the index can tell of, the fingerprints of which an object must have one.
 fn prints_of(demands: &[Demand]) -> Vec<Vec<u32>> {
-    let prints = |demand: &Demand| {
-        let field = FIELDS.iter().position(|field| **field == demand.names[..])?;
-        let Test::OneOf(texts) = &demand.test else { return None };
-        Some(texts.iter().map(|text| fingerprint(field, text)).collect())
+    let field = |names: &[String]| FIELDS.iter().position(|field| **field == *names);
+    let prints = |demand: &Demand| match &demand.test {
+        Test::OneOf(texts) => {
+            let field = field(&demand.names)?;
+            Some(texts.iter().map(|text| fingerprint(field, text)).collect())
+        }
+        Test::Among { columns, text } => {
+            columns.iter().map(|names| Some(fingerprint(field(names)?, text))).collect()
+        }
+        _ => None,
     };
     demands.iter().filter_map(prints).collect()
 }

@@ -63,7 +63,7 @@ impl KeyFilter {
             Test::AtLeast(text) | Test::Above(text) => (low(text), None),
             Test::AtMost(text) | Test::Below(text) => (None, high(text)),
             Test::Begins(text) => (low(text), high(text)),
-            Test::Present | Test::Absent => (None, None),
+            Test::Present | Test::Absent | Test::Among { .. } => (None, None),
         };
         self.from = self.from.max(from);
         self.to = match (self.to, to) {

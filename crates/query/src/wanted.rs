@@ -7,7 +7,7 @@ use std::fmt;
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::{BinaryExpr, Expr, Like, Operator};
+use datafusion::logical_expr::{BinaryExpr, Case, Expr, Like, Operator};
 use trailloop_cloudtrail::{Glance, Keys, Record, Sight};
 
 use crate::built::text_of;
@@ -32,6 +32,8 @@ pub(crate) enum Test {
     Present,
     /// It is not there.
     Absent,
+    /// One of these columns is this text, as `coalesce(one, other) = 'text'` demands; the demand names no column of its own.
+    Among { columns: Vec<Vec<String>>, text: String },
 }
 
 impl Test {
@@ -46,6 +48,7 @@ impl Test {
             Self::Begins(head) => text.starts_with(head.as_str()),
             Self::Present => true,
             Self::Absent => false,
+            Self::Among { text: wanted, .. } => text == wanted,
         }
     }
 
@@ -53,7 +56,7 @@ impl Test {
     fn texts(&self) -> &[String] {
         match self {
             Self::OneOf(texts) => texts,
-            Self::Begins(head) => std::slice::from_ref(head),
+            Self::Begins(text) | Self::Among { text, .. } => std::slice::from_ref(text),
             _ => &[],
         }
     }
@@ -73,6 +76,12 @@ impl Demand {
     pub(crate) fn of(condition: &Expr) -> Option<Self> {
         match condition {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                if *op == Operator::Eq
+                    && let Some(demand) =
+                        Self::among(left, right).or_else(|| Self::among(right, left))
+                {
+                    return Some(demand);
+                }
                 let (names, value, op) = match (names_of(left), text_of_literal(right)) {
                     (Some(names), Some(value)) => (names, value, *op),
                     _ => (names_of(right)?, text_of_literal(left)?, op.swap()?),
@@ -110,6 +119,25 @@ impl Demand {
         }
     }
 
+    /// Reads `coalesce(one, other) = 'text'`, which comes as a `CASE` whose every outcome is a column: whichever it is, that column is
+    /// the text.
+    fn among(outcome: &Expr, text: &Expr) -> Option<Self> {
+        let Expr::Case(Case { when_then_expr, else_expr, .. }) = outcome else { return None };
+        let thens = when_then_expr.iter().map(|(_, then)| then);
+        let columns = thens.chain(else_expr).map(|of| names_of(of)).collect::<Option<Vec<_>>>()?;
+        let test = Test::Among { columns, text: text_of_literal(text)? };
+        let demand = Self { names: Vec::new(), test };
+        demand.paths().is_some().then_some(demand)
+    }
+
+    /// The paths of the columns of which one is the text, if all of them are the record's own.
+    fn paths(&self) -> Option<Vec<Vec<&'static str>>> {
+        let Test::Among { columns, .. } = &self.test else { return None };
+        let path =
+            |names: &Vec<String>| path_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        columns.iter().map(path).collect()
+    }
+
     /// The path of the record it looks at.
     fn path(&self) -> Option<Vec<&'static str>> {
         path_of(&self.names.iter().map(String::as_str).collect::<Vec<_>>())
@@ -129,6 +157,10 @@ impl fmt::Display for Demand {
             Test::Begins(head) => write!(f, "{name} begins with {head:?}"),
             Test::Present => write!(f, "{name} is there"),
             Test::Absent => write!(f, "{name} is not there"),
+            Test::Among { columns, text } => {
+                let names: Vec<String> = columns.iter().map(|names| names.join(".")).collect();
+                write!(f, "{} = {text:?}", names.join(" or "))
+            }
         }
     }
 }
@@ -178,6 +210,8 @@ pub(crate) struct Wanted {
     own_tests: Vec<Test>,
     /// Of what lies deeper.
     deep: Vec<(Vec<&'static str>, Test)>,
+    /// Texts that one of several members has to be.
+    among: Vec<(Vec<Vec<&'static str>>, Test)>,
     /// Of what lies deeper, the texts of which the record must hold one.
     texts: Vec<Vec<memchr::memmem::Finder<'static>>>,
     paths: Vec<Vec<&'static str>>,
@@ -194,14 +228,18 @@ impl Wanted {
         let own = Keys::new(tests.iter().map(|(path, _)| path[0]));
         let finder = |text: &String| memchr::memmem::Finder::new(text.as_bytes()).into_owned();
         let plain = |text: &String| {
-            text.bytes().all(|b| (0x20..0x7f).contains(&b) && !matches!(b, b'"' | b'\\' | b'/'))
+            // A glance looks for them only in records without a backslash, in which nothing is escaped.
+            text.bytes().all(|b| (0x20..0x7f).contains(&b) && !matches!(b, b'"' | b'\\'))
         };
-        let texts = deep.iter().map(|(_, test)| test.texts());
+        let among = demands.iter().filter_map(|one| Some((one.paths()?, one.test.clone())));
+        let among: Vec<_> = among.collect();
+        let texts = deep.iter().map(|(_, test)| test);
+        let texts = texts.chain(among.iter().map(|(_, test)| test)).map(Test::texts);
         let texts =
             texts.filter(|texts| !texts.is_empty() && texts.len() <= 4 && texts.iter().all(plain));
         let texts = texts.map(|texts| texts.iter().map(finder).collect()).collect();
         let (paths, own_tests) = tests.into_iter().unzip();
-        Self { own, own_tests, deep, texts, paths }
+        Self { own, own_tests, deep, among, texts, paths }
     }
 
     /// What a glance tells.
@@ -239,14 +277,17 @@ impl Wanted {
         if !self.own_tests.iter().zip(seen).all(|(test, text)| test.holds(text)) {
             return Told::No;
         }
-        if self.deep.is_empty() { Told::Yes } else { Told::Unknown }
+        if self.deep.is_empty() && self.among.is_empty() { Told::Yes } else { Told::Unknown }
     }
 
     /// Whether a parsed record meets every demand.
     pub(crate) fn holds(&self, record: Record<'_>, buffer: &mut String) -> bool {
         let own = self.paths.iter().zip(&self.own_tests);
         let deep = self.deep.iter().map(|(path, test)| (path, test));
-        own.chain(deep).all(|(path, test)| test.holds(text_of(record.get(path), buffer)))
+        let mut is =
+            |path: &Vec<&'static str>, test: &Test| test.holds(text_of(record.get(path), buffer));
+        own.chain(deep).all(|(path, test)| is(path, test))
+            && self.among.iter().all(|(paths, test)| paths.iter().any(|path| is(path, test)))
     }
 }
 

@@ -83,6 +83,12 @@ fn keys_are_pruned_and_conditions_pushed() {
         "SELECT eventid FROM cloudtrail WHERE eventname = 'PutObject' AND errorcode IS NOT NULL",
     );
     assert_eq!((found.records, found.rows), (4, 1));
+    let caller = "SELECT eventname FROM cloudtrail WHERE coalesce(useridentity.sessioncontext.sessionissuer.arn, useridentity.arn) = :who";
+    let role = "arn:aws:iam::111122223333:role/app";
+    let (rows, found) = small.ask(caller, &[("who", role)]).unwrap();
+    assert_eq!((rows, found.records, found.rows), (json!([{"eventname": "PutObject"}]), 4, 1));
+    let (_, found) = small.ask(caller, &[("who", "arn:aws:iam::111122223333:user/ana")]).unwrap();
+    assert_eq!((found.records, found.rows), (4, 3));
     let plan = small.rows("EXPLAIN SELECT eventid FROM cloudtrail WHERE eventname IN ('A', 'B') AND day = '2026/01/31'");
     let plan = plan.to_string();
     for said in ["objects=1", "keys=[days 2026-01-31 to 2026-01-31]", "pushed=[", "columns=["] {

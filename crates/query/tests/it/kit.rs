@@ -11,6 +11,11 @@ use trailloop_cloud::MemoryStore;
 use trailloop_query::arrow::json::LineDelimitedWriter;
 use trailloop_query::{Archive, Bound, Cost, Engine, Parameters, Prepared, QueryError, Source};
 
+/// What queries run on.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
 /// An archive in memory.
 pub(crate) struct Small {
     store: Arc<MemoryStore>,
@@ -23,8 +28,7 @@ impl Small {
         let store = Arc::new(MemoryStore::default());
         let source =
             Source { store: Arc::clone(&store) as _, bucket: "logs".into(), prefix: String::new() };
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        Self { store, archive: Archive::new(vec![source]), runtime }
+        Self { store, archive: Archive::new(vec![source]), runtime: runtime() }
     }
 
     /// Puts an object with these records.

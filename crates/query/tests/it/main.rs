@@ -3,5 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't set up fails")]
 
 mod ask;
+mod dialects;
 mod kit;
 mod needle;
+mod other_engine;
+mod shipped;
+mod stratus;

@@ -78,6 +78,10 @@ fn one_key_costs_few_objects() {
     let issuer = "SELECT count(*) AS n FROM cloudtrail WHERE useridentity.sessioncontext.sessionissuer.arn = :key";
     let (rows, cost) = ask(issuer, "arn:aws:iam::111122223333:role/r9");
     assert_eq!((rows, cost.objects <= 3), (json!([{"n": 1}]), true));
+    let either = "SELECT count(*) AS n FROM cloudtrail \
+        WHERE coalesce(useridentity.sessioncontext.sessionissuer.arn, useridentity.arn) = :key";
+    let (rows, cost) = ask(either, "arn:aws:iam::111122223333:role/r9");
+    assert_eq!((rows, cost.objects <= 3), (json!([{"n": 1}]), true));
     let plan = ask(&format!("EXPLAIN {OF_KEY}"), "AKIA0000000000000042").0.to_string();
     assert!(plan.contains("skipped_by_index="), "{plan}");
     // Conditions that the index can't tell of read everything.
