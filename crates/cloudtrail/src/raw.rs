@@ -4,9 +4,15 @@
 //! scanner serves. It is only ever given text that a full parser has accepted, or text out of a string of such a
 //! record; in what is not JSON it finds less, but it never panics.
 
+mod unescaped;
+mod written;
+
 use std::ops::Range;
 
 use memchr::memchr2;
+
+pub use unescaped::unescape;
+pub use written::{write_bytes, write_string};
 
 /// What a walk over JSON text comes by. In text that is JSON the calls come in the order of a tape's nodes: one for
 /// each container that opens, each key and each scalar.
@@ -227,6 +233,9 @@ fn quote_or_backslash(text: &[u8], mut at: usize) -> Option<usize> {
     Some(at + memchr2(b'"', b'\\', text.get(at..)?)?)
 }
 
+/// How many bytes are looked at together.
+const PIECE: usize = 64;
+
 /// Whether one of these bytes is in the text.
 #[must_use]
 pub fn holds_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
@@ -265,243 +274,9 @@ pub(crate) fn string_end(text: &[u8], open: usize) -> usize {
     string_at(text, open, || None).range.end
 }
 
-/// Appends a string as JSON, quoted, with the escapes JSON demands and no others.
-pub fn write_string(text: &str, out: &mut String) {
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(is_escaped) {
-        out.push_str(&rest[..at]);
-        let byte = rest.as_bytes()[at];
-        let escape = escape(byte);
-        out.extend(escape.bytes().map(char::from));
-        if escape.is_long() {
-            out.extend(code(byte).map(char::from));
-        }
-        rest = &rest[at + 1..];
-    }
-    out.push_str(rest);
-    out.push('"');
-}
-
-/// How many bytes [`write_bytes`] looks at together.
-const PIECE: usize = 64;
-
-/// The same as [`write_string`] for bytes, and for texts by the kilobyte.
-///
-/// JSON that becomes a string needs an escape every few bytes. Vectors put them all in at once; without them, and at the
-/// end, each byte takes the same steps whether it needs one or not, so that there is nothing to mispredict.
-pub fn write_bytes(text: &[u8], out: &mut Vec<u8>) {
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    let mut rest = text;
-    // How many pieces vectors are given at once: as long as they take them more, and few where text is full of what
-    // they leave, because room is made for all.
-    let mut at_once = PIECES_MAX;
-    while let Some((piece, after)) = rest.split_first_chunk::<PIECE>() {
-        let given = &rest[..rest.len().min(at_once * PIECE)];
-        // A text of few pieces is most likely one without escapes.
-        let taken = if text.len() < PIECES_MIN * PIECE { 0 } else { write_pieces(given, out) };
-        if taken > 0 {
-            rest = &rest[taken..];
-            at_once = PIECES_MAX.min(2 * at_once);
-            continue;
-        }
-        at_once = 1;
-        // Written for the compiler to do it for all of them at once.
-        if piece.iter().fold(false, |any, byte| any | is_escaped(*byte)) {
-            write_piece(piece, out);
-        } else {
-            out.extend_from_slice(piece);
-        }
-        rest = after;
-    }
-    if any_escaped(rest) {
-        write_piece(rest, out);
-    } else {
-        out.extend_from_slice(rest);
-    }
-    out.push(b'"');
-}
-
-/// Fewer pieces are not worth the room that is made for them.
-const PIECES_MIN: usize = 4;
-/// So many pieces, and the room for them, stay in the nearest cache.
-const PIECES_MAX: usize = 32;
-
-/// Writes pieces by vectors if the processor has them, up to a control character, and says how many bytes of the text it
-/// took.
-fn write_pieces(text: &[u8], out: &mut Vec<u8>) -> usize {
-    let before = out.len();
-    out.resize(before + 2 * text.len(), 0);
-    let (taken, written) = trailloop_masks::escape(text, &mut out[before..]).unwrap_or_default();
-    out.truncate(before + written);
-    taken
-}
-
-/// Whether a short text needs escapes.
-fn any_escaped(text: &[u8]) -> bool {
-    let Some(last) = text.last_chunk() else {
-        return text.iter().any(|byte| is_escaped(*byte));
-    };
-    let in_word = |word: &[u8; 8]| {
-        let word = u64::from_le_bytes(*word);
-        let controls = word.wrapping_sub(EACH * 0x20) & !word & (EACH << 7);
-        zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES) | controls != 0
-    };
-    let (words, _) = text.as_chunks();
-    words.iter().any(in_word) || in_word(last)
-}
-
-/// A piece in which bytes need an escape.
-fn write_piece(piece: &[u8], out: &mut Vec<u8>) {
-    debug_assert!(piece.len() <= PIECE, "pieces are short");
-    let before = out.len();
-    out.resize(before + 2 * PIECE + 1, 0);
-    let Some(room) = out.last_chunk_mut::<{ 2 * PIECE + 1 }>() else { return };
-    let mut length = 0;
-    let mut all = Escape(0);
-    for &byte in piece {
-        let escape = escape(byte);
-        // Where one byte is enough, the next covers the other.
-        let at = length % (2 * PIECE);
-        room[at..at + 2].copy_from_slice(&escape.bytes());
-        length += escape.length();
-        all.0 |= escape.0;
-    }
-    out.truncate(before + length);
-    if all.is_long() {
-        out.truncate(before);
-        write_long(piece, out);
-    }
-}
-
-/// A piece in which some escapes are long.
-fn write_long(piece: &[u8], out: &mut Vec<u8>) {
-    for &byte in piece {
-        let escape = escape(byte);
-        out.extend_from_slice(&escape.bytes()[..escape.length()]);
-        if escape.is_long() {
-            out.extend_from_slice(&code(byte));
-        }
-    }
-}
-
 /// Whether a byte cannot stand in a JSON string as it is.
 fn is_escaped(byte: u8) -> bool {
     (byte == b'"') | (byte == b'\\') | (byte < 0x20)
-}
-
-/// How a byte stands in a JSON string, in one word for the loop over bytes: the byte itself, or a backslash and what
-/// follows it; how many of the two count; whether a code in hex follows.
-#[derive(Clone, Copy)]
-struct Escape(u32);
-
-impl Escape {
-    const LONG: u32 = 1 << 16;
-
-    const fn new(bytes: [u8; 2], length: u32) -> Self {
-        Self(u16::from_le_bytes(bytes) as u32 | length << 24)
-    }
-
-    fn bytes(self) -> [u8; 2] {
-        let [first, second, ..] = self.0.to_le_bytes();
-        [first, second]
-    }
-
-    fn length(self) -> usize {
-        (self.0 >> 24) as usize
-    }
-
-    fn is_long(self) -> bool {
-        self.0 & Self::LONG != 0
-    }
-}
-
-fn escape(byte: u8) -> Escape {
-    const ESCAPES: [Escape; 256] = {
-        let mut escapes = [Escape(0); 256];
-        let mut at = 0;
-        while at < escapes.len() {
-            let byte = at as u8;
-            escapes[at] = match byte {
-                b'"' | b'\\' => Escape::new([b'\\', byte], 2),
-                b'\n' => Escape::new(*b"\\n", 2),
-                b'\r' => Escape::new(*b"\\r", 2),
-                b'\t' => Escape::new(*b"\\t", 2),
-                0x08 => Escape::new(*b"\\b", 2),
-                0x0c => Escape::new(*b"\\f", 2),
-                ..0x20 => Escape(Escape::new(*b"\\u", 2).0 | Escape::LONG),
-                _ => Escape::new([byte, 0], 1),
-            };
-            at += 1;
-        }
-        escapes
-    };
-    ESCAPES[usize::from(byte)]
-}
-
-/// The code of a control character, as it follows `\u`.
-fn code(byte: u8) -> [u8; 4] {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    [b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0xf)]]
-}
-
-/// The text of a quoted JSON string, in `buffer` if it does not stand there as it is; text that is no such string comes
-/// out whole.
-pub fn unescape<'t>(quoted: &'t [u8], buffer: &'t mut String) -> &'t str {
-    let content = quoted.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-    let content = content.and_then(|content| std::str::from_utf8(content).ok());
-    buffer.clear();
-    match content {
-        Some(content) if !content.bytes().any(is_escaped) => content,
-        Some(content) if unescape_into(content, buffer).is_some() => buffer,
-        _ => {
-            buffer.clear();
-            buffer.push_str(&String::from_utf8_lossy(quoted));
-            buffer
-        }
-    }
-}
-
-/// None if the content is not that of one JSON string.
-fn unescape_into(content: &str, out: &mut String) -> Option<()> {
-    let mut rest = content;
-    while let Some(at) = rest.bytes().position(is_escaped) {
-        out.push_str(&rest[..at]);
-        let (char, after) = match rest.as_bytes().get(at..at + 2)? {
-            b"\\\"" => ('"', at + 2),
-            b"\\\\" => ('\\', at + 2),
-            b"\\/" => ('/', at + 2),
-            b"\\b" => ('\u{8}', at + 2),
-            b"\\f" => ('\u{c}', at + 2),
-            b"\\n" => ('\n', at + 2),
-            b"\\r" => ('\r', at + 2),
-            b"\\t" => ('\t', at + 2),
-            b"\\u" => {
-                let (char, length) = unescape_code(rest.as_bytes().get(at..)?)?;
-                (char, at + length)
-            }
-            _ => return None,
-        };
-        out.push(char);
-        rest = &rest[after..];
-    }
-    out.push_str(rest);
-    Some(())
-}
-
-/// The character of an escape `\uXXXX`, or of two that are a surrogate pair, and the length of it.
-fn unescape_code(text: &[u8]) -> Option<(char, usize)> {
-    let unit = |at: usize| {
-        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
-    };
-    let first = unit(0)?;
-    if !(0xd800..0xdc00).contains(&first) {
-        return Some((char::from_u32(first)?, 6));
-    }
-    let second = unit(6).filter(|second| (0xdc00..0xe000).contains(second))?;
-    Some((char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00))?, 12))
 }
 
 #[cfg(test)]
