@@ -31,10 +31,12 @@ pub fn write_bytes(text: &[u8], out: &mut Vec<u8>) {
     // How many pieces vectors are given at once: as long as they take them more, and few where text is full of what
     // they leave, because room is made for all.
     let mut at_once = PIECES_MAX;
+    // A text of few pieces is most likely one without escapes. Nothing is asked of an extension that is not there.
+    let by_vectors =
+        text.len() >= PIECES_MIN * PIECE && trailloop_masks::escape(&[], &mut []).is_some();
     while let Some((piece, after)) = rest.split_first_chunk::<PIECE>() {
         let given = &rest[..rest.len().min(at_once * PIECE)];
-        // A text of few pieces is most likely one without escapes.
-        let taken = if text.len() < PIECES_MIN * PIECE { 0 } else { write_pieces(given, out) };
+        let taken = if by_vectors { write_pieces(given, out) } else { 0 };
         if taken > 0 {
             rest = &rest[taken..];
             at_once = PIECES_MAX.min(2 * at_once);
@@ -62,7 +64,7 @@ const PIECES_MIN: usize = 4;
 /// So many pieces, and the room for them, stay in the nearest cache.
 const PIECES_MAX: usize = 32;
 
-/// Writes pieces by vectors if the processor has them, up to a control character, and says how many bytes of the text it
+/// Writes pieces by vectors, up to a control character, and says how many bytes of the text it
 /// took.
 fn write_pieces(text: &[u8], out: &mut Vec<u8>) -> usize {
     let before = out.len();
