@@ -48,7 +48,7 @@ impl Case {
     }
 
     /// Whether a runbook is about the caller; others are about what the call acted on.
-    fn is_about_caller(&self, runbook: &Runbook) -> bool {
+    pub(crate) fn is_about_caller(&self, runbook: &Runbook) -> bool {
         self.is_behind || !runbook.trigger.identity.is_empty() || self.resource.is_none()
     }
 

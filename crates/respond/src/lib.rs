@@ -2,7 +2,7 @@
 //!
 //! Read [`responder`] first: it is the spine. Around it, in the order in which a finding meets them: [`hint`] is what a message
 //! claims, [`confirm`] makes the finding again from the archive, `context` is what expressions see, `plan` and `guards` decide,
-//! `resting` waits for people, `before` keeps what a runbook wants kept first, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
+//! `radius` says what would stop, `resting` waits for people, `before` keeps what a runbook wants kept first, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
 //! `scan` prove it or call others, `undo` takes it back. [`run`] is what is kept of a run; [`rows`], [`holds`], [`budget`] and
 //! [`voices`] are the rows of the state table around it, `memory` is what a worker remembers by itself, [`ledger`] the chain that everything is written into, by `entries`. [`alert`],
 //! [`token`], [`links`], `tell`, `receivers` and `verdicts` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check, `own` is what it finds about itself.
@@ -26,6 +26,7 @@ mod memory;
 pub mod ocsf;
 mod own;
 mod plan;
+mod radius;
 mod receivers;
 pub mod responder;
 mod resting;

@@ -346,6 +346,10 @@ impl Responder {
                 run.phase = Phase::Planned;
             }
             Mode::Approve => {
+                // Of a flood of findings each would read the same hours of the trail again.
+                if case.is_about_caller(runbook) && !planned.is_empty() && !ruling.pages {
+                    run.plan.extend(self.would_stop(case).await);
+                }
                 self.await_approval(run, runbook).await?;
                 if ruling.pages {
                     self.page(run, "budget").await?;

@@ -207,7 +207,7 @@ impl Responder {
     }
 
     /// The prefixes of keys of a time, one a region: the finding's own key with another region and date.
-    fn prefixes(&self, case: &Case, at_ms: i64, tail: &str) -> Vec<String> {
+    pub(crate) fn prefixes(&self, case: &Case, at_ms: i64, tail: &str) -> Vec<String> {
         let key = case.confirmed.finding.pointer("/unmapped/trailloop/location/key");
         let key = key.and_then(Value::as_str).unwrap_or_default();
         let parsed = LogKey::parse(key);
@@ -230,7 +230,7 @@ impl Responder {
         regions.iter().map(prefix).collect()
     }
 
-    async fn keys(
+    pub(crate) async fn keys(
         &self,
         case: &Case,
         prefix: &str,
@@ -250,7 +250,7 @@ impl Responder {
     }
 
     /// The records of an object that are wanted, as JSON. They are not redacted and never leave this process.
-    async fn records(
+    pub(crate) async fn records(
         &self,
         case: &Case,
         key: &str,

@@ -10,7 +10,7 @@ use crate::error::CloudError;
 use crate::faulty::{FaultPlan, Operation};
 
 /// Calls that fail as the plan says, under [`Operation::Call`]: before they have an effect, after it with the answer lost
-/// ([`Fault::DoneButFails`]), or late.
+/// ([`Fault::DoneButFails`](crate::Fault::DoneButFails)), or late.
 pub struct FaultyActions {
     inner: Arc<dyn Actions>,
     plan: FaultPlan,

@@ -23,6 +23,9 @@ async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong(
     let runs = kit.respond(&responder, &message).await.unwrap();
     let run = kit.run(&runs[0]).await;
     assert_eq!(run.phase, Phase::AwaitingApproval, "{:?}", run.reasons);
+    let radius = run.plan.last().unwrap();
+    assert!(radius.starts_with("would stop arn:aws:iam::"), "{radius}");
+    assert!(!radius.contains(" 0 calls"), "the finding's own call is one: {radius}");
     assert_eq!(kit.changes(), Vec::<String>::new(), "nothing before somebody agreed");
 
     kit.approve(&runs[0], "ana").await;
