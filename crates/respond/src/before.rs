@@ -13,12 +13,10 @@ use trailloop_runbook::document::Runbook;
 use crate::responder::{Halt, Responder};
 use crate::rows;
 use crate::run::{Run, partition};
+use crate::steps::{READ_MAX, READS};
 
 /// A row takes so much and some more; larger answers are kept with the evidence alone.
 const ROW_BYTES_MAX: usize = 300_000;
-
-/// So often a read is tried that AWS does not answer.
-const READS: u32 = 3;
 
 impl Responder {
     /// Keeps what the runbook wants kept before its first change, once a run. `Err` inside: it can't be had, and why.
@@ -41,7 +39,7 @@ impl Responder {
                 Ok(call) => call,
                 Err(refusal) => return Ok(Err(refusal.to_string())),
             };
-            let answer = match self.read(run, &call, READS).await {
+            let answer = match self.read(run, &call, READS, READ_MAX).await {
                 Ok(answer) => answer,
                 Err(error) if error.kind() == CloudErrorKind::NotFound => Value::Null,
                 Err(error) if error.is_transient() => return Err(Halt::Unreached(error)),

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use trailloop_cloud::{CloudError, CloudErrorKind, RowKey, Session};
+use trailloop_cloud::{Answer, CloudError, CloudErrorKind, RowKey, Session};
 use trailloop_runbook::catalogue::{self, Api};
+use trailloop_runbook::document::Step;
 use trailloop_runbook::{Call, policy};
 
 use crate::responder::{Halt, Responder};
@@ -111,9 +112,6 @@ pub(crate) fn row_of(run: &str, number: usize, step: &str) -> RowKey {
     RowKey::new(partition(run), format!("step/{number:02}-{step}"))
 }
 
-/// So often a call is made whose effect does not show.
-const TRIES: u32 = 4;
-
 /// So often a state is read that does not show an effect yet, with growing pauses: IAM is eventually consistent.
 const LOOKS: u32 = 5;
 
@@ -123,22 +121,40 @@ impl Responder {
         &self,
         run: &Run,
         number: usize,
-        step: &str,
+        step: &Step,
         call: &Call,
     ) -> Result<Change, ChangeError> {
         let api = known(call)?;
-        let key = row_of(&run.id, number, step);
+        let key = row_of(&run.id, number, &step.name);
         let mut row = match rows::load::<Change>(&*self.table, &key).await? {
             Some(row) => row,
-            None => self.intend(run, &key, step, api, call).await?,
+            None => self.intend(run, &key, &step.name, api, call).await?,
         };
         if row.value.standing != Standing::Intended {
             return Ok(row.value);
         }
         // The call as it was intended: what is bound to the row can't change any more.
         let call = row.value.call();
-        self.achieve(run, &key, api, &call, &mut row).await?;
+        self.achieve(run, (&key, step), api, &call, &mut row).await?;
         Ok(row.value)
+    }
+
+    /// Makes a call once. One that is not answered in time may have taken effect all the same, like any whose answer is lost.
+    pub(crate) async fn attempt(
+        &self,
+        run: &Run,
+        call: &Call,
+        timeout: Duration,
+    ) -> Result<Answer, CloudError> {
+        let session = self.session(run, call);
+        tokio::select! {
+            biased;
+            answer = self.actions.call(&session, call) => answer,
+            () = self.clock.sleep(timeout) => {
+                let text = format!("no answer within {} s", timeout.as_secs());
+                Err(CloudError::new(CloudErrorKind::Transient, "call", call.name(), text))
+            }
+        }
     }
 
     /// Keeps the state before, and the intent.
@@ -184,13 +200,13 @@ impl Responder {
     async fn achieve(
         &self,
         run: &Run,
-        key: &RowKey,
+        (key, step): (&RowKey, &Step),
         api: &Api,
         call: &Call,
         row: &mut Kept<Change>,
     ) -> Result<(), ChangeError> {
         let mut lost = None;
-        for attempt in 0..TRIES {
+        for attempt in 0..step.max_attempts {
             let state = self.state(run, api, call).await?;
             if api.is_achieved(call, &state) {
                 return self.done(run, key, row, state).await;
@@ -208,7 +224,7 @@ impl Responder {
                 // A call that hung may have outlasted the hold: whoever has the run by now makes the call.
                 self.drive(&run.id).await?;
             }
-            match self.actions.call(&self.session(run, call), call).await {
+            match self.attempt(run, call, step.timeout).await {
                 Ok(answer) => {
                     row.value.request_id = answer.request_id;
                     let state = self.settled_state(run, api, call).await?;

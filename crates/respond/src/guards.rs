@@ -105,7 +105,7 @@ impl Responder {
         // 8. Each effect once: the run's id and the rows of its steps see to that.
         // 9. One run a target.
         if ruling.mode > Mode::DryRun && !plan.is_empty() {
-            let until_ms = now_ms + ms(self.settings.watch) + HOLD_MS;
+            let until_ms = now_ms + ms(self.watch_of(runbook)) + HOLD_MS;
             let holder =
                 holds::take(&*self.table, &run.target, &run.id, (now_ms, until_ms)).await?;
             if holder != run.id && run.parent.as_deref() != Some(&holder) {

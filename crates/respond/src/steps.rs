@@ -138,7 +138,7 @@ impl Responder {
         let call = template.fill(&self.values(run))?;
         let api = known(&call)?;
         if !api.changes {
-            let answer = self.read(run, &call, step.max_attempts).await?;
+            let answer = self.read(run, &call, step.max_attempts, step.timeout).await?;
             for output in &step.outputs {
                 let found = selected(&answer, &output.selector).and_then(|found| found.value());
                 let found = found.unwrap_or(Value::Null);
@@ -158,7 +158,7 @@ impl Responder {
         if let Err(why) = self.keep_before(run, runbook).await? {
             return Err(Failure::Said(format!("what was there before can't be kept: {why}")));
         }
-        match self.change(run, number, &step.name, &call).await {
+        match self.change(run, number, step, &call).await {
             Ok(change) if change.standing == Standing::Failed => {
                 Ok(Ended::Badly(change.error.unwrap_or_default()))
             }
@@ -173,11 +173,12 @@ impl Responder {
         run: &Run,
         call: &Call,
         attempts: u32,
+        timeout: Duration,
     ) -> Result<Value, CloudError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match self.actions.call(&self.session(run, call), call).await {
+            match self.attempt(run, call, timeout).await {
                 Ok(answer) => return Ok(answer.body),
                 Err(error) if error.is_transient() && attempt < attempts => {
                     self.pause(attempt).await;
@@ -196,7 +197,7 @@ impl Responder {
     ) -> Result<Result<(), String>, Failure> {
         let call = property.call.fill(values)?;
         let desired = texts(&property.desired, values)?;
-        let answer = match self.read(run, &call, 3).await {
+        let answer = match self.read(run, &call, READS, READ_MAX).await {
             Ok(answer) => answer,
             Err(error) if error.kind() == CloudErrorKind::NotFound => Value::Null,
             Err(error) => return Err(error.into()),
@@ -316,6 +317,12 @@ impl Responder {
         }
     }
 }
+
+/// So often a state is read whose answer does not come, where no step says how often.
+pub(crate) const READS: u32 = 3;
+
+/// So long such a read may take.
+pub(crate) const READ_MAX: Duration = Duration::from_secs(60);
 
 /// The cursor after the last step; no step has this name.
 pub(crate) const END: &str = "-";

@@ -1,9 +1,11 @@
 //! The proof: after the steps, the effect is watched until it has held long enough.
 //!
 //! IAM takes seconds to apply a change, and an attacker who is still there can take it back. So nothing is called contained
-//! when a call was answered. For a quarter of an hour the state of each change is read again and made again when somebody
+//! when a call was answered. For a quarter of an hour, or as long as the runbook asks, the state of each change is read again and made again when somebody
 //! reverted it, and the trail is read for what the credential and all that was minted from it still do: a denial proves the
-//! change, a success after the grace period refutes it. A revert starts the quarter of an hour anew.
+//! change, a success after the grace period refutes it. A revert starts that time anew.
+
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use trailloop_runbook::document::{Runbook, Verify};
@@ -13,6 +15,7 @@ use crate::context::Case;
 use crate::responder::{Halt, Responder};
 use crate::rows::{self, Kept};
 use crate::run::{Phase, Run, partition};
+use crate::steps::{READ_MAX, READS};
 use crate::time::ms;
 
 /// Calls by which an attacker stays: a success of the lineage with one of these is reason enough to call others at once.
@@ -48,9 +51,18 @@ impl Responder {
         self.have_passed(run, runbook).await?;
         let now_ms = self.clock.now_ms();
         run.acted_ms.get_or_insert(now_ms);
-        run.until_ms = Some(now_ms + ms(self.settings.watch));
+        run.until_ms = Some(now_ms + ms(self.watch_of(runbook)));
         run.phase = Phase::Verifying;
         self.note(run, "watch", "the steps are done").await
+    }
+
+    /// How long an effect is watched: as the settings say, and no shorter than the runbook's own proofs by the stream ask for.
+    pub(crate) fn watch_of(&self, runbook: &Runbook) -> Duration {
+        let asked = runbook.verify.iter().filter_map(|verify| match verify {
+            Verify::Stream { within, .. } => Some(self.settings.grace + *within),
+            Verify::Api { .. } => None,
+        });
+        asked.fold(self.settings.watch, Duration::max)
     }
 
     /// One look at whether the effect holds.
@@ -60,7 +72,7 @@ impl Responder {
         runbook: &Runbook,
         case: &Case,
     ) -> Result<(), Halt> {
-        if let Some(reason) = self.reassert(run, case).await? {
+        if let Some(reason) = self.reassert(run, runbook, case).await? {
             return self.escalate(run, runbook, &reason).await;
         }
         if let Some(reason) = self.watch_stream(run, runbook, case).await? {
@@ -79,7 +91,12 @@ impl Responder {
     }
 
     /// Makes each change again that somebody took back; gives why others have to be called, if so.
-    async fn reassert(&self, run: &mut Run, case: &Case) -> Result<Option<String>, Halt> {
+    async fn reassert(
+        &self,
+        run: &mut Run,
+        runbook: &Runbook,
+        case: &Case,
+    ) -> Result<Option<String>, Halt> {
         for (sort, mut row) in self.changes_of(run).await? {
             if !matches!(row.value.standing, Standing::Done | Standing::Already) {
                 continue;
@@ -92,7 +109,7 @@ impl Responder {
             }
             run.reasserted += 1;
             let now_ms = self.clock.now_ms();
-            run.until_ms = Some(now_ms + ms(self.settings.watch));
+            run.until_ms = Some(now_ms + ms(self.watch_of(runbook)));
             if run.reasserted == 1 {
                 self.tell(run, case, "reverted").await?;
             }
@@ -189,7 +206,7 @@ impl Responder {
                 Ok(call) => call,
                 Err(refusal) => return Ok(Some(refusal.to_string())),
             };
-            let answer = match self.read(run, &call, 3).await {
+            let answer = match self.read(run, &call, READS, READ_MAX).await {
                 Ok(answer) => answer,
                 Err(error) if error.is_transient() => return Err(Halt::Unreached(error)),
                 Err(error) => json!({ "error": error.code() }),

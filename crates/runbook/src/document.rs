@@ -149,9 +149,9 @@ pub struct Step {
     pub name: String,
     /// What it does.
     pub action: Action,
-    /// How often it is tried.
+    /// How often its call is made in one go when the answer is lost; a change only as long as its effect does not show.
     pub max_attempts: u32,
-    /// How long one try may take, waiting included.
+    /// How long one such call may take, or how long a property is waited for.
     pub timeout: Duration,
     /// What happens when it fails.
     pub on_failure: OnFailure,
@@ -414,12 +414,12 @@ pub enum Verify {
         /// What has to hold.
         expect: Expression,
     },
-    /// The stream: no record for which the condition holds (`event` in the expression) within this long after the grace
-    /// period.
+    /// The stream: no record for which the condition holds (`event` in the expression) after the grace period, for as long as
+    /// the effect is watched.
     Stream {
         /// What must not happen.
         condition: Expression,
-        /// For how long.
+        /// It is watched for at least this long after the grace period.
         within: Duration,
     },
 }

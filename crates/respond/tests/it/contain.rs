@@ -1,14 +1,21 @@
 //! From finding to contained, proved and undone.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use trailloop_cloud::{Actions, Answer, CloudError, Session};
 use trailloop_respond::voices::Judgement;
 use trailloop_respond::{Phase, ledger};
+use trailloop_runbook::Call;
 
 use crate::kit::{ACCOUNT, KEY, Kit, TRAIL};
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// The runbook asks for half an hour of proof after the two minutes of grace.
+const WATCH: Duration = Duration::from_secs(33 * 60);
 
 #[tokio::test]
 async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong() {
@@ -39,7 +46,7 @@ async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong(
     denied["errorCode"] = json!("AccessDenied");
     denied["errorMessage"] = json!("User: … with an explicit deny in an identity-based policy");
     kit.deliver(&[denied]);
-    kit.pass(&responder, 16 * MINUTE, MINUTE).await;
+    kit.pass(&responder, WATCH, MINUTE).await;
     let run = kit.run(&runs[0]).await;
     assert_eq!(run.phase, Phase::Contained, "{:?}", run.reasons);
     assert_eq!(run.stream_proof.as_deref(), Some("explicit_deny"));
@@ -64,11 +71,62 @@ async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong(
     assert_eq!((&told["class_uid"], &told["status_id"]), (&json!(7001), &json!(1)));
 }
 
+/// A success that comes after the configured quarter of an hour, and within the half hour for which the runbook asks.
+#[tokio::test]
+async fn the_stream_is_watched_for_as_long_as_the_runbook_asks() {
+    let kit = Kit::new();
+    let responder = kit.responder();
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    let runs = kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
+    kit.approve(&runs[0], "ana").await;
+    kit.sweep(&responder).await;
+    kit.pass(&responder, 25 * MINUTE, MINUTE).await;
+    assert_eq!(kit.run(&runs[0]).await.phase, Phase::Verifying);
+    kit.deliver(&[kit.record("s3.amazonaws.com", "ListBuckets", json!(null))]);
+    kit.pass(&responder, 2 * MINUTE, MINUTE).await;
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::Escalated, "{:?}", run.reasons);
+}
+
+/// Makes the first call of an API and never answers it.
+struct Hangs {
+    inner: Arc<dyn Actions>,
+    api: &'static str,
+    hung: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl Actions for Hangs {
+    async fn call(&self, session: &Session, call: &Call) -> Result<Answer, CloudError> {
+        let answer = self.inner.call(session, call).await;
+        if call.api == self.api && !self.hung.swap(true, Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        answer
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_never_answered_is_settled_by_reading_and_not_made_twice() {
+    let mut kit = Kit::new();
+    let api = "UpdateAccessKey";
+    let inner = Arc::clone(&kit.actions);
+    kit.actions = Arc::new(Hangs { inner, api, hung: AtomicBool::new(false) });
+    let responder = kit.responder();
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    let runs = kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
+    kit.approve(&runs[0], "ana").await;
+    kit.sweep(&responder).await;
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::Verifying, "{:?}", run.reasons);
+    assert_eq!(kit.changes(), ["iam:UpdateAccessKey", "iam:PutUserPolicy"]);
+}
+
 #[tokio::test]
 async fn a_stopped_trail_is_started_without_asking_where_that_is_switched_on() {
     let kit = Kit::new();
     let responder = kit.responder();
-    let call = trailloop_runbook::Call {
+    let call = Call {
         service: "cloudtrail".to_owned(),
         api: "StopLogging".to_owned(),
         inputs: json!({"Name": TRAIL}).as_object().unwrap().clone(),
@@ -97,7 +155,7 @@ async fn a_change_in_between_is_not_overwritten_by_an_undo() {
     let runs = kit.respond(&responder, &message).await.unwrap();
     kit.approve(&runs[0], "ana").await;
     kit.sweep(&responder).await;
-    kit.pass(&responder, 16 * MINUTE, MINUTE).await;
+    kit.pass(&responder, WATCH, MINUTE).await;
     let run = kit.run(&runs[0]).await;
     assert_eq!(run.phase, Phase::Contained, "{:?}", run.reasons);
     let policy = format!("trailloop-contain-{}", &kit.run(&runs[0]).await.finding[..8]);

@@ -122,7 +122,7 @@ async fn a_verdict_is_told_wherever_the_finding_is_and_undoes_what_was_kept() {
     kit.approve(&runs[0], "ana").await;
     kit.sweep(&responder).await;
     let finding = kit.run(&runs[0]).await.finding;
-    kit.pass(&responder, Duration::from_secs(20 * 60), Duration::from_secs(60)).await;
+    kit.pass(&responder, Duration::from_secs(33 * 60), Duration::from_secs(60)).await;
     kit.judge(&finding, Judgement::TruePositive).await;
     kit.sweep(&responder).await;
     assert_eq!(kit.run(&runs[0]).await.phase, Phase::Kept);

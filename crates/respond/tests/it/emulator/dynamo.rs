@@ -34,7 +34,7 @@ async fn a_run_and_its_undo(variable: &str) {
     assert_eq!(kit.run(&id).await.phase, Phase::Verifying);
     assert_ne!(look(), before);
     assert_eq!(changes(&kit, &id).await.len(), 2);
-    kit.pass(&second, Duration::from_secs(16 * 60), Duration::from_secs(60)).await;
+    kit.pass(&second, Duration::from_secs(33 * 60), Duration::from_secs(60)).await;
     let contained = kit.run(&id).await;
     assert_eq!(contained.phase, Phase::Contained, "{:?}", contained.reasons);
 
