@@ -225,6 +225,7 @@ fn responder(aws: &Aws, engine: Arc<Engine>, folder: &Path) -> Arc<Responder> {
         notifier: Arc::new(HttpNotifier::new()),
         destinations: Destinations::default(),
         runbooks: vec![runbook()],
+        queries: None,
         switch: Switch::None,
         settings: Settings {
             mode: Mode::Auto,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::catalog::TableProvider;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -16,6 +15,7 @@ use futures::StreamExt as _;
 use crate::archive::{Archive, Cost, Meter};
 use crate::error::QueryError;
 use crate::json;
+use crate::own::{Nobody, OWN_TABLES, OwnRows, OwnShape, OwnTable};
 use crate::scan::CloudTrail;
 use crate::sql::{Parameters, Prepared};
 
@@ -24,8 +24,8 @@ use crate::sql::{Parameters, Prepared};
 pub struct Engine {
     archive: Arc<Archive>,
     memory_bytes_max: Option<usize>,
-    /// Tables beside `cloudtrail`, by name.
-    tables: BTreeMap<String, Arc<dyn TableProvider>>,
+    /// Who keeps our own tables, by name.
+    own: BTreeMap<&'static str, Arc<dyn OwnRows>>,
 }
 
 /// Rows on their way.
@@ -39,7 +39,7 @@ impl Engine {
     /// An engine over these objects.
     #[must_use]
     pub fn new(archive: Archive) -> Self {
-        Self { archive: Arc::new(archive), memory_bytes_max: None, tables: BTreeMap::new() }
+        Self { archive: Arc::new(archive), memory_bytes_max: None, own: BTreeMap::new() }
     }
 
     /// Bounds what sorts, groups and joins may hold; what can be is put on disk beyond it.
@@ -48,10 +48,10 @@ impl Engine {
         Self { memory_bytes_max: Some(bytes_max), ..self }
     }
 
-    /// Adds a table.
+    /// Says who keeps a table of ours.
     #[must_use]
-    pub fn with_table(mut self, name: &str, table: Arc<dyn TableProvider>) -> Self {
-        self.tables.insert(name.to_owned(), table);
+    pub fn with_own(mut self, shape: OwnShape, rows: Arc<dyn OwnRows>) -> Self {
+        self.own.insert(shape.name, rows);
         self
     }
 
@@ -100,8 +100,9 @@ impl Engine {
         let archive = Arc::clone(&self.archive);
         let table = CloudTrail { archive, meter: Arc::clone(meter) };
         context.register_table("cloudtrail", Arc::new(table)).map_err(of)?;
-        for (name, table) in &self.tables {
-            context.register_table(name.as_str(), Arc::clone(table)).map_err(of)?;
+        for shape in OWN_TABLES {
+            let rows = self.own.get(shape.name).cloned().unwrap_or_else(|| Arc::new(Nobody));
+            context.register_table(shape.name, Arc::new(OwnTable::new(shape, rows))).map_err(of)?;
         }
         Ok(context)
     }

@@ -4,7 +4,7 @@
 //! asks the table in `scan.rs` for columns and conditions. From the conditions `listing.rs` tells which keys may hold an answer and
 //! leaps over the others; `index.rs` leaves out those that an index knows not to hold it; `wanted.rs` tells at a glance at a record's text that it is not wanted; and `rows.rs` makes rows of
 //! those that are, by the same reading stage as rules are matched with. `columns.rs` is the table's shape, which is that of AWS's Athena
-//! table, so the same SQL runs there: `ddl.rs` makes it. `named.rs` reads queries that are kept, and `examples.rs` runs their examples. `page.rs` writes
+//! table, so the same SQL runs there: `ddl.rs` makes it. `own.rs` is our own tables beside it. `named.rs` reads queries that are kept, and `examples.rs` runs their examples. `page.rs` writes
 //! `docs/queries.md`.
 
 mod archive;
@@ -20,6 +20,7 @@ mod listing;
 pub mod named;
 mod needle;
 mod objects;
+mod own;
 mod page;
 mod rows;
 mod scan;
@@ -34,5 +35,6 @@ pub use error::QueryError;
 pub use examples::{Outcome, rows, run_examples};
 pub use index::{Index, Indexed, make_index};
 pub use listing::DELIVERY_DAYS;
+pub use own::{FINDINGS, Holds, OWN_TABLES, OwnColumn, OwnRows, OwnShape, RUNS, VERDICTS};
 pub use page::reference;
 pub use sql::{Bound, Parameters, Prepared};

@@ -39,13 +39,15 @@ pub enum Kind {
     Escalated,
     /// The run's effect was taken back.
     Undone,
+    /// Records that came late changed what queries answer.
+    Enriched,
     /// Somebody has to look now: a budget is used up, or a finding is about this program itself.
     Page,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Proposed,
         Self::AwaitingApproval,
         Self::Refused,
@@ -53,6 +55,7 @@ impl Kind {
         Self::Failed,
         Self::Escalated,
         Self::Undone,
+        Self::Enriched,
         Self::Page,
     ];
 
@@ -67,6 +70,7 @@ impl Kind {
             Self::Failed => "failed",
             Self::Escalated => "escalated",
             Self::Undone => "undone",
+            Self::Enriched => "enriched",
             Self::Page => "page",
         }
     }

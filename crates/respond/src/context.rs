@@ -5,6 +5,7 @@ use trailloop_finding::Level;
 use trailloop_runbook::document::Runbook;
 use trailloop_runbook::{Resource, Target, resource, target};
 
+use crate::ask::in_context;
 use crate::confirm::Confirmed;
 use crate::run::Run;
 use crate::time::rfc3339;
@@ -85,7 +86,6 @@ impl Case {
     /// The whole context of a run.
     #[must_use]
     pub fn context(&self, run: Option<&Run>, now_ms: i64) -> Value {
-        let empty = || Value::Object(Map::new());
         let mut context = Map::new();
         context.insert("finding".to_owned(), self.finding.clone());
         let run = json!({
@@ -96,8 +96,7 @@ impl Case {
             "partition": self.target.partition,
         });
         context.insert("run".to_owned(), run);
-        // Queries will answer here.
-        context.insert("enrich".to_owned(), empty());
+        context.insert("enrich".to_owned(), in_context(&self.confirmed.finding));
         Value::Object(context)
     }
 }

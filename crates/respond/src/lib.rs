@@ -1,7 +1,7 @@
 //! Finding in, runbook run, effect verified, undone if wrong.
 //!
 //! Read [`responder`] first: it is the spine. Around it, in the order in which a finding meets them: [`hint`] is what a message
-//! claims, [`confirm`] makes the finding again from the archive, `context` is what expressions see, `plan` and `guards` decide,
+//! claims, [`confirm`] makes the finding again from the archive, `tables` lists it for SQL, `ask` asks its questions, `context` is what expressions see, `plan` and `guards` decide,
 //! `radius` says what would stop, `resting` waits for people, `before` keeps what a runbook wants kept first, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
 //! `scan` prove it or call others, `undo` takes it back. [`run`] is what is kept of a run; [`rows`], [`holds`], [`budget`] and
 //! [`voices`] are the rows of the state table around it, `memory` is what a worker remembers by itself, [`ledger`] the chain that everything is written into, by `entries`. [`alert`],
@@ -9,6 +9,7 @@
 //! [`service`] runs all of it.
 
 pub mod alert;
+mod ask;
 mod before;
 pub mod budget;
 mod change;
@@ -37,6 +38,7 @@ pub mod service;
 mod settings;
 mod steps;
 mod switch;
+mod tables;
 pub mod tell;
 mod time;
 pub mod token;
@@ -45,10 +47,12 @@ mod verdicts;
 pub mod voices;
 mod watch;
 
+pub use ask::Queries;
 pub use change::{Change, Standing};
 pub use context::Case;
 pub use responder::{Halt, Handled, Responder};
 pub use run::{Phase, Run};
 pub use settings::Settings;
 pub use switch::Switch;
+pub use tables::{StateRows, own_tables};
 pub use time::rfc3339;

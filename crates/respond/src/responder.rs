@@ -16,6 +16,7 @@ use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::fill::{self, choose_all};
 use trailloop_runbook::{Call, Target};
 
+use crate::ask::Queries;
 use crate::change::{Change, ChangeError};
 use crate::confirm::{Archive, Confirmed, Doubt};
 use crate::context::Case;
@@ -29,7 +30,7 @@ use crate::switch::Switch;
 use crate::tell::Destinations;
 use crate::verdicts::runs_of;
 use crate::voices::Approval;
-use crate::{holds, plan};
+use crate::{holds, plan, tables};
 
 /// Everything a finding passes through.
 pub struct Responder {
@@ -49,6 +50,8 @@ pub struct Responder {
     pub destinations: Destinations,
     /// The runbooks.
     pub runbooks: Vec<Runbook>,
+    /// The queries that findings ask, if an archive is there to ask.
+    pub queries: Option<Queries>,
     /// The kill switch.
     pub switch: Switch,
     /// What the operator allows.
@@ -132,7 +135,9 @@ impl Responder {
                 return Ok(Handled::Doubted(doubt.to_string()));
             }
         };
-        let runs = self.open(Case::of(confirmed), hint.is_live).await?;
+        let case = Case::of(confirmed);
+        tables::take_up(&*self.table, &case, self.clock.now_ms()).await?;
+        let runs = self.open(self.ask_for(case).await?, hint.is_live).await?;
         if runs.is_empty() {
             return Ok(Handled::NoRunbook);
         }
@@ -152,6 +157,7 @@ impl Responder {
         self.deliver_held_back().await?;
         self.tell_held_back().await?;
         self.take_up_verdicts().await?;
+        self.ask_again().await?;
         let open = rows::all::<String>(&*self.table, OPEN).await?;
         for (id, _) in &open {
             match self.advance(id).await {
@@ -471,8 +477,8 @@ impl Responder {
 
 /// The finding of a run as it is kept.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Finding {
-    finding: Value,
+pub(crate) struct Finding {
+    pub(crate) finding: Value,
     record: Value,
     /// Whom the run is about, if it is somebody who stands behind the finding's caller.
     behind: Option<Target>,

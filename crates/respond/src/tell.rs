@@ -99,6 +99,22 @@ impl Responder {
         Ok(())
     }
 
+    /// Tells whoever hears of findings that queries answer otherwise by now.
+    pub(crate) async fn tell_of_answers(
+        &self,
+        run: &Run,
+        case: &Case,
+        changed: &[String],
+    ) -> Result<(), Halt> {
+        let Some(runbook) = self.runbooks.iter().find(|one| one.id == run.runbook) else {
+            return Ok(());
+        };
+        let mut alert = self.alert(run, runbook, case, Kind::Enriched);
+        alert.reasons = changed.iter().map(|line| format!("query {line}")).collect();
+        let about = format!("{}/enriched/{}", run.id, self.clock.now_ms());
+        self.send(DEFAULT, &alert, &surroundings(case), &about).await
+    }
+
     /// Calls a person, whoever the runbook names: what waits for somebody must not wait unseen.
     pub(crate) async fn page(&self, run: &Run, why: &str) -> Result<(), Halt> {
         let Some(runbook) = self.runbooks.iter().find(|one| one.id == run.runbook) else {
@@ -144,6 +160,7 @@ impl Responder {
         alert.run.clone_from(&run.id);
         alert.plan.clone_from(&run.plan);
         alert.reasons.clone_from(&run.reasons);
+        alert.reasons.extend(crate::ask::lines(&case.confirmed.finding));
         if run.phase == Phase::AwaitingApproval {
             alert.commands = vec![
                 format!("trailloop runbook approve {}", run.id),

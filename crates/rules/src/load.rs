@@ -221,7 +221,7 @@ fn rule(
             None
         }
     };
-    let Ours { level_reason, pack, runbook, tests } = ours::read(document, reporter);
+    let Ours { level_reason, pack, queries, runbook, tests } = ours::read(document, reporter);
     lint::about(document, pack.as_deref(), reporter);
     let analytic = Analytic {
         uid,
@@ -248,6 +248,7 @@ fn rule(
         name,
         level_reason,
         pack,
+        queries,
         path,
         line,
         tests,

@@ -20,6 +20,8 @@ pub struct Rule {
     pub level_reason: Option<String>,
     /// The pack it belongs to, such as `compliance`; without one it is about attacks.
     pub pack: Option<String>,
+    /// The kept queries that a finding of this rule asks, by their ids.
+    pub queries: Vec<String>,
     /// The file it came from, as the caller named it.
     pub path: String,
     /// The line its document begins on, from 1.

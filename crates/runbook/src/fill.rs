@@ -219,6 +219,12 @@ impl Trigger {
     /// Whether a finding is one for the runbook: all that is given holds, of a list one.
     #[must_use]
     pub fn chooses(&self, context: &Value) -> bool {
+        self.may_choose(context) && self.when.as_ref().is_none_or(|when| when.holds(context))
+    }
+
+    /// The same without the condition, which may await what queries answer.
+    #[must_use]
+    pub fn may_choose(&self, context: &Value) -> bool {
         let finding = &context["finding"];
         let event = &finding["event"];
         let one_of = |list: &[String], value: &Value| {
@@ -251,7 +257,6 @@ impl Trigger {
             && source_holds
             && one_of(&self.names, &event["eventName"])
             && (!self.only_success || event["errorCode"].is_null())
-            && self.when.as_ref().is_none_or(|when| when.holds(context))
     }
 
     /// How narrow the trigger is; the least is the narrowest.

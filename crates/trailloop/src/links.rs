@@ -183,6 +183,7 @@ mod tests {
                 notifier: Arc::new(MemoryNotifier::new()),
                 destinations: Destinations { secret: Some(secret()), ..Destinations::default() },
                 runbooks: runbooks::shipped().0,
+                queries: None,
                 switch: Switch::None,
                 settings: Settings::default(),
                 clock,

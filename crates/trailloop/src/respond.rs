@@ -118,6 +118,7 @@ async fn build(
         notifier: Arc::new(HttpNotifier::new()),
         destinations,
         runbooks,
+        queries: None,
         switch,
         settings: respond.settings.clone(),
         clock: Clock::System,

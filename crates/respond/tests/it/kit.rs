@@ -162,6 +162,7 @@ impl Kit {
                 ..Destinations::default()
             },
             runbooks,
+            queries: None,
             switch: Switch::None,
             settings: self.settings.clone(),
             clock: Clock::Manual(self.manual.clone()),

@@ -1,9 +1,10 @@
-//! What can be told of several runbooks only: that ids are unique, and that those named are there.
+//! What can be told of several runbooks only: that ids are unique, that those named are there, and that a name
+//! of an answer means one query.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Severity, code};
-use crate::document::{Action, Runbook};
+use crate::document::{Action, Enrich, Runbook};
 
 /// Checks runbooks together: each id stands once, and each runbook that another names is there. Places are those of the files'
 /// beginnings, since a runbook that is loaded has lost its lines.
@@ -28,6 +29,26 @@ pub fn check_set(runbooks: &[Runbook]) -> Vec<Diagnostic> {
                 let help = "name another runbook";
                 problems.push(problem(runbook, code::UNKNOWN_RUNBOOK, message, help));
             }
+        }
+    }
+    problems.extend(aliases(runbooks));
+    problems
+}
+
+/// Runbooks are chosen by one set of answers, so a name in it means one query.
+fn aliases(runbooks: &[Runbook]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut known: BTreeMap<&str, (&Enrich, &Runbook)> = BTreeMap::new();
+    for (runbook, one) in runbooks.iter().flat_map(|one| one.enrich.iter().map(move |of| (one, of)))
+    {
+        let (first, of) = *known.entry(&one.alias).or_insert((one, runbook));
+        if (&first.query, first.window) != (&one.query, one.window) {
+            let message = format!(
+                "`enrich` calls `{}` what is another query or window in {}",
+                one.alias, of.path
+            );
+            let help = "give one of them another name with `as`";
+            problems.push(problem(runbook, code::DUPLICATE_NAME, message, help));
         }
     }
     problems

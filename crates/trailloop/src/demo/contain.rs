@@ -158,6 +158,7 @@ fn responder(
         notifier: Arc::new(MemoryNotifier::new()),
         destinations: Destinations::default(),
         runbooks,
+        queries: None,
         switch: Switch::None,
         settings: Settings {
             mode: Mode::Auto,

@@ -1,0 +1,203 @@
+//! What is kept here, as tables for SQL: findings, runs and verdicts.
+//!
+//! A finding that is taken up is listed under its day; its runs and verdicts are found from it. So a query about some days reads the rows
+//! of those days.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use serde_json::{Map, Value, json};
+use trailloop_cloud::{Clock, CloudError, RowKey, Table};
+use trailloop_query::{FINDINGS, OwnRows, OwnShape, RUNS, VERDICTS};
+
+use crate::context::Case;
+use crate::rows::{self, Kept};
+use crate::run::{OPEN, Run};
+use crate::time::rfc3339;
+use crate::verdicts::runs_of;
+use crate::voices;
+
+/// Without a condition on `day`, rows of so many days are read.
+const DAYS: i64 = 30;
+
+/// The partition of the findings that were taken up on a day.
+fn day_partition(day: &str) -> String {
+    format!("taken-up/{day}")
+}
+
+/// The partition of all that is kept of one finding.
+pub(crate) fn finding_partition(finding: &str) -> String {
+    format!("finding/{finding}")
+}
+
+/// `2026/01/31`.
+fn day_of(ms: i64) -> String {
+    rfc3339(ms).get(..10).unwrap_or_default().replace('-', "/")
+}
+
+/// Lists a finding under the day on which it was first taken up.
+pub(crate) async fn take_up(table: &dyn Table, case: &Case, now_ms: i64) -> Result<(), CloudError> {
+    let finding = case.text("uid");
+    let key = RowKey::new(finding_partition(finding), "taken-up");
+    let mut row = row_of(case, now_ms);
+    if !rows::create(table, &key, &row).await? {
+        let Some(there) = rows::load::<Value>(table, &key).await? else { return Ok(()) };
+        row = there.value;
+    }
+    let day = row.get("day").and_then(Value::as_str).unwrap_or_default();
+    let listed = RowKey::new(day_partition(day), finding);
+    rows::create(table, &listed, &row).await?;
+    Ok(())
+}
+
+/// A finding as a row of its table.
+fn row_of(case: &Case, now_ms: i64) -> Value {
+    let record = |pointer: &str| case.confirmed.record.pointer(pointer).cloned();
+    let target = &case.target;
+    json!({
+        "finding": case.text("uid"),
+        "title": case.text("title"),
+        "severity": case.text("severity"),
+        "rule": case.text("rule"),
+        "account": case.text("account"),
+        "region": case.text("region"),
+        "principal": target.principal_arn,
+        "accesskeyid": record("/userIdentity/accessKeyId"),
+        "sourceipaddress": record("/sourceIPAddress"),
+        "eventname": record("/eventName"),
+        "eventid": record("/eventID"),
+        "eventtime": case.text("time"),
+        "taken_up": rfc3339(now_ms),
+        "day": day_of(now_ms),
+    })
+}
+
+/// The rows of one of the tables.
+pub struct StateRows {
+    table: Arc<dyn Table>,
+    clock: Clock,
+    shape: OwnShape,
+}
+
+/// The tables of a state.
+#[must_use]
+pub fn own_tables(table: &Arc<dyn Table>, clock: &Clock) -> Vec<(OwnShape, Arc<dyn OwnRows>)> {
+    let of = |shape: OwnShape| {
+        let (table, clock) = (Arc::clone(table), clock.clone());
+        (shape, Arc::new(StateRows { table, clock, shape }) as Arc<dyn OwnRows>)
+    };
+    [FINDINGS, RUNS, VERDICTS].map(of).into()
+}
+
+impl fmt::Debug for StateRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.shape.name, self.table.name())
+    }
+}
+
+#[async_trait]
+impl OwnRows for StateRows {
+    async fn rows(&self, from_day: Option<&str>) -> Result<Vec<Value>, String> {
+        self.read(from_day).await.map_err(|error| error.to_string())
+    }
+}
+
+impl StateRows {
+    async fn read(&self, from_day: Option<&str>) -> Result<Vec<Value>, CloudError> {
+        let findings = self.findings(from_day).await?;
+        if self.shape.name == FINDINGS.name {
+            return Ok(findings);
+        }
+        let of_each = findings.iter().map(|finding| async move {
+            match self.shape.name == RUNS.name {
+                true => self.runs(finding).await,
+                false => self.verdicts(finding).await,
+            }
+        });
+        Ok(try_join_all(of_each).await?.into_iter().flatten().collect())
+    }
+
+    /// The findings of the days from this one to today.
+    async fn findings(&self, from_day: Option<&str>) -> Result<Vec<Value>, CloudError> {
+        const DAY_MS: i64 = 86_400_000;
+        let now_ms = self.clock.now_ms();
+        let days = (0..DAYS).map(|back| day_of(now_ms - back * DAY_MS));
+        let days: Vec<String> =
+            days.take_while(|day| from_day.is_none_or(|from| from <= day.as_str())).collect();
+        let of_day = days
+            .iter()
+            .rev()
+            .map(|day| async move { rows::all::<Value>(&*self.table, &day_partition(day)).await });
+        let all = try_join_all(of_day).await?.into_iter().flatten();
+        Ok(all.map(|(_, row)| row.value).collect())
+    }
+
+    async fn runs(&self, finding: &Value) -> Result<Vec<Value>, CloudError> {
+        let table = &*self.table;
+        let uid = text(finding, "finding");
+        let mut found = Vec::new();
+        for (id, _) in rows::all::<String>(table, &runs_of(uid)).await? {
+            let Some(Kept { value: run, .. }) = rows::load::<Run>(table, &Run::key(&id)).await?
+            else {
+                continue;
+            };
+            let is_open = table.get(&RowKey::new(OPEN, &id)).await?.is_some();
+            found.push(run_row(&run, finding, is_open));
+        }
+        Ok(found)
+    }
+
+    async fn verdicts(&self, finding: &Value) -> Result<Vec<Value>, CloudError> {
+        let verdicts = voices::verdicts(&*self.table, text(finding, "finding")).await?;
+        let row = |verdict: voices::Verdict| {
+            json!({
+                "finding": verdict.finding,
+                "rule": finding["rule"],
+                "judgement": verdict.judgement,
+                "reason": verdict.reason,
+                "author": verdict.by,
+                "judged": rfc3339(verdict.at_ms),
+                "day": finding["day"],
+            })
+        };
+        Ok(verdicts.into_iter().map(row).collect())
+    }
+}
+
+fn text<'v>(row: &'v Value, name: &str) -> &'v str {
+    row.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn run_row(run: &Run, finding: &Value, is_open: bool) -> Value {
+    let mut row = Map::new();
+    let mut put = |name: &str, value: Value| row.insert(name.to_owned(), value);
+    put("run", run.id.as_str().into());
+    for name in [
+        "finding",
+        "title",
+        "severity",
+        "rule",
+        "principal",
+        "eventname",
+        "eventid",
+        "eventtime",
+        "day",
+    ] {
+        put(name, finding.get(name).cloned().unwrap_or_default());
+    }
+    put("runbook", run.runbook.as_str().into());
+    put("version", run.version.into());
+    put("mode", run.mode.as_str().into());
+    put("phase", run.phase.name().into());
+    put("is_open", is_open.into());
+    put("has_acted", run.acted_ms.is_some().into());
+    put("account", run.account.as_str().into());
+    put("region", run.region.as_str().into());
+    put("target", run.target.as_str().into());
+    put("started", rfc3339(run.started_ms).into());
+    put("acted", run.acted_ms.map_or(Value::Null, |ms| rfc3339(ms).into()));
+    put("reasons", run.reasons.join("; ").into());
+    Value::Object(row)
+}
