@@ -23,6 +23,7 @@ mod objects;
 mod page;
 mod rows;
 mod scan;
+mod schedule;
 mod sql;
 mod wanted;
 
@@ -35,4 +36,5 @@ pub use examples::{Outcome, rows, run_examples};
 pub use index::{Index, Indexed, make_index};
 pub use listing::DELIVERY_DAYS;
 pub use page::reference;
+pub use schedule::{Cron, Next, Schedule, Ticks, Window};
 pub use sql::{Bound, Parameters, Prepared};
