@@ -55,6 +55,23 @@ pub(crate) fn finding_uid(rule_uid: &str, event_uid: &str) -> FindingId {
     hash.update(rule_uid.as_bytes());
     hash.update([0]);
     hash.update(event_uid.as_bytes());
+    id_of(hash)
+}
+
+/// The id of what this query says of this window in rows with these values in the key columns, each as JSON: the first 32 hex
+/// digits of SHA-256("query", query id, hash, window, value…), with 0x00 between.
+pub(crate) fn row_uid(query: &str, hash: &str, window: &str, key: &[String]) -> FindingId {
+    let mut digest = Sha256::new();
+    digest.update(b"query");
+    // JSON has no zero byte, so no two lists of values have the same bytes.
+    for part in [query, hash, window].into_iter().chain(key.iter().map(String::as_str)) {
+        digest.update([0]);
+        digest.update(part.as_bytes());
+    }
+    id_of(digest)
+}
+
+fn id_of(hash: Sha256) -> FindingId {
     let mut id = [0; 32];
     for (digits, byte) in id.as_chunks_mut().0.iter_mut().zip(hash.finalize()) {
         *digits = hex_digits(byte);

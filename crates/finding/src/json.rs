@@ -102,6 +102,24 @@ impl Json {
         self.0.extend_from_slice(&digits[start..]);
     }
 
+    /// A text under a name that is not ours; both are clipped.
+    pub(crate) fn named(&mut self, name: &str, text: &str) {
+        self.name(name);
+        self.clipped(text);
+    }
+
+    /// What is JSON already, under a name that is not ours.
+    pub(crate) fn named_json(&mut self, name: &str, json: &[u8]) {
+        self.name(name);
+        self.0.extend_from_slice(json);
+    }
+
+    fn name(&mut self, name: &str) {
+        self.separate();
+        self.clipped(name);
+        self.0.push(b':');
+    }
+
     /// True or false.
     pub(crate) fn flag(&mut self, key: &str, flag: bool) {
         self.json(key, if flag { b"true" } else { b"false" });

@@ -17,6 +17,7 @@ use crate::fields::Fields;
 use crate::identity::{FindingId, event_uid_of, finding_uid, sha256};
 use crate::json::{Json, KEPT_BYTES_MAX};
 use crate::redact::Redaction;
+use crate::rendered::METADATA;
 use crate::text::{clip, escape_for_queues, string_of};
 
 /// The longest finding: an SQS message holds 256 KiB with its attributes.
@@ -147,7 +148,7 @@ impl Drop for Findings<'_> {
 }
 
 /// JSON as any queue takes it.
-fn text_of_json(json: Vec<u8>) -> String {
+pub(crate) fn text_of_json(json: Vec<u8>) -> String {
     match escape_for_queues(&json) {
         Cow::Borrowed(_) => string_of(json),
         Cow::Owned(escaped) => string_of(escaped),
@@ -284,9 +285,7 @@ impl About<'_> {
         message.extend([&analytic.name, ": ", &shared.message]);
         json.text("message", Some(message));
         json.object("metadata", |json| {
-            json.members(
-                br#""version":"1.5.0","product":{"name":"Trailloop","vendor_name":"Trailloop"},"profiles":["cloud"]"#,
-            );
+            json.members(METADATA);
             json.pieces("uid", &[uid]);
         });
         json.members(&shared.cloud.0);

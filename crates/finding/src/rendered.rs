@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::analytic::Analytic;
+use crate::analytic::{Analytic, Level};
 use crate::attack::{tactic_of, technique_number};
 use crate::evidence::LIST_MAX;
 use crate::json::Json;
@@ -24,6 +24,21 @@ impl Rendered {
     #[inline]
     pub(crate) fn get_or_render(&self, analytic: &Analytic) -> &Parts {
         self.0.get_or_init(|| Box::new(Parts::of(analytic)))
+    }
+}
+
+/// The first members of every finding.
+pub(crate) const HEAD: &[u8] = br#""activity_id":1,"activity_name":"Create","category_uid":2,"category_name":"Findings","class_uid":2004,"class_name":"Detection Finding","type_uid":200401,"type_name":"Detection Finding: Create""#;
+
+/// The first members of every finding's `metadata`.
+pub(crate) const METADATA: &[u8] = br#""version":"1.5.0","product":{"name":"Trailloop","vendor_name":"Trailloop"},"profiles":["cloud"]"#;
+
+impl Json {
+    /// How much a finding matters, and that nobody has looked at it yet.
+    pub(crate) fn severity(&mut self, level: Level) {
+        self.number("severity_id", level.severity_id());
+        self.text("severity", Some(level.severity()));
+        self.members(br#""status_id":1,"status":"New","is_alert":true"#);
     }
 }
 
@@ -51,12 +66,8 @@ impl Parts {
         };
         Self {
             head: part(&|json| {
-                json.members(
-                    br#""activity_id":1,"activity_name":"Create","category_uid":2,"category_name":"Findings","class_uid":2004,"class_name":"Detection Finding","type_uid":200401,"type_name":"Detection Finding: Create""#,
-                );
-                json.number("severity_id", analytic.level.severity_id());
-                json.text("severity", Some(analytic.level.severity()));
-                json.members(br#""status_id":1,"status":"New","is_alert":true"#);
+                json.members(HEAD);
+                json.severity(analytic.level);
             }),
             title: part(&|json| {
                 json.text("title", Some(&analytic.name));
@@ -99,7 +110,7 @@ fn write_rule(analytic: &Analytic, json: &mut Json) {
 }
 
 /// Techniques and tactics of the rule's tags. A technique belongs to the tactic when the rule names just one.
-fn write_attacks(tags: &[String], json: &mut Json) {
+pub(crate) fn write_attacks(tags: &[String], json: &mut Json) {
     let tactics = || tags.iter().filter_map(|tag| tactic_of(tag));
     let techniques = || tags.iter().filter_map(|tag| technique_number(tag)).take(LIST_MAX);
     let mut first = tactics();

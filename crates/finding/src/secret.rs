@@ -50,7 +50,8 @@ const NAMES: [(&str, Name); 11] = [
 ];
 
 /// Names of those who call, in the same spelling.
-const CALLERS: [&str; 6] = ["arn", "email", "loginname", "principalid", "useremail", "username"];
+const CALLERS: [&str; 7] =
+    ["arn", "email", "loginname", "principal", "principalid", "useremail", "username"];
 
 /// What a name says of the value it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,6 +24,7 @@ mod own;
 mod page;
 mod rows;
 mod scan;
+mod schedule;
 mod sql;
 mod wanted;
 
@@ -37,4 +38,5 @@ pub use index::{Index, Indexed, make_index};
 pub use listing::DELIVERY_DAYS;
 pub use own::{FINDINGS, Holds, OWN_TABLES, OwnColumn, OwnRows, OwnShape, RUNS, VERDICTS};
 pub use page::reference;
+pub use schedule::{Cron, Next, Schedule, Ticks, Window};
 pub use sql::{Bound, Parameters, Prepared};

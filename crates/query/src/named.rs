@@ -2,15 +2,21 @@
 //!
 //! A file is read whole and told whole: every problem with its place. `docs/queries.md` describes the format.
 
+mod file;
+mod scheduled;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Number, Value};
-use trailloop_rules::Diagnostic;
-use trailloop_rules::source::{Data, Mark, Meaning, Node, Reporter, nearest, quoted, read};
+use serde_json::{Value, json};
+use trailloop_enrichment::{Enriched, Enrichment};
+use trailloop_finding::{Level, sha256};
+use trailloop_rules::source::quoted;
 
+pub use self::file::{Loaded, load};
 use crate::error::QueryError;
+use crate::schedule::{Schedule, Window, rfc3339};
 use crate::sql::{Bound, Parameters, Prepared};
 
 /// A kept query.
@@ -28,11 +34,38 @@ pub struct NamedQuery {
     pub sql: String,
     /// The statement of that text.
     pub prepared: Prepared,
+    /// When it is asked by itself, and what comes of its rows.
+    pub scheduled: Option<Scheduled>,
     /// Its examples.
     pub tests: Vec<Example>,
     /// Where it was read.
     pub path: String,
 }
+
+/// What a query with a schedule says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// At which times it is asked, and about which windows.
+    pub schedule: Schedule,
+    /// How a row becomes a finding.
+    pub finding: RowFinding,
+}
+
+/// How a row of a query becomes a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowFinding {
+    /// How much it matters.
+    pub level: Level,
+    /// What the finding says; if nothing, the title of the query.
+    pub title: Option<String>,
+    /// The columns by whose values rows are told apart: rows that agree in all of them are one finding.
+    pub key: Vec<String>,
+    /// Tags of ATT&CK, such as `attack.t1078`.
+    pub attack: Vec<String>,
+}
+
+/// The parameters that a schedule binds to its window.
+pub const WINDOW_PARAMETERS: [&str; 2] = ["from", "to"];
 
 /// A parameter that a query declares.
 #[derive(Clone, Debug)]
@@ -62,6 +95,10 @@ const KINDS: [(&str, Kind); 3] =
     [("text", Kind::Text), ("time", Kind::Time), ("integer", Kind::Integer)];
 
 impl Kind {
+    fn name(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
     /// Reads a value. `now` is what times count back from.
     ///
     /// # Errors
@@ -75,21 +112,21 @@ impl Kind {
                 number.map_err(|_| format!("{} is no whole number", quoted(text)))
             }
             Self::Time => {
-                let time = match text.strip_prefix('-').and_then(ago) {
+                let time = match text.strip_prefix('-').and_then(duration) {
                     Some(ago) => now.checked_sub(ago).ok(),
                     None => text.parse().ok(),
                 };
                 let help = "write RFC 3339, such as 2026-01-31T00:00:00Z, or how long ago, such as -36h or -7d";
                 let time: Timestamp =
                     time.ok_or_else(|| format!("{} is no time; {help}", quoted(text)))?;
-                Ok(Bound::Text(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()))
+                Ok(Bound::Text(rfc3339(time)))
             }
         }
     }
 }
 
 /// `36h`, `7d`, `90m`, `30s`.
-fn ago(text: &str) -> Option<Duration> {
+fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let seconds = match unit {
         "s" => 1,
@@ -148,212 +185,46 @@ impl NamedQuery {
         }
         Ok(bound)
     }
-}
 
-/// What a file gave.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    /// The query, if it has no error.
-    pub query: Option<NamedQuery>,
-    /// Every problem found, in the order of its place.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
-/// Reads a file. `path` is for messages.
-#[must_use]
-pub fn load(path: &str, text: &str) -> Loaded {
-    let mut reporter = Reporter::new(path, text);
-    let documents = read(text, &mut reporter);
-    let mut file = File { reporter: &mut reporter };
-    let query = match &documents[..] {
-        [document] => file.query(document, path),
-        [] if file.reporter.errors() > 0 => None,
-        _ => {
-            let mark = documents.get(1).map_or(Mark { line: 1, column: 1 }, |second| second.mark);
-            file.error(mark, "one-query", "a file holds one query", "write one document a file");
-            None
-        }
-    };
-    let query = query.filter(|_| reporter.errors() == 0);
-    Loaded { query, diagnostics: reporter.into_diagnostics() }
-}
-
-struct File<'r, 'a> {
-    reporter: &'r mut Reporter<'a>,
-}
-
-type Entries<'n> = &'n [(Node, Node)];
-
-impl File<'_, '_> {
-    fn error(&mut self, mark: Mark, code: &'static str, message: impl Into<String>, help: &str) {
-        self.reporter.error(mark, code, message, help);
+    /// The values of its parameters for a window: `from` and `to` are its ends, and the others have their defaults, counted back from
+    /// its end. So whoever asks about the same window asks the same.
+    ///
+    /// # Errors
+    ///
+    /// If another parameter has no default.
+    pub fn bind_window(&self, window: Window) -> Result<Parameters, QueryError> {
+        let [from, to] = WINDOW_PARAMETERS.map(str::to_owned);
+        let given = BTreeMap::from([(from, rfc3339(window.from)), (to, rfc3339(window.to))]);
+        self.bind(&given, window.to)
     }
 
-    fn query(&mut self, node: &Node, path: &str) -> Option<NamedQuery> {
-        let keys = ["id", "title", "description", "parameters", "sql", "tests"];
-        self.mapping(node, "a query", &keys)?;
-        let id = self.demand(node, "a query", "id");
-        if let Some(id) = &id
-            && (id.is_empty() || !id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')))
-        {
-            let message = format!("the id is {}", quoted(id));
-            self.error(node.mark, "bad-id", message, "write small letters, digits and hyphens");
-        }
-        let title = self.demand(node, "a query", "title");
-        let description = self.demand(node, "a query", "description");
-        let parameters = self.parameters(node.get("parameters"));
-        let sql = self.demand(node, "a query", "sql");
-        let prepared = sql.as_ref().and_then(|sql| self.prepared(node, sql, &parameters));
-        let tests = self.list(node.get("tests"), "`tests`");
-        let tests: Vec<Example> =
-            tests.iter().filter_map(|test| self.example(test, &parameters)).collect();
-        Some(NamedQuery {
-            id: id?,
-            title: title?,
-            description: description?,
-            parameters,
-            sql: sql?,
-            prepared: prepared?,
-            tests,
-            path: path.to_owned(),
-        })
+    /// The SHA-256, in hex, of what it asks and what its findings say. Where and how it is written does not matter, nor when it is asked,
+    /// nor its examples.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let parameters: Vec<Value> = self
+            .parameters
+            .iter()
+            .map(|Declared { name, kind, description, default }| {
+                json!([name, kind.name(), description, default])
+            })
+            .collect();
+        let finding = self.scheduled.as_ref().map(|of| {
+            let RowFinding { level, title, key, attack } = &of.finding;
+            json!([level.as_str(), title, key, attack])
+        });
+        let Self { id, title, description, sql, .. } = self;
+        let said = json!([id, title, description, parameters, sql, finding]);
+        sha256(said.to_string().as_bytes())
     }
 
-    fn parameters(&mut self, node: Option<&Node>) -> Vec<Declared> {
-        let Some(node) = node.filter(|node| !node.is_null()) else { return Vec::new() };
-        let Data::Mapping(entries) = &node.data else {
-            let message = format!("`parameters` is {}", node.what());
-            self.error(node.mark, "wrong-type", message, "write each parameter's name as a key");
-            return Vec::new();
-        };
-        let declared = |(name, of): &(Node, Node)| {
-            self.mapping(of, "a parameter", &["type", "description", "default"])?;
-            let kind = self.demand(of, "a parameter", "type")?;
-            let Some((_, kind)) = KINDS.iter().find(|(known, _)| *known == kind) else {
-                let message = format!("the type is {}", quoted(&kind));
-                self.error(of.mark, "bad-type", message, "write text, time or integer");
-                return None;
-            };
-            let description = self.demand(of, "a parameter", "description")?;
-            let default = of.get("default").map(|node| node.text().to_owned());
-            if let Some(default) = &default
-                && let Err(said) = kind.read(default, Timestamp::UNIX_EPOCH)
-            {
-                self.error(of.mark, "bad-default", said, "write a value of the parameter's type");
-            }
-            Some(Declared { name: name.text().to_owned(), kind: *kind, description, default })
-        };
-        entries.iter().filter_map(declared).collect()
-    }
-
-    fn prepared(&mut self, node: &Node, sql: &str, parameters: &[Declared]) -> Option<Prepared> {
-        let at = node.get("sql").map_or(node.mark, |node| node.mark);
-        let prepared = match Prepared::parse(sql) {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                self.error(at, "bad-sql", error.to_string(), "correct the statement");
-                return None;
-            }
-        };
-        for name in &prepared.parameters {
-            if parameters.iter().all(|one| one.name != *name) {
-                let message = format!(":{name} is not declared");
-                self.error(at, "undeclared-parameter", message, "declare it under `parameters`");
-            }
-        }
-        for one in parameters.iter().filter(|one| !prepared.parameters.contains(&one.name)) {
-            let message = format!("the parameter {} is not used", one.name);
-            self.error(at, "unused-parameter", message, "use it as :name, or remove it");
-        }
-        Some(prepared)
-    }
-
-    fn example(&mut self, node: &Node, parameters: &[Declared]) -> Option<Example> {
-        self.mapping(node, "an example", &["name", "parameters", "records", "rows"])?;
-        let name = self.demand(node, "an example", "name")?;
-        let mut values = BTreeMap::new();
-        if let Some(Data::Mapping(entries)) = node.get("parameters").map(|node| &node.data) {
-            for (key, value) in entries {
-                if parameters.iter().all(|one| one.name != key.text()) {
-                    let message = format!("there is no parameter {}", quoted(key.text()));
-                    self.error(
-                        key.mark,
-                        "undeclared-parameter",
-                        message,
-                        "declare it, or remove it",
-                    );
-                }
-                values.insert(key.text().to_owned(), value.text().to_owned());
-            }
-        }
-        let records = self.list(node.get("records"), "`records`").iter().map(json).collect();
-        let rows = self.list(node.get("rows"), "`rows`").iter().map(json).collect();
-        Some(Example { name, line: node.mark.line, parameters: values, records, rows })
-    }
-
-    fn mapping<'n>(&mut self, node: &'n Node, what: &str, keys: &[&str]) -> Option<Entries<'n>> {
-        let Data::Mapping(entries) = &node.data else {
-            let message = format!("{what} is {}", node.what());
-            self.error(node.mark, "wrong-type", message, &format!("write {}", keys.join(", ")));
-            return None;
-        };
-        for (key, _) in entries.iter().filter(|(key, _)| !keys.contains(&key.text())) {
-            let help = match nearest(key.text(), keys) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("{what} has {}", keys.join(", ")),
-            };
-            let message = format!("{what} has no {}", quoted(key.text()));
-            self.error(key.mark, "unknown-key", message, &help);
-        }
-        Some(entries)
-    }
-
-    fn demand(&mut self, node: &Node, what: &str, key: &str) -> Option<String> {
-        match node.get(key).map(|value| (value, value.scalar())) {
-            Some((value, Some(scalar))) if !value.is_null() => Some(scalar.text.clone()),
-            Some((value, _)) => {
-                let message = format!("`{key}` is {}", value.what());
-                self.error(value.mark, "wrong-type", message, "write text");
-                None
-            }
-            None => {
-                let message = format!("{what} has no `{key}`");
-                self.error(node.mark, "missing-key", message, &format!("write `{key}:`"));
-                None
-            }
-        }
-    }
-
-    fn list<'n>(&mut self, node: Option<&'n Node>, what: &str) -> &'n [Node] {
-        match node {
-            Some(Node { data: Data::Sequence(list), .. }) => list,
-            Some(other) if !other.is_null() => {
-                let message = format!("{what} is {}", other.what());
-                self.error(other.mark, "wrong-type", message, "write a list");
-                &[]
-            }
-            _ => &[],
-        }
-    }
-}
-
-/// A node as JSON.
-fn json(node: &Node) -> Value {
-    match &node.data {
-        Data::Sequence(nodes) => nodes.iter().map(json).collect(),
-        Data::Mapping(entries) => {
-            let entry = |(key, value): &(Node, Node)| (key.text().to_owned(), json(value));
-            Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
-        }
-        Data::Scalar(scalar) => match scalar.meaning() {
-            Meaning::Null => Value::Null,
-            Meaning::Bool(flag) => Value::Bool(flag),
-            Meaning::Number => match scalar.text.parse::<Number>() {
-                Ok(number) => Value::Number(number),
-                Err(_) => Value::String(scalar.text.clone()),
-            },
-            Meaning::Text => Value::String(scalar.text.clone()),
-        },
+    /// The enriched fields that it asks for and that nothing here says, because files of the enrichment folder are missing. Where there is one,
+    /// its answer means nothing.
+    #[must_use]
+    pub fn missing(&self, enrichment: &Enrichment) -> Vec<Enriched> {
+        let mut fields = self.prepared.enriched();
+        fields.retain(|field| !field.is_available(enrichment));
+        fields
     }
 }
 
@@ -403,11 +274,83 @@ mod tests {
         insta::assert_snapshot!(said.join("\n"));
     }
 
+    const SCHEDULED: &str = "id: who-asked\ntitle: Who asked\ndescription: Callers.\nparameters:\n  from: {type: time, description: d}\n  to: {type: time, description: d}\n  since: {type: time, description: d, default: -14d}\nsql: SELECT eventname AS arn FROM cloudtrail WHERE eventtime >= :from AND eventtime < :to AND day > :since AND ip_country = 'NL'\n";
+
+    fn loaded(more: &str) -> Loaded {
+        load("q.yml", &format!("{SCHEDULED}{more}"))
+    }
+
+    #[test]
+    fn a_schedule_is_read_and_its_window_bound() {
+        let more = "schedule: {every: 15m, lag: 5m, catch_up: 4, window: 1h}\nfinding:\n  severity: high\n  title: Someone asked\n  key: [arn]\n  attack: [attack.t1078.004, attack.initial-access]\n";
+        let query = loaded(more).query.unwrap();
+        let scheduled = query.scheduled.clone().unwrap();
+        assert_eq!(scheduled.schedule.to_string(), "every 15m, the 1h before, 5m later");
+        assert_eq!((scheduled.finding.level, scheduled.schedule.catch_up), (Level::High, 4));
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let window =
+            Window { from: time("2026-01-31T09:00:00Z"), to: time("2026-01-31T10:00:00Z") };
+        let bound = query.bind_window(window).unwrap();
+        assert_eq!(bound["from"], Bound::Text("2026-01-31T09:00:00Z".into()));
+        assert_eq!(bound["to"], Bound::Text("2026-01-31T10:00:00Z".into()));
+        assert_eq!(bound["since"], Bound::Text("2026-01-17T10:00:00Z".into()));
+        let missing = query.missing(&Enrichment::default());
+        assert_eq!(missing.iter().map(|one| one.as_str()).collect::<Vec<_>>(), ["ip.country"]);
+        let short = loaded("schedule: {cron: 0 3 * * *}\nfinding: {severity: low, key: [arn]}\n");
+        let short = short.query.unwrap().scheduled.unwrap();
+        assert_eq!(short.schedule.to_string(), "cron 0 3 * * *, 20m later");
+        assert_eq!((short.schedule.catch_up, short.finding.title), (24, None));
+    }
+
+    #[test]
+    fn the_hash_is_of_what_is_asked_and_said_and_not_of_when() {
+        let hash = |more: &str| loaded(more).query.unwrap().hash();
+        let finding = "finding: {severity: low, key: [arn]}\n";
+        let every = hash(&format!("schedule: {{every: 15m}}\n{finding}"));
+        assert_eq!(
+            every,
+            hash(&format!("{finding}# said\nschedule:\n  cron: 5 * * * *\ntests: []"))
+        );
+        assert_ne!(every, hash("schedule: {every: 15m}\nfinding: {severity: high, key: [arn]}\n"));
+        assert_ne!(every, hash(""));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_schedule_is_told_with_its_place() {
+        let good = "finding: {severity: low, key: [arn]}\n";
+        let files = [
+            "schedule: {every: 15m}\n".to_owned(),
+            good.to_owned(),
+            format!("schedule: daily\n{good}"),
+            format!("schedule: {{evry: 15m}}\n{good}"),
+            format!("schedule: {{every: 15m, cron: 0 3 * * *}}\n{good}"),
+            format!("schedule: {{every: 0s, lag: soon, catch_up: 0}}\n{good}"),
+            format!("schedule: {{cron: 0 25 * * *}}\n{good}"),
+            format!("schedule: {{every: 1h, window: 15m}}\n{good}"),
+            format!("schedule: {{cron: 0 3 * * mon-fri, window: 1d}}\n{good}"),
+            "schedule: {every: 1h}\nfinding: {severity: loud, key: [arn, [x]], attack: [t1078], colour: red}\n".to_owned(),
+            "schedule: {every: 1h}\nfinding: {severity: low, title: [x]}\n".to_owned(),
+        ];
+        let mut said = Vec::new();
+        for file in files {
+            let loaded = loaded(&file);
+            assert!(loaded.query.is_none(), "{file}");
+            said.extend(loaded.diagnostics.iter().map(ToString::to_string));
+        }
+        let unasked = load("q.yml", &format!("{GOOD}schedule: {{every: 1h}}\n{good}"));
+        assert!(unasked.query.is_none());
+        said.extend(unasked.diagnostics.iter().map(ToString::to_string));
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_panics(text: String) {
             drop(load("q.yml", &text));
             drop(load("q.yml", &format!("{GOOD}{text}")));
+            let finding = "finding: {severity: low, key: [arn]}";
+            drop(loaded(&format!("{finding}\nschedule: {{{text}}}")));
+            drop(loaded(&format!("{finding}\nschedule:\n  {text}")));
         }
     }
 }

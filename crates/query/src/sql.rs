@@ -1,14 +1,17 @@
 //! One statement of SQL, read and found to ask only; its parameters are bound, never spliced into its text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Query, SetExpr, Statement as SqlStatement, Value, visit_expressions_mut,
+    AccessExpr, Expr, Query, SetExpr, Statement as SqlStatement, Value, visit_expressions,
+    visit_expressions_mut,
 };
+use trailloop_enrichment::Enriched;
 
+use crate::columns::enriched_name;
 use crate::error::QueryError;
 
 /// A parameter's value.
@@ -102,6 +105,25 @@ impl Prepared {
         }
         let value = |(name, value): (&String, &Bound)| (name.clone(), value.scalar());
         Ok(ParamValues::from(given.iter().map(value).collect::<Vec<_>>()))
+    }
+
+    /// The enriched fields that it names, each once.
+    pub(crate) fn enriched(&self) -> Vec<Enriched> {
+        let mut statement = self.written.clone();
+        let Ok(query) = query_of(&mut statement) else { return Vec::new() };
+        let mut names = BTreeSet::new();
+        let flow: ControlFlow<()> = visit_expressions(query, |expr: &Expr| {
+            let name = match expr {
+                Expr::Identifier(name) => Some(name),
+                Expr::CompoundIdentifier(names) => names.last(),
+                _ => None,
+            };
+            names.extend(name.map(|name| name.value.to_lowercase()));
+            ControlFlow::Continue(())
+        });
+        debug_assert!(flow.is_continue());
+        let is_named = |field: &Enriched| names.contains(&enriched_name(*field));
+        Enriched::ALL.iter().copied().filter(is_named).collect()
     }
 
     /// The statement for an engine whose parameters are question marks, in the order of [`Prepared::parameters`].
