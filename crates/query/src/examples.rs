@@ -16,6 +16,7 @@ use crate::archive::{Archive, Source};
 use crate::engine::Engine;
 use crate::error::QueryError;
 use crate::named::{Example, NamedQuery};
+use crate::own::OWN_TABLES;
 
 /// The time that examples count back from: they give the same rows on every day.
 const NOW: &str = "2026-01-31T12:00:00Z";
@@ -55,7 +56,11 @@ pub async fn run_examples(query: &NamedQuery) -> Vec<Outcome> {
 async fn rows_of(query: &NamedQuery, example: &Example) -> Result<Vec<Value>, QueryError> {
     let now: Timestamp = NOW.parse().unwrap_or(Timestamp::UNIX_EPOCH);
     let given = query.bind(&example.parameters, now)?;
-    let engine = Engine::new(archive(&example.records)?);
+    let mut engine = Engine::new(archive(&example.records)?);
+    for shape in OWN_TABLES {
+        let rows = example.own.get(shape.name).cloned().unwrap_or_default();
+        engine = engine.with_own(shape, Arc::new(rows));
+    }
     let (batches, _) = engine.ask(&query.prepared, &given).await?.all(usize::MAX).await?;
     rows(&batches)
 }

@@ -149,6 +149,8 @@ pub struct Example {
     pub parameters: BTreeMap<String, String>,
     /// The records.
     pub records: Vec<Value>,
+    /// Rows of our own tables, by the table's name.
+    pub own: BTreeMap<&'static str, Vec<Value>>,
     /// The rows, in order; what is null is left out.
     pub rows: Vec<Value>,
 }

@@ -2,6 +2,7 @@
 
 use crate::columns::{COLUMNS, Column, DERIVED, Origin, RECORD, Shape};
 use crate::named::{NamedQuery, load};
+use crate::own::{Holds, OWN_TABLES};
 
 const WORDS: &str = include_str!("page.md");
 
@@ -52,7 +53,24 @@ fn columns() -> String {
             out += &format!("| `{name}` | {} | {} |\n", field.doc(), field.needs());
         }
     }
+    own(&mut out);
     out
+}
+
+/// Our own tables.
+fn own(out: &mut String) {
+    for shape in OWN_TABLES {
+        *out += &format!("\n### Table `{}`\n\nA row is {}.\n\n", shape.name, shape.is);
+        *out += "| Column | What it is |\n|---|---|\n";
+        for (name, holds, what) in shape.columns {
+            let kind = match holds {
+                Holds::Text => "",
+                Holds::Integer => " (a number)",
+                Holds::Flag => " (true or false)",
+            };
+            *out += &format!("| `{name}` | {what}{kind} |\n");
+        }
+    }
 }
 
 /// A column's line and those of its members.

@@ -8,6 +8,7 @@ use trailloop_rules::Diagnostic;
 use trailloop_rules::source::{Data, Mark, Meaning, Node, Reporter, nearest, quoted, read};
 
 use super::{Declared, Example, KINDS, NamedQuery};
+use crate::own::{OWN_TABLES, OwnShape};
 use crate::sql::Prepared;
 
 /// What a file gave.
@@ -138,7 +139,10 @@ impl File<'_, '_> {
     }
 
     fn example(&mut self, node: &Node, parameters: &[Declared]) -> Option<Example> {
-        self.mapping(node, "an example", &["name", "parameters", "records", "rows"])?;
+        let own = OWN_TABLES.iter().map(|shape| shape.name);
+        let keys: Vec<&str> =
+            ["name", "parameters", "records", "rows"].into_iter().chain(own).collect();
+        self.mapping(node, "an example", &keys)?;
         let name = self.demand(node, "an example", "name")?;
         let mut values = BTreeMap::new();
         if let Some(Data::Mapping(entries)) = node.get("parameters").map(|node| &node.data) {
@@ -157,7 +161,21 @@ impl File<'_, '_> {
         }
         let records = self.list(node.get("records"), "`records`").iter().map(json).collect();
         let rows = self.list(node.get("rows"), "`rows`").iter().map(json).collect();
-        Some(Example { name, line: node.mark.line, parameters: values, records, rows })
+        let own = OWN_TABLES.iter().map(|shape| (shape.name, self.own_rows(node, shape))).collect();
+        Some(Example { name, line: node.mark.line, parameters: values, records, own, rows })
+    }
+
+    /// The rows that an example gives of a table of ours.
+    fn own_rows(&mut self, node: &Node, shape: &OwnShape) -> Vec<Value> {
+        let what = format!("`{}`", shape.name);
+        let columns: Vec<&str> = shape.columns.iter().map(|(name, ..)| *name).collect();
+        let rows = self.list(node.get(shape.name), &what);
+        rows.iter()
+            .filter_map(|row| {
+                self.mapping(row, &format!("a row of {what}"), &columns)?;
+                Some(json(row))
+            })
+            .collect()
     }
 
     pub(super) fn mapping<'n>(

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test that called them")]
 
+mod asked;
 mod at_once;
 mod contain;
 mod emulator;

@@ -1,0 +1,198 @@
+//! The questions of a finding: asked over the same trail, kept in it, asked again, and heard by conditions.
+//!
+//! The clock stands still while a question is asked, so none is late unless a test wants it to be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use trailloop_cloud::{Clock, CloudError, Message, Object, ObjectRef, Page, Store};
+use trailloop_query::named::{NamedQuery, load};
+use trailloop_query::{Archive, Engine, Source};
+use trailloop_respond::{Handled, Phase, Queries, Responder, own_tables, rows};
+
+use crate::kit::{ACCOUNT, BUCKET, KEY, Kit};
+
+const RULES: &str = r"
+title: All of IAM is read
+id: 1f2e3d4c-0000-4000-8000-000000000005
+status: experimental
+level: high
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventSource: iam.amazonaws.com, eventName: GetAccountAuthorizationDetails}
+  condition: selection
+trailloop:
+  queries: [q01-what-did-it-do, q10-neighbours, q02-tokens-minted, not-kept]
+---
+title: A key is made
+id: 1f2e3d4c-0000-4000-8000-000000000006
+status: experimental
+level: medium
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventSource: iam.amazonaws.com, eventName: CreateAccessKey}
+  condition: selection
+";
+
+fn kept() -> Vec<NamedQuery> {
+    let files = trailloop_content::queries::files();
+    files.into_iter().filter_map(|(path, text)| load(path, text).query).collect()
+}
+
+/// A responder that can ask: the trail, and its own tables.
+fn asking(kit: &Kit, store: Arc<dyn Store>) -> Responder {
+    let source = Source { store, bucket: BUCKET.to_owned(), prefix: "AWSLogs/".to_owned() };
+    let mut engine = Engine::new(Archive { jobs: 1, ..Archive::new(vec![source]) });
+    for (shape, rows) in own_tables(&kit.table, &Clock::Manual(kit.manual.clone())) {
+        engine = engine.with_own(shape, rows);
+    }
+    let queries = Queries { engine, kept: kept(), budget: Duration::from_secs(5) };
+    Responder { queries: Some(queries), ..kit.responder() }
+}
+
+async fn respond(responder: &Responder, message: &Message) -> Vec<String> {
+    match responder.respond(message).await.unwrap() {
+        Handled::Runs(runs) => runs,
+        other => panic!("no run: {other:?}"),
+    }
+}
+
+/// What the queries answered, as it stands in the finding of a run.
+async fn answers(kit: &Kit, run: &str) -> Vec<Value> {
+    let key = trailloop_cloud::RowKey::new(trailloop_respond::run::partition(run), "finding");
+    let kept = rows::load::<Value>(&*kit.table, &key).await.unwrap().unwrap().value;
+    let list = kept["finding"]["enrichments"].as_array().cloned().unwrap_or_default();
+    list.into_iter()
+        .filter(|one| one["type"] == "query")
+        .map(|mut one| one["data"].take())
+        .collect()
+}
+
+fn rows_of(answers: &[Value], query: &str) -> Value {
+    answers.iter().find(|one| one["query"] == query).unwrap()["rows"].clone()
+}
+
+#[tokio::test]
+async fn a_finding_carries_what_queries_answer_and_late_records_are_told() {
+    let kit = Kit::with_rules(RULES);
+    let responder = asking(&kit, kit.store.clone());
+    let mut before = kit.record("s3.amazonaws.com", "GetObject", json!({"password": "CANARY"}));
+    before["eventTime"] = json!(crate::kit::time(kit.now_ms() - 600_000));
+    kit.deliver(&[before.clone()]);
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    let message = kit.finding_of(record);
+    let runs = respond(&responder, &message).await;
+    let first = answers(&kit, &runs[0]).await;
+    assert_eq!(first.len(), 3, "{first:?}");
+    assert_eq!(rows_of(&first, "q01-what-did-it-do"), 2);
+    assert_eq!(rows_of(&first, "q10-neighbours"), 0);
+    let events = &first.iter().find(|one| one["query"] == "q01-what-did-it-do").unwrap()["events"];
+    assert_eq!(*events, json!(["GetAccountAuthorizationDetails", "GetObject"]));
+    let told = kit.notifier.posts().iter().map(|post| post.body.clone()).collect::<String>();
+    assert!(told.contains("query q01-what-did-it-do: 2 rows"), "{told}");
+    assert!(!told.contains("CANARY"));
+
+    // A record of the same principal comes late; a second delivery of the finding does not ask again.
+    kit.manual.advance(Duration::from_secs(300));
+    before["eventName"] = json!("ListBuckets");
+    kit.deliver(&[before]);
+    respond(&responder, &message).await;
+    responder.sweep().await.unwrap();
+    assert_eq!(answers(&kit, &runs[0]).await, first);
+    kit.manual.advance(Duration::from_secs(301));
+    responder.sweep().await.unwrap();
+    let second = answers(&kit, &runs[0]).await;
+    assert_eq!(rows_of(&second, "q01-what-did-it-do"), 3);
+    let enriched = || {
+        let posts = kit.notifier.posts();
+        posts.iter().filter(|post| post.body.contains("enriched")).count()
+    };
+    assert_eq!(enriched(), 1);
+    // After half an hour nothing is another answer, and nothing is left to ask.
+    kit.manual.advance(Duration::from_secs(1201));
+    responder.sweep().await.unwrap();
+    assert_eq!((answers(&kit, &runs[0]).await, enriched()), (second, 1));
+    assert!(kit.table.list("ask-again", None, 10).await.unwrap().is_empty());
+}
+
+/// Approval for a key that anybody makes; none for one that the principal of an incident makes.
+#[tokio::test]
+async fn a_condition_hears_that_the_principal_is_one_of_an_incident() {
+    let kit = Kit::with_rules(RULES);
+    let responder = asking(&kit, kit.store.clone());
+    let makes = |id: &str| {
+        kit.accounts.add_access_key(ACCOUNT, "eve", id);
+        let parameters = json!({"userName": "eve"});
+        let mut record = kit.record("iam.amazonaws.com", "CreateAccessKey", parameters);
+        record["responseElements"] =
+            json!({"accessKey": {"accessKeyId": id, "userName": "eve", "status": "Active"}});
+        kit.finding_of(record)
+    };
+    let runs = respond(&responder, &makes("AKIAI44QH8DHBEXAMPLE")).await;
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.runbook, "deactivate-created-key");
+    assert_eq!(run.phase, Phase::AwaitingApproval, "{:?}", run.reasons);
+
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    let contain = respond(&responder, &kit.finding_of(record)).await;
+    kit.approve(&contain[0], "ana").await;
+    responder.sweep().await.unwrap();
+    assert_eq!(kit.run(&contain[0]).await.phase, Phase::Verifying);
+
+    let runs = respond(&responder, &makes("AKIAIEXAMPLEOFANOTHER")).await;
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.runbook, "deactivate-incident-key");
+    assert_eq!(run.phase, Phase::Verifying, "{:?}", run.reasons);
+    assert_eq!(run.parameters["AccessKeyId"], "AKIAIEXAMPLEOFANOTHER");
+}
+
+#[tokio::test]
+async fn hostile_text_is_only_a_value() {
+    let kit = Kit::with_rules(RULES);
+    let responder = asking(&kit, kit.store.clone());
+    let mut record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    for name in ["sourceIPAddress", "userAgent", "awsRegion"] {
+        record[name] = json!("x' OR '1'='1'; DROP TABLE cloudtrail --");
+    }
+    record["userIdentity"]["accessKeyId"] = json!(format!("{KEY}' OR 1=1 --"));
+    let runs = respond(&responder, &kit.finding_of(record)).await;
+    let answers = answers(&kit, &runs[0]).await;
+    assert_eq!(rows_of(&answers, "q01-what-did-it-do"), 1);
+    assert_eq!(rows_of(&answers, "q02-tokens-minted"), 0);
+    assert!(answers.iter().all(|one| one["error"].is_null()), "{answers:?}");
+}
+
+/// A store that answers everything but lists, and to those nothing ever.
+struct Silent(Arc<dyn Store>);
+
+#[async_trait]
+impl Store for Silent {
+    async fn get(&self, object: &ObjectRef, bytes_max: u64) -> Result<Object, CloudError> {
+        self.0.get(object, bytes_max).await
+    }
+
+    async fn list(
+        &self,
+        _bucket: &str,
+        _prefix: &str,
+        _after: Option<&str>,
+    ) -> Result<Page, CloudError> {
+        std::future::pending().await
+    }
+}
+
+/// What is not answered in time holds nothing up, and is no answer.
+#[tokio::test]
+async fn a_question_that_takes_too_long_is_left() {
+    let kit = Kit::with_rules(RULES);
+    let responder = asking(&kit, Arc::new(Silent(kit.store.clone())));
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    let runs = kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
+    assert_eq!(kit.run(&runs[0]).await.phase, Phase::AwaitingApproval);
+    let answers = answers(&kit, &runs[0]).await;
+    assert!(answers.iter().all(|one| one["error"] == "no answer within 5000 ms"), "{answers:?}");
+    let told = kit.notifier.posts().iter().map(|post| post.body.clone()).collect::<String>();
+    assert!(told.contains("no answer within 5000 ms"), "{told}");
+}
