@@ -29,4 +29,4 @@ pub use identity::{FindingId, event_uid, sha256};
 pub use ocsf::{FINDING_BYTES_MAX, Finding, FindingScratch, Findings, Origin, Place};
 pub use redact::redact;
 pub use rendered::Rendered;
-pub use row::{Asked, BadRow};
+pub use row::{Asked, BadRow, redact_row};

@@ -41,7 +41,8 @@ use crate::counters::add;
 pub use crate::counters::{Counters, Totals};
 use crate::lease::Lease;
 use crate::park::Doubt;
-use crate::send::{Parcel, Sent, Times, times};
+use crate::send::{Parcel, Sent, times};
+pub use crate::send::{Times, outgoing};
 pub use crate::service::{Drained, Service, ServiceLimits};
 
 /// Everything a message passes through.

@@ -103,7 +103,7 @@ async fn deliver(pipeline: Arc<Pipeline>, parcels: Vec<Parcel>) -> Vec<Sent> {
 }
 
 /// Wall-clock times of a message, as attributes: a finding itself holds none.
-pub(crate) type Times = BTreeMap<String, String>;
+pub type Times = BTreeMap<String, String>;
 
 /// When S3 told of the objects, and when we heard.
 pub(crate) fn times(message: &Message, received_ms: i64) -> Times {
@@ -113,8 +113,9 @@ pub(crate) fn times(message: &Message, received_ms: i64) -> Times {
     times.map(|(name, ms)| (name.to_owned(), ms.to_string())).collect()
 }
 
-/// A finding as a message: in order per account, and the same id for the same event.
-fn outgoing(finding: Finding, times: &Times) -> Outgoing {
+/// A finding as a message: in order per account, and the same id for the same finding.
+#[must_use]
+pub fn outgoing(finding: Finding, times: &Times) -> Outgoing {
     let group = finding.account.as_deref().filter(|account| is_account(account));
     Outgoing {
         body: finding.json,

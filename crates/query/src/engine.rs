@@ -15,6 +15,7 @@ use futures::StreamExt as _;
 use crate::archive::{Archive, Cost, Meter};
 use crate::error::QueryError;
 use crate::json;
+use crate::named::NamedQuery;
 use crate::own::{Nobody, OWN_TABLES, OwnRows, OwnShape, OwnTable};
 use crate::scan::CloudTrail;
 use crate::sql::{Parameters, Prepared};
@@ -73,17 +74,34 @@ impl Engine {
         Ok(Answer { meter, rows })
     }
 
-    /// Plans a query as far as it can be without its objects and the values of its parameters.
+    /// Plans a query as far as it can be without its objects and the values of its parameters, and gives the names of its columns.
     ///
     /// # Errors
     ///
     /// If it asks for what is not there, or for what does not fit.
-    pub async fn plan(&self, query: &Prepared) -> Result<(), QueryError> {
+    pub async fn plan(&self, query: &Prepared) -> Result<Vec<String>, QueryError> {
         let context = self.context(&Arc::default())?;
         let of = |error| QueryError::of(&error);
         let plan = context.state().statement_to_plan(query.statement.clone()).await.map_err(of)?;
-        context.state().optimize(&plan).map_err(of)?;
-        Ok(())
+        let plan = context.state().optimize(&plan).map_err(of)?;
+        Ok(plan.schema().fields().iter().map(|field| field.name().clone()).collect())
+    }
+
+    /// Plans a kept query, and finds that its answer has the columns by which its rows are told apart.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be planned, or lacks such a column.
+    pub async fn check(&self, query: &NamedQuery) -> Result<(), QueryError> {
+        let columns = self.plan(&query.prepared).await?;
+        let key = query.scheduled.iter().flat_map(|scheduled| &scheduled.finding.key);
+        match key.into_iter().find(|column| !columns.contains(column)) {
+            None => Ok(()),
+            Some(missing) => Err(QueryError::Plan(format!(
+                "the answer has no column {missing}, by which `finding.key` tells rows apart; it has {}",
+                columns.join(", ")
+            ))),
+        }
     }
 
     fn context(&self, meter: &Arc<Meter>) -> Result<SessionContext, QueryError> {

@@ -95,13 +95,16 @@ fn archive(records: &[Value]) -> Result<Archive, QueryError> {
 ///
 /// If a column is of a type that JSON has nothing for.
 pub fn rows(batches: &[RecordBatch]) -> Result<Vec<Value>, QueryError> {
-    let failed = |error: String| QueryError::Failed(error);
-    let mut out = Vec::new();
-    let mut writer = LineDelimitedWriter::new(&mut out);
-    for batch in batches {
-        writer.write(batch).map_err(|error| failed(error.to_string()))?;
-    }
-    writer.finish().map_err(|error| failed(error.to_string()))?;
-    let values = serde_json::Deserializer::from_slice(&out).into_iter::<Value>();
-    values.map(|value| value.map_err(|error| failed(error.to_string()))).collect()
+    let lines = lines(batches)?;
+    let values = serde_json::Deserializer::from_slice(&lines).into_iter::<Value>();
+    values.map(|value| value.map_err(|error| QueryError::Failed(error.to_string()))).collect()
+}
+
+/// The same as text, one a line.
+pub(crate) fn lines(batches: &[RecordBatch]) -> Result<Vec<u8>, QueryError> {
+    let mut writer = LineDelimitedWriter::new(Vec::new());
+    let written = batches.iter().try_for_each(|batch| writer.write(batch));
+    let written = written.and_then(|()| writer.finish());
+    written.map_err(|error| QueryError::Failed(error.to_string()))?;
+    Ok(writer.into_inner())
 }

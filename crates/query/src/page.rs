@@ -1,7 +1,7 @@
 //! The page about queries, `docs/queries.md`: words, and what the code knows of columns and shipped queries.
 
 use crate::columns::{COLUMNS, Column, DERIVED, Origin, RECORD, Shape};
-use crate::named::{NamedQuery, load};
+use crate::named::{NamedQuery, Scheduled, load};
 use crate::own::{Holds, OWN_TABLES};
 
 const WORDS: &str = include_str!("page.md");
@@ -16,8 +16,12 @@ fn queries() -> String {
     let mut out = String::new();
     let files = trailloop_content::queries::files();
     for query in files.into_iter().filter_map(|(path, text)| load(path, text).query) {
-        let NamedQuery { id, title, description, parameters, .. } = query;
+        let NamedQuery { id, title, description, parameters, scheduled, .. } = query;
         out += &format!("### {id}\n\n{title}. {description}\n\n");
+        if let Some(Scheduled { schedule, finding }) = scheduled {
+            let key = finding.key.join("`, `");
+            out += &format!("Asked {schedule}: {} findings by `{key}`.\n\n", finding.level);
+        }
         for one in parameters {
             let default = match one.default {
                 Some(default) if default.is_empty() => " (may be left out)".to_owned(),

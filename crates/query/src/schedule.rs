@@ -70,21 +70,38 @@ pub enum Next {
 }
 
 impl Schedule {
-    /// What is next at the time `now`, when all before `done` was asked about; `None` if nothing ever was.
+    /// What counts as done if nothing ever was: all but the last window that is closed, so that one sees soon what comes of a query.
+    /// `None` at the end of the calendar.
     #[must_use]
-    pub fn next(&self, done: Option<Timestamp>, now: Timestamp) -> Next {
-        self.next_second(done.map(Timestamp::as_second), now.as_second()).unwrap_or(Next::Never)
+    pub fn begin(&self, now: Timestamp) -> Option<Timestamp> {
+        let last = self.last_closed(now.as_second())?;
+        Timestamp::from_second(self.ticks.before(last)?).ok()
+    }
+
+    /// What is next at the time `now`, when all before `done` was asked about.
+    #[must_use]
+    pub fn next(&self, done: Timestamp, now: Timestamp) -> Next {
+        self.next_second(done.as_second(), now.as_second()).unwrap_or(Next::Never)
+    }
+
+    /// Whether it could ask about this window: one that ends at a tick and is no longer than its windows are. What claims to come of a
+    /// schedule is held to that.
+    #[must_use]
+    pub fn may_ask(&self, window: Window) -> bool {
+        let (from, to) = (window.from.as_second(), window.to.as_second());
+        let longest = self.window.map_or(0, seconds).max(self.longest());
+        let is_tick = to.checked_add(1).and_then(|after| self.ticks.before(after)) == Some(to);
+        is_tick && from < to && to.saturating_sub(from) <= longest
+    }
+
+    /// The last tick whose window is closed.
+    fn last_closed(&self, now: i64) -> Option<i64> {
+        self.ticks.before(now.checked_sub(seconds(self.lag))?.checked_add(1)?)
     }
 
     /// The same in seconds; none at the end of the calendar.
-    fn next_second(&self, done: Option<i64>, now: i64) -> Option<Next> {
-        let closed = now.checked_sub(seconds(self.lag))?;
-        let last = self.ticks.before(closed.checked_add(1)?)?;
-        let done = match done {
-            Some(done) => done,
-            // The first window is the last one that is closed, so that one sees soon what comes of a query.
-            None => self.ticks.before(last)?,
-        };
+    fn next_second(&self, done: i64, now: i64) -> Option<Next> {
+        let last = self.last_closed(now)?;
         if last <= done {
             let tick = self.ticks.after(done)?;
             let due = tick.checked_add(seconds(self.lag))?;
@@ -234,7 +251,9 @@ mod tests {
 
     /// What is next, as text.
     fn next(schedule: &Schedule, done: Option<&str>, now: &str) -> String {
-        match schedule.next(done.map(time), time(now)) {
+        let now = time(now);
+        let done = done.map_or_else(|| schedule.begin(now).unwrap(), time);
+        match schedule.next(done, now) {
             Next::Ask(window) => format!("ask {window}"),
             Next::GiveUp(window, windows) => format!("give up {windows} in {window}"),
             Next::Wait(until) => format!("wait until {}", rfc3339(until)),
@@ -326,7 +345,8 @@ mod tests {
             begin in 1_500_000_000..1_900_000_000_i64,
             steps in prop::collection::vec((-50_000..200_000_i64, any::<bool>(), 0..6_usize), 1..60),
         ) {
-            let (mut now, mut done, mut finished) = (begin, None, Vec::new());
+            let mut done = schedules[0].begin(Timestamp::from_second(begin).unwrap()).unwrap();
+            let (mut now, mut finished) = (begin, Vec::new());
             for (nth, (step, is_killed, asks)) in steps.iter().enumerate() {
                 now += step;
                 let schedule = &schedules[nth % schedules.len()];
@@ -344,9 +364,7 @@ mod tests {
                     };
                     prop_assert!(window.from < window.to && count > 0);
                     prop_assert!(seconds(schedule.lag) <= now - window.to.as_second(), "it waits for what is late");
-                    if let Some(done) = done {
-                        prop_assert_eq!(window.from, done, "neither a gap nor an overlap");
-                    }
+                    prop_assert_eq!(window.from, done, "neither a gap nor an overlap");
                     // Killed before it is noted: the same window comes again, at the same time and later.
                     if *is_killed && ask + 1 == *asks {
                         prop_assert_eq!(schedule.next(done, clock), next);
@@ -355,14 +373,14 @@ mod tests {
                     if let Next::GiveUp(..) = next {
                         // What is left is no more than is made up for.
                         let mut left = 0;
-                        let mut then = Some(window.to);
+                        let mut then = window.to;
                         while let Next::Ask(window) = schedule.next(then, clock) {
-                            then = Some(window.to);
+                            then = window.to;
                             left += 1;
                         }
                         prop_assert_eq!(left, schedule.catch_up);
                     }
-                    done = Some(window.to);
+                    done = window.to;
                     finished.push(window);
                 }
             }
@@ -372,7 +390,7 @@ mod tests {
         }
 
         #[test]
-        fn no_time_panics(schedule in schedules(), done in prop::option::of(any::<i64>()), now: i64) {
+        fn no_time_panics(schedule in schedules(), done: i64, now: i64) {
             if let Some(Next::Ask(window)) = schedule.next_second(done, now) {
                 prop_assert!(window.from < window.to);
             }

@@ -13,8 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use trailloop_cloud::RowKey;
-use trailloop_cloudtrail::{Record, RecordBuffer};
-use trailloop_finding::redact;
+use trailloop_finding::redact_row;
 use trailloop_query::named::NamedQuery;
 use trailloop_query::{Engine, Parameters};
 
@@ -328,10 +327,7 @@ fn first(rows: &[Value]) -> Vec<Value> {
     let mut left = FIRST_BYTES;
     let mut first = Vec::new();
     for row in rows.iter().take(FIRST_ROWS) {
-        let text = row.to_string();
-        let mut buffer = RecordBuffer::new();
-        let Ok(record) = Record::parse(text.as_bytes(), &mut buffer) else { continue };
-        let shown = redact(record);
+        let Ok(shown) = redact_row(row.to_string().as_bytes()) else { continue };
         let Some(rest) = left.checked_sub(shown.len()) else { break };
         left = rest;
         first.extend(serde_json::from_slice::<Value>(&shown));

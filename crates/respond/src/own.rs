@@ -9,7 +9,7 @@ use crate::alert::route::Surroundings;
 use crate::alert::{Alert, Kind};
 use crate::confirm::Doubt;
 use crate::context::Case;
-use crate::hint::Hint;
+use crate::hint::{Hint, Origin};
 use crate::ocsf::{Own, OwnFinding};
 use crate::receivers::DEFAULT;
 use crate::responder::{Halt, Responder};
@@ -21,10 +21,19 @@ impl Responder {
         tracing::error!(finding = %hint.uid, %doubt, "not acted on");
         self.note_doubt(hint, doubt).await?;
         let about = format!("doubt/{}", hint.uid);
-        if matches!(doubt, Doubt::RuleChanged) {
-            let title = "Findings are made by other rules than the responder's";
+        let settings = match doubt {
+            Doubt::RuleChanged => Some((
+                "Findings are made by other rules than the responder's",
+                "trailloop.rule_changed",
+            )),
+            Doubt::NotAsked => {
+                Some(("Findings of queries come, and none can be asked", "trailloop.not_asked"))
+            }
+            Doubt::Forged(_) | Doubt::Unread(_) => None,
+        };
+        if let Some((title, rule)) = settings {
             let mut alert = Alert::new(Kind::Page, Level::Medium, self.time(), title);
-            alert.rule = "trailloop.rule_changed".to_owned();
+            alert.rule = rule.to_owned();
             alert.target = "action-queue".to_owned();
             alert.reasons = vec![doubt.to_string()];
             return self.send(DEFAULT, &alert, &Surroundings::default(), &about).await;
@@ -37,7 +46,10 @@ impl Responder {
             region: String::new(),
             time_ms: self.clock.now_ms(),
             resource: None,
-            facts: vec![("object".to_owned(), hint.object.to_string())],
+            facts: vec![match &hint.of {
+                Origin::Record { object, .. } => ("object".to_owned(), object.to_string()),
+                Origin::Query { id, .. } => ("query".to_owned(), id.clone()),
+            }],
         };
         // Whoever forges can forge any number: they are one incident.
         self.cry(&own, "action-queue", &about).await

@@ -123,7 +123,7 @@ impl Responder {
             Ok(hint) => hint,
             Err(error) => return Ok(Handled::NotAFinding(error)),
         };
-        let confirmed = match self.archive.confirm(&hint).await {
+        let confirmed = match self.archive.confirm(&hint, self.queries.as_ref()).await {
             Ok(confirmed) => confirmed,
             Err(Doubt::Unread(error)) => return Err(Halt::Unreached(error)),
             // The stream may have new rules a little before us.

@@ -4,6 +4,7 @@
 //! with its place; unknown keys are refused, because a misspelt limit is no limit.
 
 mod keys;
+mod queries;
 mod respond;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::cli::LogFormat;
 use crate::config::keys::{KEYS, Key, Kind};
 use crate::rulefiles::RulePlace;
 
+pub(crate) use self::queries::QueriesConfig;
 pub(crate) use self::respond::{RespondConfig, StatePlace};
 
 /// The configuration, resolved: every value is present and in bounds.
@@ -44,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) service: ServiceLimits,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
+    pub(crate) queries: QueriesConfig,
     pub(crate) respond: RespondConfig,
 }
 
@@ -271,6 +274,7 @@ impl Reader<'_> {
                 _ => LogFormat::Json,
             },
             log_level: self.text("log.level").unwrap_or_default(),
+            queries: self.queries(),
             respond: self.respond_checked(),
         }
     }

@@ -23,6 +23,7 @@ mod rules;
 mod ruleset;
 mod run;
 mod runbook;
+mod schedules;
 mod show;
 mod source;
 mod story;

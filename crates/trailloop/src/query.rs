@@ -1,6 +1,6 @@
 //! `trailloop query`: SQL over archived log objects.
 
-mod files;
+pub(crate) mod files;
 mod index;
 mod place;
 mod print;
@@ -9,6 +9,7 @@ mod run;
 use std::io::Write as _;
 
 use anyhow::Context as _;
+use trailloop_query::named::Scheduled;
 use trailloop_query::{Archive, Engine, Location, ddl, run_examples};
 use trailloop_rules::Severity;
 
@@ -35,6 +36,9 @@ fn list(arguments: &QueryPathArgs) -> anyhow::Result<Exit> {
     let write = "write the list";
     for query in &files.queries {
         writeln!(out, "{}  {}", query.id, shown(&query.title)).context(write)?;
+        if let Some(Scheduled { schedule, finding }) = &query.scheduled {
+            writeln!(out, "      {schedule}: {} findings", finding.level).context(write)?;
+        }
         for one in &query.parameters {
             let default = match &one.default {
                 Some(default) => format!(" [default: {}]", shown(default)),
@@ -58,7 +62,7 @@ fn check(arguments: &QueryPathArgs) -> anyhow::Result<Exit> {
     }
     let engine = Engine::new(Archive::new(Vec::new()));
     for query in &files.queries {
-        let planned = runtime.block_on(engine.plan(&query.prepared));
+        let planned = runtime.block_on(engine.check(query));
         if let Err(error) = planned {
             failed += 1;
             let (path, id) = (shown(&query.path), &query.id);

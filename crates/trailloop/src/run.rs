@@ -18,6 +18,7 @@ use crate::config::{self, Config};
 use crate::inputs::{Inputs, Stamps};
 use crate::reload::{Reloader, Watch};
 use crate::ruleset::RuleFiles;
+use crate::schedules::Schedules;
 use crate::{Exit, UsageError, logging};
 
 /// What threads may take to end when all is done.
@@ -44,11 +45,14 @@ pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> 
         let seen = inputs.stamps().await?;
         let rules = inputs.load().await?;
         rules.log();
+        let meter = Meter::default();
+        let schedules = Schedules::load(&config, &aws, &inputs, &meter).await?;
         if arguments.check {
-            tracing::info!(rejected = rules.rejected, "the configuration is good");
-            return Ok(if rules.rejected > 0 { Exit::Failed } else { Exit::Done });
+            let rejected = rules.rejected + schedules.rejected as u64;
+            tracing::info!(rejected, "the configuration is good");
+            return Ok(if rejected > 0 { Exit::Failed } else { Exit::Done });
         }
-        serve(&config, &aws, rules, inputs, seen).await
+        serve(&config, &aws, rules, (inputs, seen), (schedules, meter)).await
     });
     // A read from a disk that hangs must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
@@ -90,15 +94,14 @@ async fn serve(
     config: &Config,
     aws: &Aws,
     rules: RuleFiles,
-    inputs: Inputs,
-    seen: Stamps,
+    (inputs, seen): (Inputs, Stamps),
+    (mut schedules, meter): (Schedules, Meter),
 ) -> anyhow::Result<Exit> {
     let engine = Arc::new(Engine {
         rules: LiveRules::new(rules.set),
         limits: config.limits,
         filter: RecordFilter::default(),
     });
-    let meter = Meter::default();
     let pipeline = Arc::new(build(config, aws, &engine, &meter)?);
     let stopping = config.service.receive_wait + config.service.drain;
     if stopping > STOPPING_MAX {
@@ -116,6 +119,7 @@ async fn serve(
     );
     let stop = CancellationToken::new();
     let mut reloading = keep_rules(config, inputs, seen, &engine, &stop);
+    schedules.start(&stop);
     let running = Service::new(Arc::clone(&pipeline), config.service).run(stop.clone());
     tokio::pin!(running);
     let mut failed = false;
@@ -134,8 +138,15 @@ async fn serve(
             stop.cancel();
             running.await
         }
+        () = schedules.ended() => {
+            failed = true;
+            tracing::error!("scheduled queries are no longer asked; going down");
+            stop.cancel();
+            running.await
+        }
     };
     reloading.shutdown().await;
+    schedules.finish().await;
     log_counts("totals", pipeline.counters.totals().named());
     log_counts("requests", meter.named());
     tracing::info!(given_back = drained.given_back, "stopped");
@@ -195,7 +206,7 @@ pub(crate) async fn stop_signal() -> anyhow::Result<&'static str> {
     })
 }
 
-fn log_counts(of: &str, named: Vec<(&str, u64)>) {
+pub(crate) fn log_counts(of: &str, named: Vec<(&str, u64)>) {
     let text: Vec<String> =
         named.into_iter().map(|(name, count)| format!("{name}={count}")).collect();
     tracing::info!("{of}: {}", text.join(" "));

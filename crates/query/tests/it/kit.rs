@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -36,7 +37,12 @@ impl Small {
         let text = json!({ "Records": records }).to_string();
         let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
         gzip.write_all(text.as_bytes()).unwrap();
-        self.store.put("logs", key, gzip.finish().unwrap());
+        self.put_bytes(key, gzip.finish().unwrap());
+    }
+
+    /// Puts an object of these bytes.
+    pub(crate) fn put_bytes(&self, key: &str, bytes: impl Into<Bytes>) {
+        self.store.put("logs", key, bytes);
     }
 
     /// The rows as one JSON array, and what they cost.

@@ -1,14 +1,17 @@
 //! The queries this project ships: each loads, plans, passes its examples, and takes any text for a parameter as text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use trailloop_enrichment::{Enrichment, Places};
+use trailloop_query::arrow::datatypes::{DataType, Field, Schema};
+use trailloop_query::arrow::json::ReaderBuilder;
 use trailloop_query::named::{Kind, NamedQuery, load};
-use trailloop_query::{Archive, Engine, rows, run_examples};
+use trailloop_query::{Archive, Engine, Window, findings_of_rows, rows, run_examples};
 
 use crate::kit::{Small, call, key, runtime};
 
@@ -84,7 +87,7 @@ fn every_query_plans_and_passes_its_examples() {
     let mut said = Vec::new();
     for query in shipped() {
         let id = &query.id;
-        if let Err(error) = runtime.block_on(engine.plan(&query.prepared)) {
+        if let Err(error) = runtime.block_on(engine.check(&query)) {
             said.push(format!("{id}: {error}"));
         }
         if query.tests.len() < 2 {
@@ -108,6 +111,56 @@ fn every_query_plans_and_passes_its_examples() {
         }
     }
     assert!(said.is_empty(), "{}", said.join("\n"));
+}
+
+/// Windows that follow one another must not share their ends, and what follows a finding is not asked by itself.
+#[test]
+fn what_is_no_question_of_a_finding_has_a_schedule() {
+    let mut scheduled = 0;
+    for query in shipped() {
+        let is_question = query.id.starts_with('q') && query.id.as_bytes()[1].is_ascii_digit();
+        assert_eq!(query.scheduled.is_none(), is_question, "{}", query.id);
+        if query.scheduled.is_some() {
+            scheduled += 1;
+            let is_half_open = query.sql.contains("< :to") && !query.sql.contains("<= :to");
+            assert!(is_half_open, "{}: write eventtime < :to", query.id);
+        }
+    }
+    assert_eq!(scheduled, 13);
+}
+
+/// Rows that a query tells apart are told apart by its findings too.
+#[test]
+fn rows_of_examples_become_findings_of_their_own() {
+    let runtime = runtime();
+    let from: Timestamp = "2026-01-30T12:00:00Z".parse().unwrap();
+    let window = Window { from, to: "2026-01-31T12:00:00Z".parse().unwrap() };
+    let mut findings = 0;
+    for query in shipped().into_iter().filter(|query| query.scheduled.is_some()) {
+        for (nth, outcome) in runtime.block_on(run_examples(&query)).into_iter().enumerate() {
+            let rows = outcome.came.unwrap();
+            let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
+            let batch = ReaderBuilder::new(Arc::new(schema_of(&rows)))
+                .build(Cursor::new(lines.join("\n")))
+                .unwrap();
+            let batches: Vec<_> = batch.map(Result::unwrap).collect();
+            let found = findings_of_rows(&query, window, &batches).unwrap();
+            let uids: BTreeSet<_> = found.iter().map(|finding| finding.uid).collect();
+            assert_eq!((found.len(), uids.len()), (rows.len(), rows.len()), "{} {nth}", query.id);
+            findings += found.len();
+        }
+    }
+    assert!(findings >= 20, "{findings}");
+}
+
+/// The columns that rows have.
+fn schema_of(rows: &[Value]) -> Schema {
+    let mut fields = BTreeMap::new();
+    for (name, value) in rows.iter().flat_map(|row| row.as_object().unwrap()) {
+        let kind = if value.is_number() { DataType::Int64 } else { DataType::Utf8 };
+        fields.insert(name.clone(), Field::new(name, kind, true));
+    }
+    Schema::new(fields.into_values().collect::<Vec<_>>())
 }
 
 #[test]

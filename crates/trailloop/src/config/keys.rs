@@ -201,6 +201,66 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "How long begun work may take to finish after SIGTERM, beyond the last receive. What does not finish is given back. Keep this plus `receive_wait_seconds` below the container's stop timeout (ECS: 30).",
     },
     Key {
+        name: "queries.archive",
+        kind: Kind::List,
+        doc: "Where the log objects lie that queries are asked of: places such as `s3://example-logs/AWSLogs/`, or folders that hold `AWSLogs`. Without any, no query is asked.",
+    },
+    Key {
+        name: "queries.paths",
+        kind: Kind::List,
+        doc: "Files and folders of kept queries; see docs/queries.md. They replace the queries that come with the program; without any, those are asked.",
+    },
+    Key {
+        name: "queries.schedules",
+        kind: Kind::Choice(&["auto", "on", "off"]),
+        doc: "Whether `run` asks queries by their schedules. `auto` means that it does when `queries.archive` is set.",
+    },
+    Key {
+        name: "queries.state",
+        kind: Kind::Text,
+        doc: "Where `run` keeps how far scheduled queries have come, and who of a fleet asks: `dynamodb:TABLE`, or the path of a SQLite file for one machine. Without it `respond.state`. Required where queries are scheduled.",
+    },
+    Key {
+        name: "queries.index",
+        kind: Kind::Text,
+        doc: "Where the index lies that `trailloop query index` makes, a folder or `s3://BUCKET/PREFIX`; it tells which objects need not be read.",
+    },
+    Key {
+        name: "queries.bytes_max",
+        kind: number(1024, 1 << 50, 100 << 30, "bytes"),
+        doc: "The most bytes of objects, as stored, that one query may read. One that would read more fails before it reads any, and the log says so.",
+    },
+    Key {
+        name: "queries.memory_max",
+        kind: number(16 * MIB, 1 << 40, 512 * MIB, "bytes"),
+        doc: "What sorts, groups and joins of one query may hold in memory; what can be is put on disk beyond it. Readers take up to 256 MiB of objects beside it.",
+    },
+    Key {
+        name: "queries.seconds_max",
+        kind: number(1, 86_400, 600, "seconds"),
+        doc: "How long one query may run.",
+    },
+    Key {
+        name: "queries.rows_max",
+        kind: number(1, 1_000_000, 10_000, "rows"),
+        doc: "The most rows of one window of a scheduled query that become findings. That there are more is logged as an error.",
+    },
+    Key {
+        name: "queries.at_once",
+        kind: number(1, 64, 1, "queries"),
+        doc: "Scheduled queries that run at once in one process.",
+    },
+    Key {
+        name: "queries.workers",
+        kind: number(0, 1024, 0, "threads"),
+        doc: "Threads that read for one query, beside those of the stream. 0 means half of the cores, at least one.",
+    },
+    Key {
+        name: "queries.lease_seconds",
+        kind: number(2, 3600, 60, "seconds"),
+        doc: "How long a scheduled query is left alone after the process that asked it has died. While it lives, the lease is renewed.",
+    },
+    Key {
         name: "respond.state",
         kind: Kind::Text,
         doc: "Where `trailloop respond` keeps its state: `dynamodb:TABLE`, or the path of a SQLite file for one machine. Required by the commands that run or judge.",

@@ -42,6 +42,16 @@ pub(crate) enum StatePlace {
     Dynamo(String),
 }
 
+impl StatePlace {
+    /// `dynamodb:TABLE`, or a path.
+    pub(super) fn parse(text: String) -> Self {
+        match text.strip_prefix("dynamodb:") {
+            Some(table) => Self::Dynamo(table.to_owned()),
+            None => Self::File(PathBuf::from(text)),
+        }
+    }
+}
+
 /// The role that is assumed unless the configuration names another.
 const ROLE: &str = "arn:aws:iam::{account}:role/trailloop-responder";
 
@@ -56,10 +66,7 @@ impl Reader<'_> {
             ));
         }
         let settings = self.settings(&role);
-        let state = self.text("respond.state").map(|text| match text.strip_prefix("dynamodb:") {
-            Some(table) => StatePlace::Dynamo(table.to_owned()),
-            None => StatePlace::File(PathBuf::from(text)),
-        });
+        let state = self.text("respond.state").map(StatePlace::parse);
         let destinations = self.destinations();
         let routes = self.routes(&destinations);
         RespondConfig {
@@ -200,7 +207,7 @@ impl Reader<'_> {
     }
 
     /// Where a key was written, or the file if it was not.
-    fn place(&self, name: &'static str) -> String {
+    pub(super) fn place(&self, name: &'static str) -> String {
         self.written.get(name).map_or_else(|| self.path.to_owned(), |one| one.place.clone())
     }
 }

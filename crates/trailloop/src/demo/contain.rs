@@ -130,7 +130,7 @@ async fn first<'a>(
     let serious = messages.iter().filter(|(finding, _)| finding["severity_id"].as_u64() >= Some(4));
     for (_, message) in serious {
         let hint = Hint::of(message).context("read a finding")?;
-        let case = Case::of(archive.confirm(&hint).await.context("make the finding again")?);
+        let case = Case::of(archive.confirm(&hint, None).await.context("make the finding again")?);
         let key = &hint.object.key;
         let delivered_ms = delivered_ms(key).with_context(|| format!("no time is in {key}"))?;
         let context = case.context(None, delivered_ms);

@@ -1,5 +1,6 @@
 //! The kept queries: those of the files and folders that were named, and those we ship.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use trailloop_content::queries;
@@ -10,16 +11,16 @@ use crate::Exit;
 use crate::rulefiles::read_path;
 
 /// Queries that were read.
-pub(super) struct QueryFiles {
+pub(crate) struct QueryFiles {
     /// Those without an error.
-    pub(super) queries: Vec<NamedQuery>,
+    pub(crate) queries: Vec<NamedQuery>,
     /// What was said of all.
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl QueryFiles {
     /// Reads files and folders; without any, the shipped queries.
-    pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Self> {
+    pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let mut files = Self { queries: Vec::new(), diagnostics: Vec::new() };
         for path in paths {
             for file in read_path(path)? {
@@ -36,7 +37,7 @@ impl QueryFiles {
     }
 
     /// The query of this id: of the files and folders that were named, and else of the shipped ones.
-    pub(super) fn find(
+    pub(crate) fn find(
         paths: &[PathBuf],
         id: &str,
     ) -> anyhow::Result<Result<NamedQuery, Vec<Diagnostic>>> {
@@ -57,12 +58,18 @@ impl QueryFiles {
     }
 
     /// How many errors there are.
-    pub(super) fn errors(&self) -> usize {
+    pub(crate) fn errors(&self) -> usize {
         self.diagnostics.iter().filter(|one| one.severity == Severity::Error).count()
     }
 
+    /// How many files gave no query.
+    pub(crate) fn rejected(&self) -> usize {
+        let errors = self.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+        errors.map(|one| &one.path).collect::<BTreeSet<_>>().len()
+    }
+
     /// How a command ends that did all it could.
-    pub(super) fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         if self.errors() == 0 { Exit::Done } else { Exit::Failed }
     }
 }
