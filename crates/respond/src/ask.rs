@@ -231,11 +231,9 @@ impl Responder {
         let asked = questions.iter().map(|question| async move {
             let limit = question.time_max.min(queries.budget);
             let answering = rows_of(&queries.engine, question, case, self.clock.now_ms());
-            let answer = tokio::select! {
-                biased;
-                answer = answering => answer,
-                () = self.clock.sleep(limit) => Err(format!("no answer within {} ms", limit.as_millis())),
-            };
+            // What a query takes is time of this machine, whatever clock the runs go by.
+            let late = |_| Err(format!("no answer within {} ms", limit.as_millis()));
+            let answer = tokio::time::timeout(limit, answering).await.unwrap_or_else(late);
             Answered::of(question, answer)
         });
         join_all(asked).await

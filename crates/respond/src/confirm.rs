@@ -49,7 +49,9 @@ pub enum Doubt {
     #[error("the finding was made by another version of its rule; update the rules here and there")]
     RuleChanged,
     /// It is of a query, and none can be asked here.
-    #[error("the finding is of a query, and none can be asked here; set queries.archive as it is for the stream")]
+    #[error(
+        "the finding is of a query, and none can be asked here; set queries.archive as it is for the stream"
+    )]
     NotAsked,
     /// The archive could not be read this time.
     #[error("failed to read the record again")]
@@ -162,8 +164,7 @@ async fn confirm_rows(
     let forged = |why: &str| Doubt::Forged(why.to_owned());
     let queries = queries.ok_or(Doubt::NotAsked)?;
     let query = queries.kept.iter().find(|query| query.id == id);
-    let Some((query, scheduled)) =
-        query.and_then(|query| Some((query, query.scheduled.as_ref()?)))
+    let Some((query, scheduled)) = query.and_then(|query| Some((query, query.scheduled.as_ref()?)))
     else {
         return Err(forged("there is no scheduled query of its id"));
     };

@@ -5,7 +5,7 @@ use trailloop_finding::Level;
 use trailloop_runbook::document::Runbook;
 use trailloop_runbook::{Resource, Target, resource, target};
 
-use crate::ask::in_context;
+use crate::ask::{in_context, lines};
 use crate::confirm::Confirmed;
 use crate::run::Run;
 use crate::time::rfc3339;
@@ -46,6 +46,12 @@ impl Case {
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
         self.finding.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// What queries answered about the finding, a line each.
+    #[must_use]
+    pub fn answers(&self) -> Vec<String> {
+        lines(&self.confirmed.finding)
     }
 
     /// Whether a runbook is about the caller; others are about what the call acted on.

@@ -429,7 +429,7 @@ impl Responder {
     }
 
     /// The finding of a run, as it was confirmed.
-    pub(crate) async fn case(&self, id: &str) -> Result<Option<Case>, Halt> {
+    pub async fn case(&self, id: &str) -> Result<Option<Case>, Halt> {
         let key = RowKey::new(partition(id), "finding");
         let kept = rows::load::<Finding>(&*self.table, &key).await?;
         Ok(kept.map(|Kept { value: Finding { finding, record, behind }, .. }| {

@@ -160,7 +160,7 @@ impl Responder {
         alert.run.clone_from(&run.id);
         alert.plan.clone_from(&run.plan);
         alert.reasons.clone_from(&run.reasons);
-        alert.reasons.extend(crate::ask::lines(&case.confirmed.finding));
+        alert.reasons.extend(case.answers());
         if run.phase == Phase::AwaitingApproval {
             alert.commands = vec![
                 format!("trailloop runbook approve {}", run.id),

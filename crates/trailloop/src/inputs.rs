@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use trailloop_cloud::Store;
+use trailloop_enrichment::Enrichment;
 use trailloop_rules::{Rule, RuleSet, Severity, TestEvent, TestOutcome, run_tests};
 
 use crate::Unreadable;
@@ -49,6 +50,12 @@ impl Inputs {
     /// Whether there is anything that can change.
     pub(crate) fn can_change(&self) -> bool {
         !self.rules.is_empty() || self.enrichment.is_some()
+    }
+
+    /// The user's own facts as they are now.
+    pub(crate) fn facts(&self) -> anyhow::Result<Arc<Enrichment>> {
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.load(self.enrichment.as_deref())
     }
 
     /// What tells whether anything has changed.

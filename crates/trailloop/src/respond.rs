@@ -2,12 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{
-    ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Session,
-    Table, Vault, connect,
+    ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Meter,
+    Session, Table, Vault, connect,
 };
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
@@ -16,14 +17,20 @@ use trailloop_respond::ledger::Ledger;
 use trailloop_respond::service::{Queues, serve};
 use trailloop_respond::tell::{DestinationKind, Destinations};
 use trailloop_respond::token::Secret;
-use trailloop_respond::{Responder, Switch};
+use trailloop_respond::{Queries, Responder, Switch, own_tables};
+use trailloop_rules::Severity;
 
 use crate::cli::{Global, RespondArgs};
 use crate::config::{self, Config, Purpose, RespondConfig, StatePlace};
+use crate::inputs::Inputs;
+use crate::query::files::QueryFiles;
 use crate::rulefiles::RulePlace;
 use crate::run::{self, stop_signal};
 use crate::runbook::load_runbooks;
-use crate::{Exit, UsageError, links, logging};
+use crate::{Exit, UsageError, links, logging, schedules};
+
+/// All questions of a finding together may take so long.
+const QUESTIONS_MAX: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Result<Exit> {
@@ -49,8 +56,9 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
             filter: RecordFilter::default(),
         });
         let stop = CancellationToken::new();
+        let queries = queries(&config, &aws, &inputs).await?;
         let mut aside = run::keep_rules(&config, inputs, seen, &engine, &stop);
-        let responder = Arc::new(build(&config, &aws, engine, runbooks).await?);
+        let responder = Arc::new(build(&config, &aws, engine, (runbooks, queries)).await?);
         let queues = Queues {
             actions: Arc::new(aws.queue(&config.actions)),
             dead_letters: config.dead_letters.as_ref().map(|url| Arc::new(aws.queue(url)) as _),
@@ -93,7 +101,7 @@ async fn build(
     config: &Config,
     aws: &Aws,
     engine: Arc<Engine>,
-    runbooks: Vec<trailloop_runbook::Runbook>,
+    (runbooks, queries): (Vec<trailloop_runbook::Runbook>, Option<Queries>),
 ) -> anyhow::Result<Responder> {
     let respond = &config.respond;
     let actions: Arc<dyn Actions> = Arc::new(aws.actions(ActionOptions {
@@ -118,13 +126,31 @@ async fn build(
         notifier: Arc::new(HttpNotifier::new()),
         destinations,
         runbooks,
-        queries: None,
+        queries,
         switch,
         settings: respond.settings.clone(),
         clock: Clock::System,
         worker,
         memory: std::sync::Mutex::default(),
     })
+}
+
+/// The queries that findings ask, if the configuration names an archive: those of `queries.paths`, and the shipped ones of other ids.
+async fn queries(config: &Config, aws: &Aws, inputs: &Inputs) -> anyhow::Result<Option<Queries>> {
+    let meter = Meter::default();
+    let Some(mut engine) = schedules::engine(&config.queries, aws, &meter, inputs.facts()?)? else {
+        tracing::info!("no finding asks a query; set queries.archive to have them asked");
+        return Ok(None);
+    };
+    for (shape, rows) in own_tables(&table_of(config, aws)?, &Clock::System) {
+        engine = engine.with_own(shape, rows);
+    }
+    let kept = QueryFiles::with_shipped(&config.queries.paths)?;
+    for problem in kept.diagnostics.iter().filter(|one| one.severity == Severity::Error) {
+        tracing::error!("{problem}");
+    }
+    ensure!(kept.errors() == 0, "a kept query has errors; `trailloop query check` shows them");
+    Ok(Some(Queries { engine, kept: kept.queries, budget: QUESTIONS_MAX }))
 }
 
 /// Our own account and region, if something is to be called there.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,6 +14,7 @@ use trailloop_cloud::{
 use trailloop_enrichment::Enrichment;
 use trailloop_query::named::NamedQuery;
 use trailloop_query::{Archive, Engine, Index, Runner, RunnerLimits, Source};
+use trailloop_respond::own_tables;
 use trailloop_rules::Severity;
 
 use crate::UsageError;
@@ -98,20 +99,20 @@ impl Schedules {
     ) -> anyhow::Result<Self> {
         let mut schedules = Self { runner: None, rejected: 0, tasks: JoinSet::new() };
         let queries = &config.queries;
-        let facts = || {
-            let mut facts = inputs.facts.lock().unwrap_or_else(PoisonError::into_inner);
-            facts.load(inputs.enrichment.as_deref())
-        };
         if !queries.schedules {
             tracing::info!(
                 "no query is asked by its schedule; set queries.archive to have them asked"
             );
             return Ok(schedules);
         }
-        let enrichment = facts()?;
-        let Some(engine) = engine(queries, aws, meter, Arc::clone(&enrichment))? else {
+        let enrichment = inputs.facts()?;
+        let Some(mut engine) = engine(queries, aws, meter, Arc::clone(&enrichment))? else {
             return Ok(schedules);
         };
+        let state = table(queries, aws)?;
+        for (shape, rows) in own_tables(&state, &Clock::System) {
+            engine = engine.with_own(shape, rows);
+        }
         let asked = schedules.checked(queries, &engine, &enrichment).await?;
         let ids: Vec<&str> = asked.iter().map(|query| query.id.as_str()).collect();
         tracing::info!(queries = ids.join(" "), "queries that are asked by their schedules");
@@ -122,7 +123,7 @@ impl Schedules {
         schedules.runner = Some(Arc::new(Runner::new(
             asked,
             engine,
-            (table(queries, aws)?, Arc::new(actions)),
+            (state, Arc::new(actions)),
             (Clock::System, holder()),
             RunnerLimits {
                 lease: queries.lease,

@@ -41,14 +41,20 @@ impl QueryFiles {
         paths: &[PathBuf],
         id: &str,
     ) -> anyhow::Result<Result<NamedQuery, Vec<Diagnostic>>> {
+        let files = Self::with_shipped(paths)?;
+        let found = files.queries.into_iter().find(|query| query.id == id);
+        Ok(found.ok_or(files.diagnostics))
+    }
+
+    /// Those of the files and folders that were named, and the shipped ones after them; the first of an id counts.
+    pub(crate) fn with_shipped(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let mut files = Self::read(paths)?;
         if !paths.is_empty() {
             let Self { queries, diagnostics } = Self::read(&[])?;
             files.queries.extend(queries);
             files.diagnostics.extend(diagnostics);
         }
-        let found = files.queries.into_iter().find(|query| query.id == id);
-        Ok(found.ok_or(files.diagnostics))
+        Ok(files)
     }
 
     fn add(&mut self, name: &str, text: &str) {

@@ -20,6 +20,8 @@ pub(crate) struct Containment {
     pub(crate) title: String,
     pub(crate) event_ms: i64,
     pub(crate) delivered_ms: i64,
+    /// What queries answered about the finding.
+    pub(crate) asked: Vec<String>,
     /// The run at its end.
     pub(crate) run: Run,
     pub(crate) approver: String,
@@ -49,6 +51,10 @@ impl Containment {
         );
         let event = clock(self.event_ms, "%H:%M:%S");
         line(text, &format!("  finding   {} ({event})", shown(&self.title)));
+        for (nth, answer) in self.asked.iter().enumerate() {
+            let head = if nth == 0 { "asked" } else { "" };
+            line(text, &format!("  {head:<8}  {}", escape::line(answer, PLAN_CHARACTERS_MAX)));
+        }
         line(
             text,
             &format!(
