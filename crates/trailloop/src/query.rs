@@ -1,5 +1,6 @@
 //! `trailloop query`: SQL over archived log objects.
 
+mod athena;
 mod files;
 mod index;
 mod place;
