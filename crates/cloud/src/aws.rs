@@ -6,6 +6,7 @@
 //! [`crate::CloudError`] with everything the answer told.
 
 mod actions;
+mod athena;
 mod failure;
 mod organization;
 mod queue;
@@ -22,6 +23,10 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
 pub use self::actions::{ActionOptions, AwsActions};
+pub use self::athena::{
+    Athena, AthenaColumn, AthenaCost, AthenaExecution, AthenaPage, AthenaState, AthenaStatement,
+    AthenaValue,
+};
 pub(crate) use self::failure::{chain, classify, from_sdk};
 pub use self::organization::{MemberAccount, Organization};
 pub use self::queue::AwsQueue;

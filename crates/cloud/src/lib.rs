@@ -12,7 +12,7 @@
 //! | metered | [`MeteredQueue`] | [`MeteredStore`] | wraps any other kind and counts its requests |
 //!
 //! The state table ([`Table`]) has its kinds too: [`AwsTable`], [`LocalTable`], [`MemoryTable`] and [`FaultyTable`].
-//! Messages to people leave by [`HttpNotifier`], or stay in [`MemoryNotifier`].
+//! [`Athena`] runs statements of SQL. Messages to people leave by [`HttpNotifier`], or stay in [`MemoryNotifier`].
 //!
 //! Only this crate names `aws-sdk-*` and `rusqlite`; what leaves it are plain values and
 //! [`CloudError`], which says what failed, on what, and whether trying again can help.
@@ -35,8 +35,9 @@ mod vault;
 
 pub use actions::{Actions, Answer, Attempt, FakeAccounts, FaultyActions, Requested, Session};
 pub use aws::{
-    ActionOptions, Aws, AwsActions, AwsOptions, AwsQueue, AwsStore, AwsTable, AwsVault,
-    MemberAccount, Organization, connect,
+    ActionOptions, Athena, AthenaColumn, AthenaCost, AthenaExecution, AthenaPage, AthenaState,
+    AthenaStatement, AthenaValue, Aws, AwsActions, AwsOptions, AwsQueue, AwsStore, AwsTable,
+    AwsVault, MemberAccount, Organization, connect,
 };
 pub use clock::{Clock, ManualClock};
 pub use error::{CloudError, CloudErrorKind};

@@ -9,6 +9,7 @@
 //! `docs/queries.md`.
 
 mod archive;
+mod athena;
 mod built;
 mod columns;
 mod ddl;
@@ -32,6 +33,7 @@ mod sql;
 mod wanted;
 
 pub use archive::{Archive, Cost, Meter, Source};
+pub use athena::for_athena;
 pub use datafusion::arrow;
 pub use ddl::{Location, ddl};
 pub use engine::{Answer, Engine};

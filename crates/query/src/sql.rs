@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Query, SetExpr, Statement as SqlStatement, Value, visit_expressions,
-    visit_expressions_mut,
+    AccessExpr, Expr, Query, SetExpr, Statement as SqlStatement, Value, Visit, Visitor,
+    visit_expressions, visit_expressions_mut,
 };
 use trailloop_enrichment::Enriched;
 
@@ -89,8 +89,12 @@ impl Prepared {
         Ok(Self { written, statement, parameters, explains })
     }
 
-    /// The values for this statement.
-    pub(crate) fn bind(&self, given: &Parameters) -> Result<ParamValues, QueryError> {
+    /// Whether each parameter has a value, and each value a parameter.
+    ///
+    /// # Errors
+    ///
+    /// If not: which one.
+    pub fn check(&self, given: &Parameters) -> Result<(), QueryError> {
         if let Some(name) = self.parameters.iter().find(|name| !given.contains_key(*name)) {
             let said =
                 format!("the parameter :{name} has no value; give it with --param {name}=VALUE");
@@ -103,6 +107,12 @@ impl Prepared {
             let said = format!("the query has no parameter :{name}; it asks for {asked}");
             return Err(QueryError::Parameter(said));
         }
+        Ok(())
+    }
+
+    /// The values for this statement.
+    pub(crate) fn bind(&self, given: &Parameters) -> Result<ParamValues, QueryError> {
+        self.check(given)?;
         let value = |(name, value): (&String, &Bound)| (name.clone(), value.scalar());
         Ok(ParamValues::from(given.iter().map(value).collect::<Vec<_>>()))
     }
@@ -124,6 +134,16 @@ impl Prepared {
         debug_assert!(flow.is_continue());
         let is_named = |field: &Enriched| names.contains(&enriched_name(*field));
         Enriched::ALL.iter().copied().filter(is_named).collect()
+    }
+
+    /// Shows what was written to a visitor.
+    pub(crate) fn visit<V: Visitor>(&self, visitor: &mut V) -> ControlFlow<V::Break> {
+        let mut statement = self.written.clone();
+        match query_of(&mut statement) {
+            Ok(query) => query.visit(visitor),
+            // It was one when it was read.
+            Err(_) => ControlFlow::Continue(()),
+        }
     }
 
     /// The statement for an engine whose parameters are question marks, in the order of [`Prepared::parameters`].

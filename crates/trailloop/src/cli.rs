@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 use trailloop_finding::Level;
 
 pub(crate) use self::query::{
-    QueryArgs, QueryCommand, QueryDdlArgs, QueryIndexArgs, QueryPathArgs, QueryRunArgs, RowFormat,
+    EngineKind, QueryArgs, QueryCommand, QueryDdlArgs, QueryIndexArgs, QueryPathArgs, QueryRunArgs,
+    RowFormat,
 };
 pub(crate) use self::respond::{
     AuditArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs, SayArgs,

@@ -1,5 +1,6 @@
 //! `trailloop query`: SQL over archived log objects.
 
+mod athena;
 pub(crate) mod files;
 mod index;
 mod place;

@@ -11,6 +11,7 @@ mod actions_catalogue;
 mod actions_contract;
 mod actions_effects;
 mod actions_fake;
+mod athena_answers;
 mod aws_answers;
 mod aws_emulators;
 mod fake_http;

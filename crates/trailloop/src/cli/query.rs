@@ -46,9 +46,12 @@ pub(crate) struct QueryRunArgs {
     /// A statement of SQL over the table cloudtrail, or the id of a kept query.
     #[arg(value_name = "SQL|NAME")]
     pub(crate) query: String,
-    /// Where the logs lie: a file, a folder, or s3://bucket/prefix. May be given several times.
-    #[arg(long, value_name = "SOURCE", required = true)]
+    /// Where the logs lie: a file, a folder, or s3://bucket/prefix. May be given several times. Athena knows it from its table.
+    #[arg(long, value_name = "SOURCE", required_unless_present = "engine")]
     pub(crate) source: Vec<String>,
+    /// Who answers.
+    #[arg(long, value_name = "ENGINE", default_value = "local")]
+    pub(crate) engine: EngineKind,
     /// The value of a parameter, which stands in SQL as :NAME. May be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) param: Vec<(String, String)>,
@@ -64,10 +67,10 @@ pub(crate) struct QueryRunArgs {
     /// Print at most so many rows; if there are more, say so and exit with 1.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) rows_max: usize,
-    /// Do not begin if more bytes of objects, as stored, would be read.
+    /// Do not begin if more bytes of objects, as stored, would be read. Athena is stopped when it has read more.
     #[arg(long, value_name = "BYTES")]
     pub(crate) bytes_max: Option<u64>,
-    /// Stop after so many seconds.
+    /// Stop after so many seconds, on Athena too.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds_max: Option<u64>,
     /// The most memory for sorting, grouping and joining; beyond it they use the disk where they can.
@@ -85,10 +88,28 @@ pub(crate) struct QueryRunArgs {
     /// Keep the statement as a query in this file, which must not exist.
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+    /// The database of Athena that holds the table cloudtrail [default: Athena's own].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) athena_database: Option<String>,
+    /// The workgroup of Athena [default: the primary one].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) athena_workgroup: Option<String>,
+    /// Where Athena keeps the rows, s3://bucket/prefix/ [default: where the workgroup says].
+    #[arg(long, value_name = "S3-PLACE")]
+    pub(crate) athena_output: Option<String>,
     #[command(flatten)]
     pub(crate) enrichment: EnrichmentArgs,
     #[command(flatten)]
     pub(crate) aws: AwsArgs,
+}
+
+/// Who answers a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineKind {
+    /// This machine reads the objects.
+    Local,
+    /// Amazon Athena reads them, through the table that `trailloop query ddl` makes; it is paid for by the bytes it reads.
+    Athena,
 }
 
 /// How rows are printed.

@@ -1,6 +1,7 @@
 //! Rows on their way out: a table for people, and three formats for programs.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -9,14 +10,54 @@ use trailloop_query::arrow::datatypes::{DataType, SchemaRef};
 use trailloop_query::arrow::json::LineDelimitedWriter;
 use trailloop_query::arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use crate::cli::RowFormat;
+use crate::cli::{QueryRunArgs, RowFormat};
 use crate::show::shown;
 
 /// The widest a column of a table is shown.
 const WIDTH_MAX: usize = 80;
 
+/// What was printed.
+pub(super) struct Printed {
+    pub(super) rows: usize,
+    pub(super) is_all: bool,
+}
+
+/// Rows on their way to where the command line sends them, as many as it allows.
+pub(super) struct Rows {
+    printer: Printer<BufWriter<Box<dyn Write + Send>>>,
+    rows_max: usize,
+    printed: Printed,
+}
+
+impl Rows {
+    pub(super) fn begin(arguments: &QueryRunArgs, schema: &SchemaRef) -> anyhow::Result<Self> {
+        let out: Box<dyn Write + Send> = match arguments.output.as_str() {
+            "-" => Box::new(std::io::stdout()),
+            path => Box::new(File::create(path).with_context(|| format!("write {path}"))?),
+        };
+        let printer = Printer::new(arguments.format, schema, BufWriter::new(out))?;
+        let printed = Printed { rows: 0, is_all: true };
+        Ok(Self { printer, rows_max: arguments.rows_max, printed })
+    }
+
+    /// Takes rows, and says whether it takes more.
+    pub(super) fn take(&mut self, batch: &RecordBatch) -> anyhow::Result<bool> {
+        let left = self.rows_max - self.printed.rows;
+        let taken = batch.slice(0, batch.num_rows().min(left));
+        self.printed.rows += taken.num_rows();
+        self.printed.is_all &= taken.num_rows() == batch.num_rows();
+        self.printer.print(&taken)?;
+        Ok(self.printed.is_all)
+    }
+
+    pub(super) fn finish(self) -> anyhow::Result<Printed> {
+        self.printer.finish()?;
+        Ok(self.printed)
+    }
+}
+
 /// Writes rows, batch by batch.
-pub(super) enum Printer<W: Write + Send> {
+enum Printer<W: Write + Send> {
     Table { out: W, header: Vec<String>, rows: Vec<Vec<String>> },
     Ndjson(W),
     Csv(Box<csv::Writer<W>>),
@@ -24,7 +65,7 @@ pub(super) enum Printer<W: Write + Send> {
 }
 
 impl<W: Write + Send> Printer<W> {
-    pub(super) fn new(format: RowFormat, schema: &SchemaRef, out: W) -> anyhow::Result<Self> {
+    fn new(format: RowFormat, schema: &SchemaRef, out: W) -> anyhow::Result<Self> {
         let header = || schema.fields().iter().map(|field| field.name().clone());
         Ok(match format {
             RowFormat::Table => Self::Table { out, header: header().collect(), rows: Vec::new() },
@@ -41,7 +82,7 @@ impl<W: Write + Send> Printer<W> {
         })
     }
 
-    pub(super) fn print(&mut self, batch: &RecordBatch) -> anyhow::Result<()> {
+    fn print(&mut self, batch: &RecordBatch) -> anyhow::Result<()> {
         match self {
             Self::Table { rows, .. } => {
                 let cell = |text: String| cut(shown(&text));
@@ -63,7 +104,7 @@ impl<W: Write + Send> Printer<W> {
         }
     }
 
-    pub(super) fn finish(self) -> anyhow::Result<()> {
+    fn finish(self) -> anyhow::Result<()> {
         match self {
             Self::Table { mut out, header, rows } => {
                 write_table(&mut out, &header, &rows).and_then(|()| out.flush())

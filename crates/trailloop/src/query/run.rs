@@ -1,7 +1,7 @@
 //! `trailloop query run`: one query, its rows, and what they cost.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use trailloop_query::{
 };
 
 use super::files::QueryFiles;
-use super::place;
-use super::print::Printer;
-use crate::cli::{Global, QueryRunArgs};
+use super::print::{Printed, Rows};
+use super::{athena, place};
+use crate::cli::{EngineKind, Global, QueryRunArgs};
 use crate::config::cores;
 use crate::show::{shown, thousands};
 use crate::{Exit, UsageError, enrichment, progress};
@@ -34,6 +34,14 @@ pub(super) fn run(arguments: &QueryRunArgs, global: &Global) -> anyhow::Result<E
     let (prepared, given) = statement(arguments)?;
     if let Some(path) = &arguments.save {
         save(path, arguments, &prepared)?;
+    }
+    if arguments.engine == EngineKind::Athena {
+        return athena::run(arguments, global, &prepared, &given);
+    }
+    if arguments.source.is_empty() {
+        let said =
+            "--source is missing: it says where the logs lie, a folder or s3://bucket/prefix";
+        return Err(UsageError(said.to_owned()).into());
     }
     let enrichment = enrichment::load(arguments.enrichment.folder.as_deref())?;
     let runtime = runtime()?;
@@ -63,7 +71,7 @@ pub(super) fn run(arguments: &QueryRunArgs, global: &Global) -> anyhow::Result<E
     }?;
     // What still reads for rows that nobody wants is not waited for.
     runtime.shutdown_background();
-    Ok(told(&meter, rows, begun.elapsed(), (arguments, global)))
+    Ok(told(&meter, rows, begun.elapsed(), global))
 }
 
 /// The statement, and the values of its parameters.
@@ -122,36 +130,18 @@ async fn answer(
     Ok((printed, meter))
 }
 
-/// What was printed.
-struct Printed {
-    rows: usize,
-    is_all: bool,
-}
-
 async fn print(arguments: &QueryRunArgs, answer: &mut Answer) -> anyhow::Result<Printed> {
-    let out: Box<dyn Write + Send> = match arguments.output.as_str() {
-        "-" => Box::new(std::io::stdout()),
-        path => Box::new(File::create(path).with_context(|| format!("write {path}"))?),
-    };
-    let mut printer = Printer::new(arguments.format, &answer.schema(), BufWriter::new(out))?;
-    let mut printed = Printed { rows: 0, is_all: true };
+    let mut rows = Rows::begin(arguments, &answer.schema())?;
     while let Some(batch) = answer.next().await.map_err(of_query)? {
-        let left = arguments.rows_max - printed.rows;
-        let batch = batch.slice(0, batch.num_rows().min(left + 1));
-        if batch.num_rows() > left {
-            printed = Printed { rows: arguments.rows_max, is_all: false };
-            printer.print(&batch.slice(0, left))?;
+        if !rows.take(&batch)? {
             break;
         }
-        printed.rows += batch.num_rows();
-        printer.print(&batch)?;
     }
-    printer.finish()?;
-    Ok(printed)
+    rows.finish()
 }
 
 /// An error in what was asked is the user's to mend.
-fn of_query(error: QueryError) -> anyhow::Error {
+pub(super) fn of_query(error: QueryError) -> anyhow::Error {
     let said = shown(&error.to_string());
     match error {
         QueryError::Archive(_)
@@ -167,12 +157,7 @@ fn of_query(error: QueryError) -> anyhow::Error {
 }
 
 /// Says what the rows cost, and what is missing from them.
-fn told(
-    meter: &Meter,
-    printed: Printed,
-    took: Duration,
-    (arguments, global): (&QueryRunArgs, &Global),
-) -> Exit {
+fn told(meter: &Meter, printed: Printed, took: Duration, global: &Global) -> Exit {
     let Cost {
         objects,
         objects_failed,
@@ -191,11 +176,7 @@ fn told(
         tracing::error!(objects_failed, records_failed, "the answer lacks what could not be read");
         exit = Exit::Failed;
     }
-    if !printed.is_all {
-        tracing::error!(
-            "there are more than {} rows, the rest is not shown; ask for fewer, or raise --rows-max",
-            arguments.rows_max
-        );
+    if !is_all(&printed) {
         exit = Exit::Failed;
     }
     if !global.quiet {
@@ -213,6 +194,17 @@ fn told(
         drop(writeln!(std::io::stderr(), "{line}"));
     }
     exit
+}
+
+/// Says so if there are more rows than were printed.
+pub(super) fn is_all(printed: &Printed) -> bool {
+    if !printed.is_all {
+        tracing::error!(
+            "there are more than {} rows, the rest is not shown; ask for fewer, or raise --rows-max",
+            printed.rows
+        );
+    }
+    printed.is_all
 }
 
 /// Keeps a statement as a file of a query.
