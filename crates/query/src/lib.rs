@@ -17,6 +17,7 @@ mod examples;
 mod index;
 mod json;
 mod listing;
+mod memory;
 pub mod named;
 mod needle;
 mod objects;

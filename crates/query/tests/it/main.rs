@@ -7,5 +7,6 @@ mod dialects;
 mod kit;
 mod needle;
 mod other_engine;
+mod pruning;
 mod shipped;
 mod stratus;
