@@ -4,7 +4,10 @@
 
 pub mod apis;
 pub mod contest;
+pub mod corpus;
+pub mod process;
 pub mod proxy;
+pub mod python;
 pub mod records;
 pub mod rules;
 

@@ -7,9 +7,10 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use trailloop_benches::corpus::{Corpus, files};
+use trailloop_benches::process::{cpu, peak_bytes};
 use trailloop_benches::rules::Share;
 
-use crate::corpus::{Corpus, files};
 use crate::{bounds, ours, peers};
 
 /// The first argument of a child.
@@ -354,21 +355,4 @@ impl Clock {
         let cpu = cpu().saturating_sub(self.cpu);
         Outcome { took: self.started.elapsed(), cpu, ..outcome }
     }
-}
-
-/// The time that this process's threads have spent on processors, if the system tells; in hundredths of a second.
-pub(crate) fn cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Of this process, and of its children that have ended. The name of the program comes second, in parentheses, and may hold anything.
-    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
-    let ticks = after.split_whitespace().skip(11).take(4).flat_map(str::parse::<u64>).sum::<u64>();
-    Duration::from_millis(10 * ticks)
-}
-
-/// The most memory this process ever held, if the system tells.
-pub(crate) fn peak_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
-    kilobytes.unwrap_or(0_u64) * 1024
 }

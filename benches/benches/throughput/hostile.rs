@@ -11,12 +11,13 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use serde_json::json;
 use trailloop_benches::apis::pairs;
+use trailloop_benches::corpus::Corpus;
 use trailloop_benches::records::Records;
 
 use crate::Arguments;
 use crate::contender::{Contender, Outcome};
-use crate::corpus::Corpus;
-use crate::table::{describe, rate, rate_of_cpu};
+
+use crate::table::{rate, rate_of_cpu};
 
 /// The rules that are matched.
 const RULES: &str = "800";
@@ -123,7 +124,7 @@ fn print(rows: &[Row], rounds: usize) {
             cost(rate_of_cpu),
             outcome.findings,
             outcome.peak_bytes / 1_000_000,
-            describe(corpus)
+            corpus.describe()
         );
     }
 }

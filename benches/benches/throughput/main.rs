@@ -17,7 +17,6 @@
 
 mod bounds;
 mod contender;
-mod corpus;
 mod hostile;
 mod ours;
 mod peers;
@@ -27,9 +26,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use trailloop_benches::corpus::Corpus;
+use trailloop_benches::process::machine;
+use trailloop_benches::python::python;
 
 use crate::contender::Contender;
-use crate::corpus::Corpus;
 
 /// Measures throughput on corpora of log objects.
 #[derive(Debug, Parser)]
@@ -91,7 +92,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) {
-    table::machine();
+    machine();
     let asked = |kind| arguments.corpus.is_empty() || arguments.corpus.contains(&kind);
     let folder = |name: &str| arguments.folder.join(name);
     if asked(Kind::Tiny) {
@@ -101,7 +102,7 @@ fn measure(arguments: &Arguments) {
     if asked(Kind::Busy) {
         let corpus = Corpus::synthetic(folder("busy"), arguments.busy_objects, 8000);
         let mut contenders = Contender::on_busy();
-        match peers::duckdb(&arguments.folder) {
+        match python(&arguments.folder) {
             Ok(python) => contenders.extend(Contender::of_duckdb(&python)),
             Err(error) => contenders.push(Contender::skipped("DuckDB", error)),
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use trailloop_benches::process::{cpu, peak_bytes};
 use trailloop_benches::rules::rule_set;
 use trailloop_benches::{compile, synthetic_rules};
 use trailloop_cloudtrail::Limits;
@@ -17,7 +18,7 @@ use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::replay::{Body, Fetched, Replayed, replay};
 use trailloop_rules::RuleSet;
 
-use crate::contender::{Clock, Outcome, cpu, peak_bytes};
+use crate::contender::{Clock, Outcome};
 
 /// The name of the rules that are shipped.
 pub(crate) const SHIPPED: &str = "shipped";

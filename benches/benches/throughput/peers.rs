@@ -10,45 +10,24 @@
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use flate2::read::MultiGzDecoder;
 use rsigma_eval::Engine;
 use rsigma_eval::event::JsonEvent;
 use rsigma_parser::parse_sigma_yaml;
 use serde_json::Value;
+use trailloop_benches::corpus::say;
+use trailloop_benches::python::succeeds;
 use trailloop_benches::rules::rule_texts;
 
 use crate::contender::{Clock, Outcome};
-use crate::corpus::say;
 
 /// Counts an event; its arguments are the number of threads, the event's name and the folder.
 pub(crate) const DUCKDB_SCRIPT: &str = include_str!("duckdb_count.py");
 
 /// The same by the usual query.
 pub(crate) const DUCKDB_USUAL_SCRIPT: &str = include_str!("duckdb_usual.py");
-
-/// The packages it needs.
-const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
-
-/// A Python that has DuckDB, made once in the folder, or why there is none.
-pub(crate) fn duckdb(folder: &Path) -> Result<PathBuf, String> {
-    let home = folder.join("duckdb");
-    let (python, stamp) = (home.join("bin/python"), home.join("installed.txt"));
-    let wanted = fs::read(REQUIREMENTS).map_err(|error| error.to_string())?;
-    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(python);
-    }
-    say("installing DuckDB");
-    fs::remove_dir_all(&home).ok();
-    succeeds("python3 -m venv", Command::new("python3").args(["-m", "venv"]).arg(&home))?;
-    let mut pip = Command::new(home.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes"]);
-    pip.args(["--only-binary", ":all:", "-r", REQUIREMENTS]);
-    succeeds("pip install", &mut pip)?;
-    fs::write(stamp, wanted).map_err(|error| error.to_string())?;
-    Ok(python)
-}
 
 /// The version of the command `rsigma`: that of the crates that are run in this process.
 const RSIGMA_VERSION: &str = "0.23.0";
@@ -74,14 +53,6 @@ pub(crate) fn install_rsigma() -> Result<(), String> {
 
 fn rsigma_command() -> PathBuf {
     Path::new(TOOLS).join("bin/rsigma")
-}
-
-fn succeeds(what: &str, command: &mut Command) -> Result<(), String> {
-    match command.output() {
-        Ok(Output { status, .. }) if status.success() => Ok(()),
-        Ok(Output { status, .. }) => Err(format!("{what} ended with {status}")),
-        Err(error) => Err(format!("{what}: {error}")),
-    }
 }
 
 pub(crate) fn rsigma(count: &str, files: &[PathBuf]) -> Outcome {

@@ -1,41 +1,19 @@
 //! What came of it, as a table of Markdown.
 
-use std::fs;
-
+use trailloop_benches::corpus::Corpus;
 use trailloop_benches::rules::Share;
 
 use crate::contender::{Contender, Outcome};
-use crate::corpus::Corpus;
 
 const HEADING: &str = "| What | Threads | MB/s of JSON | records/s | to (a) | to (b) | CPU to (a) | Candidates | Findings | Peak, MB |\n\
                        |---|---|---|---|---|---|---|---|---|---|";
 
-/// Says on what this ran.
-#[expect(clippy::print_stdout, reason = "this is the product, for people")]
-pub(crate) fn machine() {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("{cores} cores of {}", model.map_or("an unknown processor", |(_, model)| model));
-}
-
 #[expect(clippy::print_stdout, reason = "this is the product, for people")]
 pub(crate) fn print(title: &str, corpus: &Corpus, contenders: &[Contender], rounds: usize) {
-    println!("\n## {title}\n\n{}; best of {rounds} rounds\n\n{HEADING}", describe(corpus));
+    println!("\n## {title}\n\n{}; best of {rounds} rounds\n\n{HEADING}", corpus.describe());
     for contender in contenders {
         println!("{}", row(contender, contenders, corpus));
     }
-}
-
-/// What the corpus is.
-#[expect(clippy::cast_precision_loss, reason = "for people")]
-pub(crate) fn describe(corpus: &Corpus) -> String {
-    let Corpus { objects, records, bytes_raw, bytes_compressed, .. } = corpus;
-    format!(
-        "{objects} objects, {records} records, {} MB of JSON, compressed {:.1} times",
-        bytes_raw / 1_000_000,
-        *bytes_raw as f64 / *bytes_compressed as f64
-    )
 }
 
 fn row(contender: &Contender, all: &[Contender], corpus: &Corpus) -> String {

@@ -25,12 +25,19 @@ use crate::store::{
 #[derive(Clone, Debug)]
 pub struct FolderStore {
     root: PathBuf,
+    without_hidden: bool,
 }
 
 impl FolderStore {
     /// The store below `root`. The folder is only read, and need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), without_hidden: false }
+    }
+
+    /// Lists no files and folders whose names begin with a dot, as shells do, but for those that a prefix names.
+    #[must_use]
+    pub fn without_hidden(self) -> Self {
+        Self { without_hidden: true, ..self }
     }
 }
 
@@ -45,9 +52,10 @@ impl Store for FolderStore {
         let folder = bucket_folder(&self.root, "list", bucket)?;
         let bucket = bucket.to_owned();
         let prefix = prefix.to_owned();
-        let after = after.map(str::to_owned);
+        let (after, without_hidden) = (after.map(str::to_owned), self.without_hidden);
         blocking("list", &bucket.clone(), move || {
-            let mut walk = Walk { bucket, prefix, after, objects: Vec::new(), more: false };
+            let objects = Vec::new();
+            let mut walk = Walk { bucket, prefix, after, without_hidden, objects, more: false };
             walk.folder(&folder, "")?;
             let next = walk.objects.last().filter(|_| walk.more).map(|last| last.key.clone());
             Ok(Page { objects: walk.objects, next })
@@ -152,6 +160,7 @@ struct Walk {
     bucket: String,
     prefix: String,
     after: Option<String>,
+    without_hidden: bool,
     objects: Vec<Listed>,
     more: bool,
 }
@@ -219,9 +228,14 @@ impl Walk {
             let entry = entry.map_err(|failure| self.failed(folder, &failure))?;
             let is_folder =
                 entry.file_type().map_err(|failure| self.failed(folder, &failure))?.is_dir();
-            let mut key = format!("{base}{}", entry.file_name().to_string_lossy());
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let mut key = format!("{base}{name}");
             if is_folder {
                 key.push('/');
+            }
+            if self.without_hidden && name.starts_with('.') && !self.prefix.starts_with(&key) {
+                continue;
             }
             entries.push((key, entry.path(), is_folder));
         }
@@ -294,6 +308,16 @@ mod tests {
             let error = store.list(bucket, "", None).await.unwrap_err();
             assert_eq!(error.kind(), CloudErrorKind::Invalid, "{bucket:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn hidden_names_are_left_out_if_asked_and_not_named() {
+        let (_root, store) = store_with(&["a", ".b", ".c/d", "e/.f/g", "e/h"]);
+        assert_eq!(keys(&store, "", None).await, [".b", ".c/d", "a", "e/.f/g", "e/h"]);
+        let store = store.without_hidden();
+        assert_eq!(keys(&store, "", None).await, ["a", "e/h"]);
+        assert_eq!(keys(&store, "e/.f/", None).await, ["e/.f/g"]);
+        assert_eq!(keys(&store, ".b", None).await, [".b"]);
     }
 
     #[cfg(unix)]

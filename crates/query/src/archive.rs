@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use trailloop_cloud::Store;
 use trailloop_cloudtrail::{Limits, ReadSummary};
 use trailloop_enrichment::Enrichment;
+use trailloop_pipeline::ahead::AheadLimits;
 
 use crate::index::Index;
 use crate::listing::{DELIVERY_DAYS, Item};
@@ -55,6 +56,8 @@ pub struct Archive {
     pub index: Option<Arc<Index>>,
     /// Threads that read.
     pub jobs: usize,
+    /// The most bytes of objects, as stored, that are downloaded before they are read.
+    pub ahead_bytes_max: u64,
 }
 
 impl Archive {
@@ -69,6 +72,7 @@ impl Archive {
             bytes_max: None,
             index: None,
             jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            ahead_bytes_max: AheadLimits::default().bytes_max,
         }
     }
 }
@@ -77,7 +81,11 @@ macro_rules! meter {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
         /// What a query has read so far.
         #[derive(Debug, Default)]
-        pub struct Meter { $($name: AtomicU64,)+ failures: Mutex<Vec<String>> }
+        pub struct Meter {
+            $($name: AtomicU64,)+
+            memory_peak_bytes: AtomicUsize,
+            failures: Mutex<Vec<String>>,
+        }
 
         /// What a query read.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,6 +149,17 @@ impl Meter {
         for report in read.reports.iter().chain(&read.failed).filter(|_| !is_left) {
             self.note(format!("{} at byte {}: {}", item.object, report.offset, report.failure));
         }
+    }
+
+    /// The most memory that sorts, groups and joins held at once.
+    #[must_use]
+    pub fn memory_peak_bytes(&self) -> usize {
+        self.memory_peak_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes what they hold now.
+    pub(crate) fn holds(&self, bytes: usize) {
+        self.memory_peak_bytes.fetch_max(bytes, Ordering::Relaxed);
     }
 
     /// Notes what could not be read.

@@ -1,13 +1,13 @@
 //! SQL in, rows out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt as _;
@@ -15,6 +15,7 @@ use futures::StreamExt as _;
 use crate::archive::{Archive, Cost, Meter};
 use crate::error::QueryError;
 use crate::json;
+use crate::memory::Pool;
 use crate::named::NamedQuery;
 use crate::own::{Nobody, OWN_TABLES, OwnRows, OwnShape, OwnTable};
 use crate::scan::CloudTrail;
@@ -43,10 +44,13 @@ impl Engine {
         Self { archive: Arc::new(archive), memory_bytes_max: None, own: BTreeMap::new() }
     }
 
-    /// Bounds what sorts, groups and joins may hold; what can be is put on disk beyond it.
+    /// Bounds what sorts, groups and joins may hold; what can be is put on disk beyond it. What is downloaded before it is read is
+    /// at most a quarter of it, beyond the bound that there is anyway.
     #[must_use]
     pub fn with_memory(self, bytes_max: usize) -> Self {
-        Self { memory_bytes_max: Some(bytes_max), ..self }
+        let mut archive = Archive::clone(&self.archive);
+        archive.ahead_bytes_max = archive.ahead_bytes_max.min(bytes_max as u64 / 4);
+        Self { archive: Arc::new(archive), memory_bytes_max: Some(bytes_max), ..self }
     }
 
     /// Says who keeps a table of ours.
@@ -68,6 +72,7 @@ impl Engine {
         let of = |error| QueryError::of(&error);
         let plan = context.state().statement_to_plan(query.statement.clone()).await.map_err(of)?;
         let plan = plan.with_param_values(values).map_err(of)?;
+        names_differ(&plan)?;
         let plan = context.execute_logical_plan(plan).await.map_err(of)?;
         let (tasks, plan) = (plan.task_ctx(), plan.create_physical_plan().await.map_err(of)?);
         let rows = execute_stream(plan, Arc::new(tasks)).map_err(of)?;
@@ -83,6 +88,7 @@ impl Engine {
         let context = self.context(&Arc::default())?;
         let of = |error| QueryError::of(&error);
         let plan = context.state().statement_to_plan(query.statement.clone()).await.map_err(of)?;
+        names_differ(&plan)?;
         let plan = context.state().optimize(&plan).map_err(of)?;
         Ok(plan.schema().fields().iter().map(|field| field.name().clone()).collect())
     }
@@ -106,10 +112,8 @@ impl Engine {
 
     fn context(&self, meter: &Arc<Meter>) -> Result<SessionContext, QueryError> {
         let of = |error| QueryError::of(&error);
-        let mut runtime = RuntimeEnvBuilder::new();
-        if let Some(bytes) = self.memory_bytes_max {
-            runtime = runtime.with_memory_pool(Arc::new(FairSpillPool::new(bytes)));
-        }
+        let pool = Pool::new(self.memory_bytes_max, Arc::clone(meter));
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool));
         let runtime = runtime.build_arc().map_err(of)?;
         let config = SessionConfig::new().with_target_partitions(self.archive.jobs.max(1));
         let mut context = SessionContext::new_with_config_rt(config, runtime);
@@ -123,6 +127,18 @@ impl Engine {
             context.register_table(shape.name, Arc::new(OwnTable::new(shape, rows))).map_err(of)?;
         }
         Ok(context)
+    }
+}
+
+/// Refuses two columns of one name, of which formats that name what they write would lose one.
+fn names_differ(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let mut names = BTreeSet::new();
+    match plan.schema().fields().iter().find(|field| !names.insert(field.name())) {
+        Some(twice) => Err(QueryError::Plan(format!(
+            "two columns of the answer are named {0}; name one of them otherwise, as in a.{0} AS other",
+            twice.name()
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -3,6 +3,8 @@
 use datafusion::common::DataFusionError;
 use datafusion::common::SchemaError;
 use thiserror::Error;
+use trailloop_cloud::{CloudError, CloudErrorKind};
+use trailloop_rules::source::nearest;
 
 /// Why a query was not answered.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -46,6 +48,19 @@ pub enum QueryError {
 }
 
 impl QueryError {
+    /// Says why objects can't be listed, and what to do.
+    pub(crate) fn unlisted(error: &CloudError) -> Self {
+        let remedy = match error.kind() {
+            CloudErrorKind::NotFound => "is the name after --source right?",
+            CloudErrorKind::Denied => {
+                "let the caller list it (s3:ListBucket), or name another --source"
+            }
+            CloudErrorKind::Invalid => "name another --source",
+            _ => "ask again later",
+        };
+        Self::Archive(format!("the logs can't be listed: {}; {remedy}", line(&error.to_string())))
+    }
+
     /// Says in one line what DataFusion says in several.
     pub(crate) fn of(error: &DataFusionError) -> Self {
         match error.find_root() {
@@ -66,14 +81,12 @@ impl QueryError {
 fn schema(error: &SchemaError) -> String {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
-            let near = |column: &&str| edits(&field.name.to_lowercase(), column) <= 3;
             let mut names: Vec<&str> = valid_fields.iter().map(|of| of.name.as_str()).collect();
             names.sort_unstable();
             names.dedup();
-            let near = names.iter().copied().filter(|name| near(name)).collect::<Vec<_>>();
-            let meant = match near.is_empty() {
-                true => "`trailloop query ddl` lists the columns of cloudtrail".to_owned(),
-                false => format!("did you mean {}?", near.join(" or ")),
+            let meant = match nearest(&field.name, &names) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "`trailloop query ddl` lists the columns of cloudtrail".to_owned(),
             };
             format!("there is no column {}; {meant}", field.name)
         }
@@ -95,20 +108,4 @@ fn plan(text: &str) -> String {
 fn line(text: &str) -> String {
     let text = text.split("\n\nbacktrace:").next().unwrap_or(text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// How many letters have to be put in, taken out or changed to make one word of another.
-fn edits(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, known) in other.iter().enumerate() {
-            let change = diagonal + usize::from(letter != *known);
-            diagonal = row[column + 1];
-            row[column + 1] = change.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
 }

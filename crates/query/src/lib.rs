@@ -20,6 +20,7 @@ mod findings;
 mod index;
 mod json;
 mod listing;
+mod memory;
 pub mod named;
 mod needle;
 mod objects;

@@ -23,16 +23,22 @@ pub(crate) struct Objects {
 impl Objects {
     /// These objects of these sources. It is called where there is a runtime, which downloads run on.
     pub(crate) fn new(sources: &[Source], items: Arc<[Item]>) -> Self {
+        Self::within(AheadLimits::default().bytes_max, sources, &items)
+    }
+
+    /// The same, with at most so many bytes downloaded ahead.
+    pub(crate) fn within(bytes_max: u64, sources: &[Source], items: &Arc<[Item]>) -> Self {
         let ahead = |(number, source): (usize, &Source)| {
-            let items = Arc::clone(&items);
+            let items = Arc::clone(items);
             let nth: NthOf = Box::new(move |nth| {
                 let item = items.get(nth)?;
                 Some((item.source == number).then(|| (item.object.clone(), item.bytes)))
             });
-            Ahead::new(Handle::current(), Arc::clone(&source.store), AheadLimits::default(), nth)
+            let limits = AheadLimits { bytes_max, ..AheadLimits::default() };
+            Ahead::new(Handle::current(), Arc::clone(&source.store), limits, nth)
         };
         let ahead = sources.iter().enumerate().map(ahead).collect();
-        Self { items, next: AtomicUsize::new(0), ahead }
+        Self { items: Arc::clone(items), next: AtomicUsize::new(0), ahead }
     }
 
     /// The next object that can be read; what can't be is noted. Blocks.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
 use trailloop_cloudtrail::{Glance, Keys, LogKey, Reader, Record, Sight, Verdict};
 use trailloop_enrichment::Enrichment;
 use trailloop_rules::FieldColumns;
@@ -18,12 +19,21 @@ use crate::wanted::{Told, Wanted};
 /// Rows of one batch.
 pub(crate) const BATCH_ROWS: usize = 8192;
 
+/// The texts of a row that is made at a glance.
+struct Glanced {
+    keys: Keys,
+    /// How many they are.
+    count: usize,
+    /// Whether a column comes with the object's key. If the key does not say it, the record does, and is parsed.
+    asks_key: bool,
+}
+
 /// What is read of each record.
 pub(crate) struct Projection {
     schema: SchemaRef,
     origins: Vec<Origin>,
     /// If every column is a text of the record itself or comes with the object: the keys of these texts.
-    glanced: Option<Keys>,
+    glanced: Option<Glanced>,
 }
 
 impl Projection {
@@ -40,13 +50,13 @@ impl Projection {
             Origin::Derived(_) | Origin::Enriched(_) => None,
         };
         let keys: Option<Vec<Option<&str>>> = origins.iter().map(key).collect();
-        let glanced = keys.map(|keys| Keys::new(keys.into_iter().flatten()));
+        let glanced = keys.map(|keys| Glanced {
+            keys: Keys::new(keys.iter().copied().flatten()),
+            count: keys.iter().flatten().count(),
+            asks_key: origins.iter().any(|origin| matches!(origin, Origin::Key(_))),
+        });
+        let glanced = glanced.filter(|glanced| glanced.count <= GLANCES_MAX);
         Self { schema, origins, glanced }
-    }
-
-    /// How many columns are texts of the record itself.
-    fn glances(&self) -> usize {
-        self.origins.iter().filter(|origin| matches!(origin, Origin::Record(_))).count()
     }
 
     /// The derived and enriched fields among the columns.
@@ -77,7 +87,7 @@ pub(crate) struct Rows<'p, S> {
     rows: usize,
     place: Place,
     buffer: String,
-    /// Takes each batch; breaks when no more is wanted.
+    /// Takes each batch, or why there is none; breaks when no more is wanted.
     sink: S,
     pub(crate) ended: bool,
 }
@@ -85,7 +95,7 @@ pub(crate) struct Rows<'p, S> {
 /// More text columns than this are not made at a glance.
 const GLANCES_MAX: usize = 32;
 
-impl<'p, S: FnMut(RecordBatch) -> ControlFlow<()>> Rows<'p, S> {
+impl<'p, S: FnMut(Result<RecordBatch>) -> ControlFlow<()>> Rows<'p, S> {
     pub(crate) fn new(
         projection: &'p Projection,
         wanted: &'p Wanted,
@@ -136,18 +146,16 @@ impl<'p, S: FnMut(RecordBatch) -> ControlFlow<()>> Rows<'p, S> {
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         self.rows = 0;
         let schema = Arc::clone(&self.projection.schema);
-        // The columns were made by the schema, so this does not fail; if it did, the query would end short and say so.
+        // The columns were made by the schema, so this does not fail; if it did, the query would fail and not end short.
         let batch = RecordBatch::try_new_with_options(schema, columns, &options);
-        self.ended |= batch.map_or(true, |batch| (self.sink)(batch).is_break());
+        let is_last = batch.is_err();
+        self.ended |= (self.sink)(batch.map_err(Into::into)).is_break() || is_last;
     }
 
     /// Makes the row of a record by its texts alone. Says whether it could.
     fn row_at_a_glance(&mut self, glance: &Glance<'_>) -> bool {
-        let Some(keys) = &self.projection.glanced else { return false };
-        let count = self.projection.glances();
-        let asks_key =
-            self.projection.origins.iter().any(|origin| matches!(origin, Origin::Key(_)));
-        if count > GLANCES_MAX || (asks_key && self.place.key.iter().any(Option::is_none)) {
+        let Some(Glanced { keys, asks_key, .. }) = &self.projection.glanced else { return false };
+        if *asks_key && self.place.key.iter().any(Option::is_none) {
             return false;
         }
         let mut texts: [Option<&str>; GLANCES_MAX] = [None; GLANCES_MAX];
@@ -215,7 +223,7 @@ fn said_by<'b, 'a: 'b>(record: Record<'a>, at: usize, buffer: &'b mut String) ->
     }
 }
 
-impl<S: FnMut(RecordBatch) -> ControlFlow<()>> Reader for Rows<'_, S> {
+impl<S: FnMut(Result<RecordBatch>) -> ControlFlow<()>> Reader for Rows<'_, S> {
     fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
         if self.ended {
             return Verdict::Leave;
@@ -232,5 +240,34 @@ impl<S: FnMut(RecordBatch) -> ControlFlow<()>> Reader for Rows<'_, S> {
             self.row(record);
         }
         if self.ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+    use trailloop_cloudtrail::{Limits, Scratch, read_wanted};
+
+    use super::*;
+
+    /// Rows are never lost in silence: what can't be a batch is an error of the query.
+    #[test]
+    fn a_batch_that_can_not_be_made_is_told() {
+        let schema = Schema::new(vec![Field::new("eventversion", DataType::Int64, true)]);
+        let projection = Projection::new(Arc::new(schema), &[0]);
+        let (wanted, mut told) = (Wanted::new(&[]), Vec::new());
+        let sink = |batch: Result<RecordBatch>| {
+            told.push(batch.map_err(|error| error.to_string()));
+            ControlFlow::Continue(())
+        };
+        let mut rows = Rows::new(&projection, &wanted, &Arc::default(), sink);
+        rows.begin("logs", "x.json");
+        let object = br#"{"Records":[{"eventVersion":"1.09","eventName":"GetObject"}]}"#;
+        let read = read_wanted(object, &Limits::default(), &mut Scratch::new(), &mut rows);
+        rows.finish();
+        assert!(rows.ended);
+        assert_eq!(read.records, 1);
+        let [Err(error)] = &told[..] else { panic!("{told:?}") };
+        assert!(error.contains("Int64"), "{error}");
     }
 }

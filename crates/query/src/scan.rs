@@ -37,6 +37,17 @@ pub(crate) struct CloudTrail {
     pub(crate) meter: Arc<Meter>,
 }
 
+impl CloudTrail {
+    /// What a condition demands of records or of keys; `None` if nothing here looks at it.
+    fn demand(&self, condition: &Expr) -> Option<Demand> {
+        let prunes = |demand: &Demand| {
+            let of = std::slice::from_ref(demand);
+            KeyFilter::of(of, self.archive.delivery_days) != KeyFilter::default()
+        };
+        Demand::of(condition).filter(|demand| demand.is_of_record() || prunes(demand))
+    }
+}
+
 #[async_trait]
 impl TableProvider for CloudTrail {
     fn schema(&self) -> SchemaRef {
@@ -51,7 +62,7 @@ impl TableProvider for CloudTrail {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        let of = |filter: &&Expr| match Demand::of(filter) {
+        let of = |filter: &&Expr| match self.demand(filter) {
             Some(_) => TableProviderFilterPushDown::Inexact,
             None => TableProviderFilterPushDown::Unsupported,
         };
@@ -68,11 +79,12 @@ impl TableProvider for CloudTrail {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let all: Vec<usize> = (0..SCHEMA.fields().len()).collect();
         let columns = projection.unwrap_or(&all);
-        let demands: Vec<Demand> = filters.iter().filter_map(Demand::of).collect();
+        let demands: Vec<Demand> =
+            filters.iter().filter_map(|filter| self.demand(filter)).collect();
         let filter = KeyFilter::of(&demands, self.archive.delivery_days);
         let mut listing = list(&self.archive.sources, &filter)
             .await
-            .map_err(|error| external(QueryError::Archive(error.to_string())))?;
+            .map_err(|error| external(QueryError::unlisted(&error)))?;
         if let Some(index) = &self.archive.index {
             let items = index.narrow(Arc::clone(&listing.items), &demands, &self.meter).await;
             listing.skipped = (listing.items.len() - items.len()) as u64;
@@ -206,7 +218,7 @@ impl ExecutionPlan for Scan {
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let objects = self.objects.get_or_init(|| {
             let ScanOf { archive, listing, .. } = &*self.of;
-            Arc::new(Objects::new(&archive.sources, Arc::clone(&listing.items)))
+            Arc::new(Objects::within(archive.ahead_bytes_max, &archive.sources, &listing.items))
         });
         let (objects, of) = (Arc::clone(objects), Arc::clone(&self.of));
         let mut stream = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.of.schema), 2);
@@ -222,9 +234,10 @@ impl ExecutionPlan for Scan {
 /// Reads objects until there are none, or nobody wants more. Blocks.
 fn read(of: &ScanOf, objects: &Objects, batches: &Sender<Result<RecordBatch>>) {
     let meter = &of.meter;
-    let sink = |batch: RecordBatch| {
-        meter.add(Cost { rows: batch.num_rows() as u64, ..Cost::default() });
-        match batches.blocking_send(Ok(batch)) {
+    let sink = |batch: Result<RecordBatch>| {
+        let rows = batch.as_ref().map_or(0, RecordBatch::num_rows);
+        meter.add(Cost { rows: rows as u64, ..Cost::default() });
+        match batches.blocking_send(batch) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         }

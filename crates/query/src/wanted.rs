@@ -138,6 +138,11 @@ impl Demand {
         columns.iter().map(path).collect()
     }
 
+    /// Whether it can be decided on a record.
+    pub(crate) fn is_of_record(&self) -> bool {
+        self.path().or_else(|| self.paths()?.into_iter().next()).is_some()
+    }
+
     /// The path of the record it looks at.
     fn path(&self) -> Option<Vec<&'static str>> {
         path_of(&self.names.iter().map(String::as_str).collect::<Vec<_>>())

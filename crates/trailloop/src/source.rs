@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -22,6 +22,17 @@ use crate::show::shown;
 
 /// CloudTrail delivers again for 30 days when a bucket is misconfigured, so an event may lie under a later day.
 const LATE_DAYS_MAX: i32 = 30;
+
+/// The bucket and prefix of a place in S3; `None` if it is a path.
+pub(crate) fn in_s3(place: &str) -> anyhow::Result<Option<(&str, &str)>> {
+    let Some(of) = place.strip_prefix("s3://") else { return Ok(None) };
+    let (bucket, prefix) = of.split_once('/').unwrap_or((of, ""));
+    if bucket.is_empty() {
+        let said = format!("{place} names no bucket; write s3://bucket/prefix");
+        return Err(UsageError(said).into());
+    }
+    Ok(Some((bucket, prefix)))
+}
 
 /// One object of a replay.
 pub(crate) struct Item {
@@ -91,8 +102,8 @@ impl Sources {
     ) -> anyhow::Result<Listing> {
         let mut listing = Listing::default();
         for (nth, source) in sources.iter().enumerate() {
-            let listed = match source.strip_prefix("s3://") {
-                Some(place) => self.list_s3(nth, place)?,
+            let listed = match in_s3(source)? {
+                Some(place) => self.list_s3(nth, place),
                 None => list_path(nth, Path::new(source), &mut listing.failed),
             };
             let mut items = match listed {
@@ -117,13 +128,8 @@ impl Sources {
         Ok(listing)
     }
 
-    /// The objects under `bucket/prefix`. The outer error is of the command line, the inner one of the source.
-    fn list_s3(&mut self, nth: usize, place: &str) -> anyhow::Result<anyhow::Result<Vec<Item>>> {
-        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-        if bucket.is_empty() {
-            let help = "write s3://bucket/prefix".to_owned();
-            return Err(anyhow!(UsageError(format!("s3://{place} names no bucket; {help}"))));
-        }
+    /// The objects under a prefix of a bucket.
+    fn list_s3(&mut self, nth: usize, (bucket, prefix): (&str, &str)) -> anyhow::Result<Vec<Item>> {
         let store = match &self.store {
             Some(store) => Arc::clone(store),
             None => {
@@ -136,10 +142,7 @@ impl Sources {
         let mut items = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let page = match self.runtime.block_on(store.list(bucket, prefix, after.as_deref())) {
-                Ok(page) => page,
-                Err(error) => return Ok(Err(anyhow!(error))),
-            };
+            let page = self.runtime.block_on(store.list(bucket, prefix, after.as_deref()))?;
             items.extend(page.objects.into_iter().map(|listed| Item {
                 argument: nth,
                 name: format!("{bucket}/{}", listed.key),
@@ -147,7 +150,7 @@ impl Sources {
             }));
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(Ok(items)),
+                None => return Ok(items),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What queries give, what they read for it, and what they say when they can't.
 
 use serde_json::json;
+use trailloop_query::{Engine, Parameters, Prepared};
 
 use crate::kit::{Small, call, key};
 
@@ -109,8 +110,7 @@ fn parameters_are_bound() {
 #[test]
 fn what_is_wrong_is_said_in_a_line() {
     let mut small = small();
-    small.archive.bytes_max = Some(10);
-    let said = [
+    let mut said = vec![
         small.refused("SELEC eventname FROM cloudtrail", &[]),
         small.refused("SELECT eventnam FROM cloudtrail", &[]),
         small.refused("SELECT nothing_like_it FROM cloudtrail", &[]),
@@ -128,8 +128,64 @@ fn what_is_wrong_is_said_in_a_line() {
             "SELECT json_extract_scalar(requestparameters, 'a') FROM cloudtrail LIMIT 1",
             &[],
         ),
-        small.refused("SELECT * FROM cloudtrail", &[]),
+        small.refused(
+            "SELECT a.eventid, b.eventid FROM cloudtrail a JOIN cloudtrail b ON a.eventtime = b.eventtime",
+            &[],
+        ),
     ];
+    small.archive.bytes_max = Some(10);
+    said.push(small.refused("SELECT * FROM cloudtrail", &[]));
+    small.archive.sources[0].bucket = "no-such-bucket".into();
+    said.push(small.refused("SELECT * FROM cloudtrail", &[]));
     assert!(said.iter().all(|line| !line.contains('\n')));
     insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn memory_is_bounded_and_told() {
+    let mut small = small();
+    let record = |nth: usize| {
+        call("GetObject", "2026-01-31T10:00:00Z", json!({"requestID": format!("{nth:032}")}))
+    };
+    let records: Vec<_> = (0..3_000).map(record).collect();
+    small.put(&key("111122223333", "eu-west-1", "2026/01/30", "many"), &records);
+    let groups = "SELECT requestid, count(*) AS n FROM cloudtrail GROUP BY 1 ORDER BY 1 LIMIT 1";
+    let engine = Engine::new(small.archive.clone());
+    let peak = small.block_on(async {
+        let query = Prepared::parse(groups).unwrap();
+        let mut answer = engine.ask(&query, &Parameters::new()).await.unwrap();
+        while answer.next().await.unwrap().is_some() {}
+        answer.meter.memory_peak_bytes()
+    });
+    assert!((100_000..100_000_000).contains(&peak), "{peak}");
+    small.memory_bytes_max = Some(20_000);
+    let said = small.refused(groups, &[]);
+    let begins = "the query needs more memory than it may have; ask for fewer groups or rows, or raise --memory-max: ";
+    assert!(said.starts_with(begins) && !said.contains('\n'), "{said}");
+}
+
+#[test]
+fn what_nothing_looks_at_is_not_said_to_be_pushed() {
+    let small = small();
+    let pushed = |condition: &str| {
+        let plan = small.rows(&format!("EXPLAIN SELECT eventid FROM cloudtrail WHERE {condition}"));
+        let plan = plan.to_string();
+        let (_, after) = plan.split_once("pushed=[").unwrap();
+        after.split_once("], columns").unwrap().0.replace("\\\\\\\"", "'").replace("\\\"", "'")
+    };
+    for unseen in [
+        "outcome = 'failure'",
+        "ip_country = 'AT'",
+        "requestparameters = '{}'",
+        "useridentity IS NOT NULL",
+        "account > '2'",
+        "region LIKE 'eu-%'",
+        "day >= 'yesterday'",
+    ] {
+        assert_eq!(pushed(unseen), "", "{unseen}");
+    }
+    assert_eq!(pushed("account = '1'"), "account = '1'");
+    assert_eq!(pushed("day >= '2026/01/31'"), "day >= '2026/01/31'");
+    assert_eq!(pushed("errorcode IS NULL"), "errorcode is not there");
+    assert_eq!(pushed("tlsdetails.tlsversion = 'x'"), "tlsdetails.tlsversion = 'x'");
 }

@@ -21,6 +21,7 @@ pub(crate) fn runtime() -> Runtime {
 pub(crate) struct Small {
     store: Arc<MemoryStore>,
     pub(crate) archive: Archive,
+    pub(crate) memory_bytes_max: Option<usize>,
     runtime: Runtime,
 }
 
@@ -29,7 +30,8 @@ impl Small {
         let store = Arc::new(MemoryStore::default());
         let source =
             Source { store: Arc::clone(&store) as _, bucket: "logs".into(), prefix: String::new() };
-        Self { store, archive: Archive::new(vec![source]), runtime: runtime() }
+        let archive = Archive::new(vec![source]);
+        Self { store, archive, memory_bytes_max: None, runtime: runtime() }
     }
 
     /// Puts an object with these records.
@@ -56,6 +58,10 @@ impl Small {
             .map(|(name, value)| ((*name).to_owned(), Bound::Text((*value).to_owned())))
             .collect();
         let engine = Engine::new(self.archive.clone());
+        let engine = match self.memory_bytes_max {
+            Some(bytes_max) => engine.with_memory(bytes_max),
+            None => engine,
+        };
         self.runtime.block_on(async {
             let answer = engine.ask(&Prepared::parse(sql)?, &given).await?;
             let (batches, cost) = answer.all(usize::MAX).await?;

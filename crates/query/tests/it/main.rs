@@ -7,6 +7,7 @@ mod dialects;
 mod kit;
 mod needle;
 mod other_engine;
+mod pruning;
 mod scheduled;
 mod shipped;
 mod stratus;

@@ -8,6 +8,7 @@ use trailloop_cloud::{Aws, AwsOptions, FolderStore, FolderVault, Vault, connect}
 use trailloop_query::{Index, Source};
 
 use crate::cli::AwsArgs;
+use crate::source::in_s3;
 use crate::{Unreadable, UsageError};
 
 /// S3, connected to when the first asks for it.
@@ -29,17 +30,6 @@ impl S3<'_> {
         // It was just put there.
         self.aws.get_or_insert_with(|| unreachable!("connected above"))
     }
-}
-
-/// The bucket and prefix of a place in S3; `None` if it is a path.
-fn in_s3(place: &str) -> anyhow::Result<Option<(&str, &str)>> {
-    let Some(of) = place.strip_prefix("s3://") else { return Ok(None) };
-    let (bucket, prefix) = of.split_once('/').unwrap_or((of, ""));
-    if bucket.is_empty() {
-        let said = format!("{place} names no bucket; write s3://bucket/prefix");
-        return Err(UsageError(said).into());
-    }
-    Ok(Some((bucket, prefix)))
 }
 
 /// The sources of a command line.
@@ -109,7 +99,8 @@ fn local(place: &str) -> anyhow::Result<Source> {
     if is_folder && !prefix.is_empty() {
         prefix.push('/');
     }
-    Ok(Source { store: Arc::new(FolderStore::new(root)), bucket, prefix })
+    let store = FolderStore::new(root).without_hidden();
+    Ok(Source { store: Arc::new(store), bucket, prefix })
 }
 
 #[cfg(test)]

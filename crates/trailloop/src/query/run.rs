@@ -181,13 +181,14 @@ fn told(meter: &Meter, printed: Printed, took: Duration, global: &Global) -> Exi
     }
     if !global.quiet {
         let line = format!(
-            "{} rows; {} records in {} of {} objects, {} bytes stored, {} of JSON, {:.2} s",
+            "{} rows; {} records in {} of {} objects, {} bytes stored, {} of JSON, {} of memory, {:.2} s",
             thousands(printed.rows as u64),
             thousands(records),
             thousands(objects),
             thousands(objects_wanted),
             thousands(bytes_compressed),
             thousands(bytes_raw),
+            thousands(meter.memory_peak_bytes() as u64),
             took.as_secs_f64()
         );
         // A closed standard error takes no note.

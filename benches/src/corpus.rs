@@ -9,13 +9,17 @@ use trailloop::synth::{SynthArgs, write};
 use trailloop_cloudtrail::{Limits, Scratch, read_records};
 
 /// Log objects in a folder.
-pub(crate) struct Corpus {
+pub struct Corpus {
     /// Where they are.
-    pub(crate) folder: PathBuf,
-    pub(crate) objects: u64,
-    pub(crate) bytes_compressed: u64,
-    pub(crate) bytes_raw: u64,
-    pub(crate) records: u64,
+    pub folder: PathBuf,
+    /// How many objects.
+    pub objects: u64,
+    /// Their bytes as stored.
+    pub bytes_compressed: u64,
+    /// Their bytes of JSON.
+    pub bytes_raw: u64,
+    /// How many records.
+    pub records: u64,
 }
 
 /// Written beside the objects when they are whole; its name is hidden, so that nobody takes it for one.
@@ -23,7 +27,7 @@ const MADE: &str = ".made.json";
 
 impl Corpus {
     /// Objects of the synthetic organization: what `trailloop synth --objects --records` writes.
-    pub(crate) fn synthetic(folder: PathBuf, objects: u32, records: u32) -> Self {
+    pub fn synthetic(folder: PathBuf, objects: u32, records: u32) -> Self {
         let by = json!({ "objects": objects, "records": records });
         Self::made(folder, by, |folder| {
             let arguments = SynthArgs {
@@ -39,7 +43,7 @@ impl Corpus {
     }
 
     /// What lies there from an earlier time if it was made in the same way, else what `make` writes.
-    pub(crate) fn made(folder: PathBuf, mut by: Value, make: impl FnOnce(&Path)) -> Self {
+    pub fn made(folder: PathBuf, mut by: Value, make: impl FnOnce(&Path)) -> Self {
         by["organization"] = json!(organization());
         let path = folder.join(MADE);
         let kept = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -63,8 +67,20 @@ impl Corpus {
         }
     }
 
+    /// What it is.
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let Self { objects, records, bytes_raw, bytes_compressed, .. } = self;
+        format!(
+            "{objects} objects, {records} records, {} MB of JSON, compressed {:.1} times",
+            bytes_raw / 1_000_000,
+            *bytes_raw as f64 / *bytes_compressed as f64
+        )
+    }
+
     /// Reads every file once, so that no contender waits for the disk.
-    pub(crate) fn warm(&self) {
+    pub fn warm(&self) {
         for path in files(&self.folder) {
             fs::read(path).expect("read the corpus");
         }
@@ -74,7 +90,7 @@ impl Corpus {
 /// Another number when the organization has become another one.
 fn organization() -> u64 {
     let mut hasher = DefaultHasher::new();
-    trailloop_benches::corpus(1, 500)[0].bytes.hash(&mut hasher);
+    crate::corpus(1, 500)[0].bytes.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -100,14 +116,14 @@ fn count(folder: &Path, by: &Value) -> Value {
 }
 
 /// The objects below a folder, in order.
-pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("read the corpus") {
             let entry = entry.expect("read the corpus");
             if entry.file_type().expect("read the corpus").is_dir() {
                 folders.push(entry.path());
-            } else if entry.file_name() != MADE {
+            } else if !entry.file_name().to_string_lossy().starts_with('.') {
                 files.push(entry.path());
             }
         }
@@ -118,6 +134,6 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// Tells the person at the terminal why it takes so long.
 #[expect(clippy::print_stderr, reason = "for the person at the terminal")]
-pub(crate) fn say(text: &str) {
+pub fn say(text: &str) {
     eprintln!("{text}");
 }
