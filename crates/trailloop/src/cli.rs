@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use trailloop_cloud::AwsOptions;
 use trailloop_finding::Level;
 
 pub(crate) use self::query::{
@@ -182,6 +183,17 @@ pub(crate) struct AwsArgs {
     /// Put the bucket into the path instead of the host name.
     #[arg(long)]
     pub(crate) path_style: bool,
+}
+
+impl AwsArgs {
+    /// What AWS is connected to with.
+    pub(crate) fn options(&self) -> AwsOptions {
+        AwsOptions {
+            region: None,
+            endpoint_url: self.endpoint_url.clone(),
+            path_style: self.path_style,
+        }
+    }
 }
 
 /// Arguments of `run`.

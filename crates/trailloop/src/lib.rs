@@ -26,6 +26,7 @@ mod runbook;
 mod schedules;
 mod show;
 mod source;
+mod state;
 mod story;
 pub mod synth;
 mod verdict;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{
-    ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, LocalTable, Meter,
-    Session, Table, Vault, connect,
+    ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, Meter, Session,
+    Table, Vault, connect,
 };
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
@@ -17,7 +17,7 @@ use trailloop_respond::ledger::Ledger;
 use trailloop_respond::service::{Queues, serve};
 use trailloop_respond::tell::{DestinationKind, Destinations};
 use trailloop_respond::token::Secret;
-use trailloop_respond::{Queries, Responder, Switch, own_tables};
+use trailloop_respond::{Queries, Responder, Switch};
 use trailloop_rules::Severity;
 
 use crate::cli::{Global, RespondArgs};
@@ -27,7 +27,7 @@ use crate::query::files::QueryFiles;
 use crate::rulefiles::RulePlace;
 use crate::run::{self, stop_signal};
 use crate::runbook::load_runbooks;
-use crate::{Exit, UsageError, links, logging, schedules};
+use crate::{Exit, UsageError, links, logging, schedules, state};
 
 /// All questions of a finding together may take so long.
 const QUESTIONS_MAX: Duration = Duration::from_secs(5);
@@ -138,13 +138,11 @@ async fn build(
 /// The queries that findings ask, if the configuration names an archive: those of `queries.paths`, and the shipped ones of other ids.
 async fn queries(config: &Config, aws: &Aws, inputs: &Inputs) -> anyhow::Result<Option<Queries>> {
     let meter = Meter::default();
-    let Some(mut engine) = schedules::engine(&config.queries, aws, &meter, inputs.facts()?)? else {
+    let Some(engine) = schedules::engine(&config.queries, aws, &meter, inputs.facts()?)? else {
         tracing::info!("no finding asks a query; set queries.archive to have them asked");
         return Ok(None);
     };
-    for (shape, rows) in own_tables(&table_of(config, aws)?, &Clock::System) {
-        engine = engine.with_own(shape, rows);
-    }
+    let engine = state::with_own(engine, &table_of(config, aws)?);
     let kept = QueryFiles::with_shipped(&config.queries.paths)?;
     for problem in kept.diagnostics.iter().filter(|one| one.severity == Severity::Error) {
         tracing::error!("{problem}");
@@ -225,23 +223,14 @@ fn switch(config: &Config, home: Option<(String, String)>) -> anyhow::Result<Swi
 /// The state table, for commands that only look at it or speak to it. A file needs no word with AWS.
 pub(crate) async fn table(config: &Config) -> anyhow::Result<Arc<dyn Table>> {
     match &config.respond.state {
-        Some(StatePlace::File(path)) => local_table(path),
+        Some(StatePlace::File(path)) => state::file(path),
         _ => table_of(config, &aws(config).await),
     }
 }
 
 fn table_of(config: &Config, aws: &Aws) -> anyhow::Result<Arc<dyn Table>> {
-    match &config.respond.state {
-        Some(StatePlace::Dynamo(name)) => Ok(Arc::new(aws.table(name))),
-        Some(StatePlace::File(path)) => local_table(path),
-        None => Err(UsageError("respond.state is missing".to_owned()).into()),
-    }
-}
-
-fn local_table(path: &Path) -> anyhow::Result<Arc<dyn Table>> {
-    let table =
-        LocalTable::open(path).with_context(|| format!("open the state {}", path.display()))?;
-    Ok(Arc::new(table))
+    let missing = || UsageError("respond.state is missing".to_owned());
+    state::table(config.respond.state.as_ref().ok_or_else(missing)?, aws)
 }
 
 async fn aws(config: &Config) -> Aws {

@@ -8,21 +8,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{
-    Aws, Clock, FolderStore, LocalTable, Meter, MeteredQueue, MeteredStore, Store, Table,
-};
+use trailloop_cloud::{Aws, Clock, FolderStore, Meter, MeteredQueue, MeteredStore, Store, Table};
 use trailloop_enrichment::Enrichment;
 use trailloop_query::named::NamedQuery;
 use trailloop_query::{Archive, Engine, Index, Runner, RunnerLimits, Source};
-use trailloop_respond::own_tables;
 use trailloop_rules::Severity;
 
-use crate::UsageError;
-use crate::config::{Config, QueriesConfig, StatePlace, cores};
+use crate::config::{Config, QueriesConfig, cores};
 use crate::inputs::Inputs;
 use crate::query::files::QueryFiles;
 use crate::rulefiles::RulePlace;
 use crate::run::log_counts;
+use crate::{UsageError, state};
 
 /// How long a query that is under way may take to notice that it is to stop, and its findings to be sent.
 const STOPPING_MAX: Duration = Duration::from_secs(5);
@@ -106,13 +103,11 @@ impl Schedules {
             return Ok(schedules);
         }
         let enrichment = inputs.facts()?;
-        let Some(mut engine) = engine(queries, aws, meter, Arc::clone(&enrichment))? else {
+        let Some(engine) = engine(queries, aws, meter, Arc::clone(&enrichment))? else {
             return Ok(schedules);
         };
         let state = table(queries, aws)?;
-        for (shape, rows) in own_tables(&state, &Clock::System) {
-            engine = engine.with_own(shape, rows);
-        }
+        let engine = state::with_own(engine, &state);
         let asked = schedules.checked(queries, &engine, &enrichment).await?;
         let ids: Vec<&str> = asked.iter().map(|query| query.id.as_str()).collect();
         tracing::info!(queries = ids.join(" "), "queries that are asked by their schedules");
@@ -211,15 +206,8 @@ impl Schedules {
 }
 
 fn table(config: &QueriesConfig, aws: &Aws) -> anyhow::Result<Arc<dyn Table>> {
-    match &config.state {
-        Some(StatePlace::Dynamo(name)) => Ok(Arc::new(aws.table(name))),
-        Some(StatePlace::File(path)) => {
-            let opened = LocalTable::open(path);
-            let table = opened.with_context(|| format!("open the state {}", path.display()))?;
-            Ok(Arc::new(table))
-        }
-        None => Err(UsageError("queries.state is missing".to_owned()).into()),
-    }
+    let missing = || UsageError("queries.state is missing".to_owned());
+    state::table(config.state.as_ref().ok_or_else(missing)?, aws)
 }
 
 /// A name that no other runner has: queries are held by it.

@@ -86,11 +86,7 @@ impl Sources {
             .enable_all()
             .build()
             .context("start the runtime")?;
-        let options = AwsOptions {
-            region: None,
-            endpoint_url: arguments.endpoint_url.clone(),
-            path_style: arguments.path_style,
-        };
+        let options = arguments.options();
         Ok(Self { runtime, options, store: None, bytes_max })
     }
 

@@ -47,8 +47,11 @@ pub(crate) struct QueryRunArgs {
     #[arg(value_name = "SQL|NAME")]
     pub(crate) query: String,
     /// Where the logs lie: a file, a folder, or s3://bucket/prefix. May be given several times. Athena knows it from its table.
-    #[arg(long, value_name = "SOURCE", required_unless_present = "engine")]
+    #[arg(long, value_name = "SOURCE", required_unless_present_any = ["engine", "state"])]
     pub(crate) source: Vec<String>,
+    /// The state of trailloop respond, for the tables findings, runs and verdicts: dynamodb:TABLE, or a file of SQLite.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
     /// Who answers.
     #[arg(long, value_name = "ENGINE", default_value = "local")]
     pub(crate) engine: EngineKind,

@@ -44,7 +44,7 @@ pub(crate) enum StatePlace {
 
 impl StatePlace {
     /// `dynamodb:TABLE`, or a path.
-    pub(super) fn parse(text: String) -> Self {
+    pub(crate) fn parse(text: String) -> Self {
         match text.strip_prefix("dynamodb:") {
             Some(table) => Self::Dynamo(table.to_owned()),
             None => Self::File(PathBuf::from(text)),

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 use indicatif::ProgressBar;
 use trailloop_cloud::{
     Athena, AthenaColumn, AthenaCost, AthenaExecution, AthenaPage, AthenaState, AthenaStatement,
-    AthenaValue, AwsOptions, CloudError, connect,
+    AthenaValue, CloudError, connect,
 };
 use trailloop_query::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use trailloop_query::arrow::compute::{CastOptions, cast_with_options};
@@ -34,12 +34,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let statement = statement(arguments, prepared, given)?;
     runtime()?.block_on(async {
-        let options = AwsOptions {
-            region: None,
-            endpoint_url: arguments.aws.endpoint_url.clone(),
-            path_style: arguments.aws.path_style,
-        };
-        let athena = connect(options).await.athena();
+        let athena = connect(arguments.aws.options()).await.athena();
         answered(&athena, &statement, arguments, global).await
     })
 }

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use trailloop_cloud::{Aws, AwsOptions, FolderStore, FolderVault, Vault, connect};
+use trailloop_cloud::{Aws, FolderStore, FolderVault, Vault, connect};
 use trailloop_query::{Index, Source};
 
 use crate::cli::AwsArgs;
@@ -20,12 +20,7 @@ struct S3<'a> {
 impl S3<'_> {
     async fn aws(&mut self) -> &Aws {
         if self.aws.is_none() {
-            let options = AwsOptions {
-                region: None,
-                endpoint_url: self.arguments.endpoint_url.clone(),
-                path_style: self.arguments.path_style,
-            };
-            self.aws = Some(connect(options).await);
+            self.aws = Some(connect(self.arguments.options()).await);
         }
         // It was just put there.
         self.aws.get_or_insert_with(|| unreachable!("connected above"))

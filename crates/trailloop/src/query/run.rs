@@ -17,9 +17,9 @@ use super::files::QueryFiles;
 use super::print::{Printed, Rows};
 use super::{athena, place};
 use crate::cli::{EngineKind, Global, QueryRunArgs};
-use crate::config::cores;
+use crate::config::{StatePlace, cores};
 use crate::show::{shown, thousands};
-use crate::{Exit, UsageError, enrichment, progress};
+use crate::{Exit, UsageError, enrichment, progress, state};
 
 /// How often the progress bar is drawn.
 const DRAWN_EVERY: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &QueryRunArgs, global: &Global) -> anyhow::Result<E
     if arguments.engine == EngineKind::Athena {
         return athena::run(arguments, global, &prepared, &given);
     }
-    if arguments.source.is_empty() {
+    if arguments.source.is_empty() && arguments.state.is_none() {
         let said =
             "--source is missing: it says where the logs lie, a folder or s3://bucket/prefix";
         return Err(UsageError(said.to_owned()).into());
@@ -58,7 +58,12 @@ pub(super) fn run(arguments: &QueryRunArgs, global: &Global) -> anyhow::Result<E
         jobs: arguments.jobs.map_or_else(cores, usize::from),
         ..Archive::new(sources)
     };
-    let engine = Engine::new(archive).with_memory(arguments.memory_max);
+    let mut engine = Engine::new(archive).with_memory(arguments.memory_max);
+    if let Some(text) = &arguments.state {
+        let place = StatePlace::parse(text.clone());
+        let table = runtime.block_on(state::there(&place, arguments.aws.options()))?;
+        engine = state::with_own(engine, &table);
+    }
     let begun = Instant::now();
     let asked = answer(arguments, global, &engine, &prepared, &given);
     let (rows, meter) = match arguments.seconds_max {
