@@ -509,6 +509,38 @@ mod tests {
     }
 
     #[test]
+    fn queries_are_scheduled_where_there_is_an_archive_and_a_state() {
+        let queries = |more: &str, purpose| {
+            let text = format!("{GOOD}{more}");
+            parse("t.toml", &text, &BTreeMap::new(), purpose).map(|config| config.queries)
+        };
+        let run = |more: &str| queries(more, Purpose::Run);
+        assert!(!run("").unwrap().schedules, "without an archive nothing is asked");
+        let archive = "[queries]\narchive = [\"s3://example-logs/AWSLogs/\", \"logs\"]\n";
+        let state = "[respond]\nstate = \"dynamodb:state\"\n";
+        let all = run(&format!("{archive}{state}")).unwrap();
+        assert!(all.schedules);
+        assert_eq!(all.state, Some(StatePlace::Dynamo("state".to_owned())));
+        assert_eq!(all.archive.len(), 2);
+        let own = run(&format!("{archive}state = \"own.sqlite\"\n{state}")).unwrap();
+        assert_eq!(own.state, Some(StatePlace::File("own.sqlite".into())));
+        assert!(!run(&format!("{archive}schedules = \"off\"\n")).unwrap().schedules);
+        let said = |more: &str| run(more).unwrap_err().to_string();
+        assert!(said(archive).contains("queries.state is missing"));
+        assert!(
+            said(&format!("[queries]\nschedules = \"on\"\n{state}"))
+                .contains("queries.archive is missing")
+        );
+        assert!(
+            said("[queries]\narchive = [\"s3:///x\"]\n")
+                .contains("queries.archive: s3:///x names no bucket")
+        );
+        // The executor asks without a state of its own for it.
+        let archive_buckets = "[respond]\nstate = \"s\"\narchive_buckets = [\"b\"]\n";
+        assert!(queries(&format!("{archive}{archive_buckets}"), Purpose::Respond).is_ok());
+    }
+
+    #[test]
     fn the_reference_in_the_repository_is_current() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
         let kept = std::fs::read_to_string(&path).unwrap_or_default();

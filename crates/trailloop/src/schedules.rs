@@ -110,7 +110,8 @@ impl Schedules {
         let engine = state::with_own(engine, &state);
         let asked = schedules.checked(queries, &engine, &enrichment).await?;
         let ids: Vec<&str> = asked.iter().map(|query| query.id.as_str()).collect();
-        tracing::info!(queries = ids.join(" "), "queries that are asked by their schedules");
+        let holder = holder();
+        tracing::info!(queries = ids.join(" "), holder, "queries are asked by their schedules");
         if asked.is_empty() {
             return Ok(schedules);
         }
@@ -119,7 +120,7 @@ impl Schedules {
             asked,
             engine,
             (state, Arc::new(actions)),
-            (Clock::System, holder()),
+            (Clock::System, holder),
             RunnerLimits {
                 lease: queries.lease,
                 query: queries.time_max,

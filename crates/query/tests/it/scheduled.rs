@@ -52,6 +52,7 @@ struct World {
     faults: FaultPlan,
     /// Each reading of an object takes one of these for a moment.
     gate: Arc<Semaphore>,
+    rows_max: usize,
 }
 
 /// A store that reads when the gate lets it.
@@ -97,6 +98,7 @@ impl World {
             clock: ManualClock::new(1000 * second(now)),
             faults: FaultPlan::none(),
             gate: Arc::new(Semaphore::new(64)),
+            rows_max: 1000,
         }
     }
 
@@ -112,7 +114,8 @@ impl World {
         let archive = Archive { bytes_max, jobs: 2, ..Archive::new(vec![source]) };
         let table = FaultyTable::new(Arc::new(self.table.clone()), self.faults.clone());
         let queue = FaultyQueue::new(Arc::new(self.queue.clone()), self.faults.clone());
-        let limits = RunnerLimits { lease: LEASE, at_once: 2, ..RunnerLimits::default() };
+        let rows_max = self.rows_max;
+        let limits = RunnerLimits { lease: LEASE, at_once: 2, rows_max, ..RunnerLimits::default() };
         Arc::new(Runner::new(
             queries,
             Engine::new(archive),
@@ -435,6 +438,21 @@ fn a_window_is_committed_when_every_finding_is_accepted() {
     });
     assert_eq!(world.queue.len(), 15);
     world.assert_found("2026-01-31T09:45:00Z", "2026-01-31T10:00:00Z");
+}
+
+#[test]
+fn no_more_rows_are_taken_than_may_be_and_the_window_is_finished() {
+    let mut world =
+        World::new("2026-01-31T10:20:00Z", ("2026-01-31T09:00:00Z", "2026-01-31T12:00:00Z"));
+    world.rows_max = 10;
+    let runner = world.runner("one", vec![query("events", "every: 15m, lag: 20m")], None);
+    runtime().block_on(async {
+        let mut running = Running::default();
+        running.start(&runner);
+        world.done("events", "2026-01-31T10:00:00Z").await;
+        running.stop().await;
+    });
+    world.assert_found("2026-01-31T09:45:00Z", "2026-01-31T09:55:00Z");
 }
 
 #[test]

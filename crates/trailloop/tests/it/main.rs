@@ -14,6 +14,7 @@ mod killed_process;
 mod proxy;
 mod rules;
 mod runbooks;
+mod scheduled;
 mod service;
 mod support;
 mod tidy;
