@@ -19,7 +19,6 @@ mod index;
 mod json;
 mod listing;
 pub mod named;
-mod needle;
 mod objects;
 mod page;
 mod rows;

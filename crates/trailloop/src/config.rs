@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) denies_lints: bool,
     pub(crate) content_version: Option<String>,
     pub(crate) enrichment: Option<PathBuf>,
+    /// Where what objects hold is kept for queries.
+    pub(crate) index: Option<String>,
     pub(crate) workers: usize,
     pub(crate) bytes_in_flight_max: u64,
     pub(crate) object_bytes_max: u64,
@@ -261,6 +263,7 @@ impl Reader<'_> {
             denies_lints: self.text("rules.lint").as_deref() == Some("deny"),
             content_version: self.text("rules.content_version"),
             enrichment: self.text("enrichment.folder").map(PathBuf::from),
+            index: self.text("queries.index"),
             workers: if workers == 0 { cores() } else { workers },
             bytes_in_flight_max: self.number("limits.bytes_in_flight_max"),
             object_bytes_max: self.number("limits.object_bytes_max"),

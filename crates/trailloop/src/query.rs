@@ -3,7 +3,7 @@
 mod athena;
 mod files;
 mod index;
-mod place;
+pub(crate) mod place;
 mod print;
 mod run;
 

@@ -141,6 +141,11 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "A folder with address databases (`*.mmdb`), `accounts.csv` or `.json`, `principals.csv` or `.json`, and `environment.toml`; see docs/enrichment.md. Without it the fields made of them are missing.",
     },
     Key {
+        name: "queries.index",
+        kind: Kind::Text,
+        doc: "Where `run` keeps which keys, principals and addresses are in which object: `s3://BUCKET/PREFIX`, or a folder. It is written beside the examination, as small segments every 5 minutes; `trailloop query index` brings them together, and `query run --index` leaves out objects by it. Without it nothing is kept.",
+    },
+    Key {
         name: "limits.workers",
         kind: number(0, 1024, 0, "threads"),
         doc: "Threads that gunzip, parse and match. 0 means one for each core.",
