@@ -157,7 +157,7 @@ fn a_record_that_a_filter_leaves_is_indexed_all_the_same() {
         [caller("one", "StopLogging", "AKIAONE"), caller("\u{e9}", "StopLogging", "AKIATWO")];
     let object = gzip(json!({ "Records": records }).to_string().as_bytes());
     let place = Place { source: "trail/key", version: None };
-    let mut examined = |is_on| {
+    let examined = |is_on| {
         let mut findings = 0;
         let examined = Worker::indexing(is_on).examine(&engine, &object, place, |_| {
             findings += 1;
