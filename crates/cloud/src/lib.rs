@@ -55,4 +55,4 @@ pub use table::{
     Expected, FaultyTable, LocalTable, MemoryTable, PARTITION_BYTES_MAX, Row, RowKey,
     SORT_BYTES_MAX, Table, VALUE_BYTES_MAX, Written,
 };
-pub use vault::{FolderVault, Vault};
+pub use vault::{FolderVault, Shelf, Vault};

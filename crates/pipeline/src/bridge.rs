@@ -25,6 +25,7 @@ use trailloop_finding::{Finding, Place};
 
 use crate::budget::{Budget, Held};
 use crate::examine::{Engine, Examined, Worker};
+use crate::indexing::IndexWriter;
 
 /// An object to examine.
 pub struct Job {
@@ -34,6 +35,8 @@ pub struct Job {
     pub source: String,
     /// The object's version.
     pub version: Option<String>,
+    /// The object's etag, which tells it apart in an index.
+    pub etag: Option<String>,
     /// The bytes it holds of the budget; given back when the job is dropped.
     pub seat: OwnedSemaphorePermit,
 }
@@ -108,7 +111,7 @@ pub struct Bridge(Kind);
 
 enum Kind {
     Threads { asks: Option<Sender<Ask>>, handles: Vec<JoinHandle<()>>, budget: Arc<Budget> },
-    Inline { engine: Arc<Engine>, worker: Mutex<Box<Worker>> },
+    Inline { engine: Arc<Engine>, worker: Mutex<Box<Worker>>, index: Option<Arc<IndexWriter>> },
 }
 
 impl Bridge {
@@ -118,12 +121,27 @@ impl Bridge {
     ///
     /// If the system has no thread to give.
     pub fn threads(engine: &Arc<Engine>, workers: usize, jobs_max: usize) -> std::io::Result<Self> {
+        Self::threads_indexing(engine, workers, jobs_max, None)
+    }
+
+    /// The same, and what objects hold goes into an index, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no thread to give.
+    pub fn threads_indexing(
+        engine: &Arc<Engine>,
+        workers: usize,
+        jobs_max: usize,
+        index: Option<&Arc<IndexWriter>>,
+    ) -> std::io::Result<Self> {
         let (asks, queue) = bounded::<Ask>(jobs_max);
         let budget = Budget::new(FINDINGS_BYTES_MAX);
         let start = |nth: usize| {
             let (engine, queue, budget) = (Arc::clone(engine), queue.clone(), Arc::clone(&budget));
-            let name = format!("examine-{nth}");
-            std::thread::Builder::new().name(name).spawn(move || work(&engine, &queue, &budget))
+            let (name, index) = (format!("examine-{nth}"), index.cloned());
+            let work = move || work(&engine, index.as_deref(), &queue, &budget);
+            std::thread::Builder::new().name(name).spawn(work)
         };
         let handles = (0..workers.max(1)).map(start).collect::<Result<_, _>>()?;
         Ok(Self(Kind::Threads { asks: Some(asks), handles, budget }))
@@ -132,7 +150,14 @@ impl Bridge {
     /// Examines on the caller's thread.
     #[must_use]
     pub fn inline(engine: Arc<Engine>) -> Self {
-        Self(Kind::Inline { engine, worker: Mutex::default() })
+        Self::inline_indexing(engine, None)
+    }
+
+    /// The same, and what objects hold goes into an index, if there is one.
+    #[must_use]
+    pub fn inline_indexing(engine: Arc<Engine>, index: Option<Arc<IndexWriter>>) -> Self {
+        let worker = Mutex::new(Box::new(Worker::indexing(index.is_some())));
+        Self(Kind::Inline { engine, worker, index })
     }
 
     /// Has an object examined.
@@ -142,10 +167,11 @@ impl Bridge {
     /// If the workers cannot take it.
     pub fn examine(&self, job: Job) -> Result<Examination, BridgeError> {
         match &self.0 {
-            Kind::Inline { engine, worker } => {
+            Kind::Inline { engine, worker, index } => {
                 // A panic is caught before it can poison the lock.
                 let mut worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut there = VecDeque::new();
+                let engine = (&**engine, index.as_deref());
                 let done = run(&mut worker, engine, &job, |findings, _| {
                     there.push_back(Progress::Findings(Batch { findings, held: None }));
                     ControlFlow::Continue(())
@@ -180,14 +206,14 @@ impl Drop for Bridge {
     }
 }
 
-fn work(engine: &Engine, queue: &Receiver<Ask>, budget: &Arc<Budget>) {
-    let mut worker = Worker::default();
+fn work(engine: &Engine, index: Option<&IndexWriter>, queue: &Receiver<Ask>, budget: &Arc<Budget>) {
+    let mut worker = Worker::indexing(index.is_some());
     for (job, progress) in queue {
         // Nobody waits for it any more: the lease was lost or the service is going down.
         if progress.is_closed() || budget.is_stopped() {
             continue;
         }
-        let done = run(&mut worker, engine, &job, |findings, bytes| {
+        let done = run(&mut worker, (engine, index), &job, |findings, bytes| {
             let Some(held) = budget.take(bytes) else { return ControlFlow::Break(()) };
             let batch = Batch { findings, held: Some(held) };
             match progress.blocking_send(Progress::Findings(batch)) {
@@ -204,7 +230,7 @@ fn work(engine: &Engine, queue: &Receiver<Ask>, budget: &Arc<Budget>) {
 /// Runs a job and hands its findings on in batches, with their bytes.
 fn run(
     worker: &mut Worker,
-    engine: &Engine,
+    (engine, index): (&Engine, Option<&IndexWriter>),
     job: &Job,
     mut hand_on: impl FnMut(Vec<Finding>, usize) -> ControlFlow<()>,
 ) -> Result<Examined, BridgeError> {
@@ -231,6 +257,14 @@ fn run(
         Some(Report { failure: Failure::Stopped, .. }) => Err(BridgeError::Stopped),
         _ => Ok(examined),
     })
+    .map(|mut examined| {
+        // The source is `bucket/key`, and no bucket has a slash in its name.
+        let key = job.source.split_once('/').map(|(_, key)| key);
+        if let Some(((index, key), prints)) = index.zip(key).zip(examined.prints.take()) {
+            index.add(key, job.object.len() as u64, job.etag.as_deref(), prints);
+        }
+        examined
+    })
 }
 
 /// Runs work that may panic. What a panic leaves behind is not trusted: the worker gets fresh buffers.
@@ -239,7 +273,7 @@ pub(crate) fn guarded<T>(
     work: impl FnOnce(&mut Worker) -> T,
 ) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(|| work(worker))).map_err(|panic| {
-        *worker = Worker::default();
+        *worker = worker.renewed();
         panic_message(panic.as_ref())
     })
 }

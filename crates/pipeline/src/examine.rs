@@ -13,6 +13,7 @@ use trailloop_finding::{Analytic, Finding, FindingScratch, Findings, Origin, Pla
 use trailloop_rules::{MatchScratch, RuleSet};
 
 use crate::live::{InForce, LiveRules, Tally, Trial};
+use crate::needle::{Needles, Prints};
 
 /// What all workers share: the rules, the limits, and which records count.
 pub struct Engine {
@@ -85,6 +86,8 @@ pub struct Examined {
     pub records_evaluated: u64,
     /// How reading went.
     pub read: ReadSummary,
+    /// What an index keeps of it, of a worker that indexes, if it was read whole.
+    pub prints: Option<Prints>,
 }
 
 /// A worker's own buffers, kept from object to object.
@@ -98,6 +101,8 @@ pub struct Worker {
     /// What the operator's files say of a record.
     enrichment: Vec<(&'static str, String)>,
     findings: FindingScratch,
+    /// What an index keeps of an object, if there is one.
+    needles: Option<Box<Needles>>,
 }
 
 /// What matching keeps from record to record.
@@ -108,6 +113,17 @@ struct Matching {
 }
 
 impl Worker {
+    /// A worker that also notes, in the same pass, what an index keeps of each object.
+    #[must_use]
+    pub fn indexing(is_on: bool) -> Self {
+        Self { needles: is_on.then(Box::default), ..Self::default() }
+    }
+
+    /// The same worker with fresh buffers.
+    pub(crate) fn renewed(&self) -> Self {
+        Self::indexing(self.needles.is_some())
+    }
+
     /// Examines one object. Its findings go to `take`, by record and then by rule id, until it wants no more: they
     /// are never held here, because one small object may have any number of them.
     pub fn examine(
@@ -129,7 +145,7 @@ impl Worker {
         place: Place<'_>,
         mut take: impl FnMut(&mut Findings<'_>, &Analytic) -> ControlFlow<()>,
     ) -> Examined {
-        let Self { scratch, matching, trial: trying, tally, enrichment, findings } = self;
+        let Self { scratch, matching, trial: trying, tally, enrichment, findings, needles } = self;
         // Taken once, so that all records of an object are evaluated by the same rules.
         let in_force = engine.rules.now();
         let InForce { rules, trial } = &*in_force;
@@ -148,13 +164,23 @@ impl Worker {
             evaluated: 0,
             take,
         };
-        let read = read_wanted(object, &engine.limits, scratch, &mut examiner);
+        let (read, prints) = match needles {
+            None => (read_wanted(object, &engine.limits, scratch, &mut examiner), None),
+            Some(needles) => {
+                let mut both = Indexing { examiner: &mut examiner, needles };
+                let read = read_wanted(object, &engine.limits, scratch, &mut both);
+                let prints = needles.prints();
+                // Of an object that is not whole nobody knows what the rest holds.
+                let prints = read.is_whole().then_some(prints);
+                (read, prints)
+            }
+        };
         let records_evaluated = examiner.evaluated + read.passed_over;
         if let Some(trial) = trial {
             tally.records += read.passed_over;
             trial.add(tally);
         }
-        Examined { records_evaluated, read }
+        Examined { records_evaluated, read, prints }
     }
 }
 
@@ -211,6 +237,27 @@ impl<T: FnMut(&mut Findings<'_>, &Analytic) -> ControlFlow<()>> Reader for Exami
             (self.take)(&mut findings, &rules.rule(*hit).analytic)?;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// The same, and what an index keeps of each record. Whatever a glance can't tell for the index is parsed.
+struct Indexing<'i, R> {
+    examiner: &'i mut R,
+    needles: &'i mut Needles,
+}
+
+impl<R: Reader> Reader for Indexing<'_, R> {
+    fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
+        let is_told = self.needles.look(glance);
+        match self.examiner.verdict(glance) {
+            verdict @ (Verdict::PassOver | Verdict::Leave) if is_told => verdict,
+            _ => Verdict::Parse,
+        }
+    }
+
+    fn take(&mut self, record: Record<'_>) -> ControlFlow<()> {
+        self.needles.add(record);
+        self.examiner.take(record)
     }
 }
 

@@ -3,7 +3,8 @@
 //! This is the file to read first. `Pipeline::process` is the spine: one function, top to bottom, from a message to
 //! its acknowledgement. Everything else hangs off it: [`examine`] is the CPU work of one object, [`bridge`] takes it
 //! to worker threads, `send` is how findings leave, `batch` gathers what single messages ask of a queue into requests of
-//! ten, `lease` keeps a message ours while we work, `poll` asks for messages, `service` runs all of it and drains, and
+//! ten, [`needle`] and [`indexing`] keep an index beside it, `lease` keeps a message ours while we work, `poll` asks for
+//! messages, `service` runs all of it and drains, and
 //! [`replay`] runs the same examination over archived objects.
 //!
 //! The promise: a message is deleted only after every finding of every object it names has been accepted by the
@@ -17,8 +18,10 @@ pub mod bridge;
 mod budget;
 mod counters;
 pub mod examine;
+pub mod indexing;
 mod lease;
 pub mod live;
+pub mod needle;
 mod park;
 mod poll;
 pub mod replay;
@@ -176,8 +179,8 @@ impl Pipeline {
         let error = match self.get(&reference, named.bytes).await {
             Ok((object, seat)) => {
                 let source = format!("{}/{}", named.bucket, named.key);
-                let (object, version) = (object.bytes, object.version);
-                return Ok(Some(Job { object, source, version, seat }));
+                let Object { bytes: object, version, etag } = object;
+                return Ok(Some(Job { object, source, version, etag, seat }));
             }
             Err(error) => error,
         };

@@ -94,6 +94,18 @@ pub fn replay<S: Sync>(
     jobs: usize,
     name: impl Fn(&S) -> String + Sync,
     fetch: impl Fn(usize, &S, &mut Vec<u8>) -> Result<Fetched, String> + Sync,
+    sink: impl FnMut(usize, Replayed<'_>) -> bool,
+) {
+    replay_indexing(engine, sources, (jobs, false), name, fetch, sink);
+}
+
+/// The same; with `is_indexing`, what an index keeps of each object is in its [`Examined`].
+pub fn replay_indexing<S: Sync>(
+    engine: &Engine,
+    sources: &[S],
+    (jobs, is_indexing): (usize, bool),
+    name: impl Fn(&S) -> String + Sync,
+    fetch: impl Fn(usize, &S, &mut Vec<u8>) -> Result<Fetched, String> + Sync,
     mut sink: impl FnMut(usize, Replayed<'_>) -> bool,
 ) {
     // Whoever has no core to work on only pushes the others' text out of the caches.
@@ -117,7 +129,7 @@ pub fn replay<S: Sync>(
             let (tokens, results, spare) = (tokens.clone(), results.clone(), spare.clone());
             let (next, turn, name, fetch) = (&next, &turn, &name, &fetch);
             scope.spawn(move || {
-                let (mut worker, mut buffer) = (Worker::default(), Vec::new());
+                let (mut worker, mut buffer) = (Worker::indexing(is_indexing), Vec::new());
                 while tokens.recv().is_ok() && !turn.is_stopped() {
                     let nth = next.fetch_add(1, Ordering::Relaxed);
                     let Some(source) = sources.get(nth) else { break };

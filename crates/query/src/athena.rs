@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::ast::{
     TableAlias, TableFactor, Visitor,
 };
 
-use crate::columns::DERIVED;
+use crate::columns::{COLUMNS, Origin};
 use crate::error::QueryError;
 use crate::sql::Prepared;
 
@@ -36,7 +36,10 @@ const JSON_FUNCTIONS: [&str; 12] = [
 pub fn for_athena(prepared: &Prepared) -> Result<String, QueryError> {
     let mut words = Words::default();
     let flow = prepared.visit(&mut words);
-    let ours = |column: &str| DERIVED.iter().any(|(name, _)| *name == column);
+    let ours = |column: &str| {
+        let is_ours = |origin: &Origin| !matches!(origin, Origin::Record(_) | Origin::Key(_));
+        COLUMNS.iter().any(|(name, origin)| name == column && is_ours(origin))
+    };
     let said = match flow {
         ControlFlow::Break(said) => Some(said),
         // A name that the statement gives itself is not our column.

@@ -8,6 +8,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::OffsetBuffer;
 use datafusion::arrow::datatypes::DataType;
 use trailloop_cloudtrail::{Kind, Value};
+pub(crate) use trailloop_pipeline::needle::text_of;
 
 use crate::columns::{Column, Shape, entries, fields, item};
 
@@ -142,19 +143,4 @@ impl Built {
             }
         }
     }
-}
-
-/// A value as a column shows it: text as it is, which is what CloudTrail writes some JSON in, and anything else as JSON text.
-/// Null and nothing are the same.
-pub(crate) fn text_of<'b, 'a: 'b>(
-    value: Option<Value<'a>>,
-    buffer: &'b mut String,
-) -> Option<&'b str> {
-    let value = value.filter(|value| !value.is_null())?;
-    if let Some(text) = value.as_str() {
-        return Some(text);
-    }
-    buffer.clear();
-    value.write_compact(buffer);
-    Some(buffer)
 }

@@ -1,30 +1,38 @@
 //! The index: one file for each day of delivery, in a folder or bucket of the user's choice.
 //!
-//! It is made by reading objects once, and made again with those that came since. A day's file is written whole, so two who write the same
-//! day at once lose what one of them added; what an index lacks is read, so nothing is lost but time.
+//! It is made by reading objects once, and made again with those that came since. The stream and replays put segments beside a
+//! day's file, which are read with it and brought together when the index is made again. A day's file is written whole, so two
+//! who make the same day at once lose what one of them added; what an index lacks is read, so nothing is lost but time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use jiff::civil::Date;
-use trailloop_cloud::{CloudErrorKind, ObjectRef, Store, Vault};
-use trailloop_cloudtrail::{
-    Glance, Inside, Keys, LogKey, Reader, Record, Scratch, Sight, Verdict, read_wanted,
+use trailloop_cloud::{CloudError, CloudErrorKind, ObjectRef, Shelf, Store};
+use trailloop_cloudtrail::{LogKey, Scratch, read_wanted};
+use trailloop_pipeline::needle::{
+    Entries, FIELDS, Needles, Prints, day_file, decode, encode, fingerprint, object_hash,
+    segments_of,
 };
 
 use crate::archive::{Archive, Cost, Meter};
-use crate::built::text_of;
 use crate::columns::path_of;
 use crate::error::QueryError;
 use crate::listing::{Item, KeyFilter, list};
-use crate::needle::{Entries, FIELDS, Prints, decode, encode, fingerprint, object_hash};
 use crate::objects::Objects;
 use crate::wanted::{Demand, Test};
 
 /// The largest file of a day that is read: tens of millions of objects.
 const DAY_BYTES_MAX: u64 = 4 << 30;
+
+/// So many segments of a day are downloaded at once.
+const FILES_AT_ONCE: usize = 16;
+
+/// So many days.
+const DAYS_AT_ONCE: usize = 4;
 
 /// An index that may be there.
 #[derive(Clone)]
@@ -43,11 +51,6 @@ impl fmt::Debug for Index {
     }
 }
 
-/// The name of a day's file.
-fn name_of(day: Date) -> String {
-    format!("needles/{}.tln", day.strftime("%Y/%m/%d"))
-}
-
 fn day_of(item: &Item) -> Option<Date> {
     LogKey::parse(&item.object.key).date
 }
@@ -56,22 +59,92 @@ fn hash_of(item: &Item) -> u64 {
     object_hash(&item.object.key, item.bytes, item.etag.as_deref())
 }
 
+/// What an index knows of a day.
+#[derive(Default)]
+struct Known {
+    entries: Entries,
+    /// The names of the segments beside the day's file, of those that were read.
+    segments: Vec<String>,
+}
+
 impl Index {
     /// What is known of a day. A file that can't be used is noted, and its objects are read.
-    async fn day(&self, day: Date, meter: &Meter) -> Entries {
-        let mut entries = Entries::new();
-        let key = format!("{}{}", self.prefix, name_of(day));
-        let object = ObjectRef::new(&self.bucket, key);
-        match self.store.get(&object, DAY_BYTES_MAX).await {
-            Ok(file) => {
-                if let Err(error) = decode(&file.bytes, &mut entries) {
-                    meter.note(format!("the index {object} is not used: {error}; make it again"));
-                }
+    async fn day(&self, day: Date, meter: &Meter) -> Known {
+        let mut known = Known::default();
+        let segments = self.segments(day).await.unwrap_or_else(|error| {
+            meter.note(format!("the segments of the index of {day} are not used: {error}"));
+            Vec::new()
+        });
+        // Segments first: one that goes meanwhile has gone into the day's file.
+        let files = stream::iter(segments).map(|name| async {
+            let read = self.read(&name).await;
+            (name, read)
+        });
+        let mut files = files.buffer_unordered(FILES_AT_ONCE);
+        while let Some((name, read)) = files.next().await {
+            if self.add(&name, read, &mut known.entries, meter) {
+                known.segments.push(name);
             }
-            Err(error) if error.kind() == CloudErrorKind::NotFound => {}
-            Err(error) => meter.note(format!("the index {object} is not used: {error}")),
         }
-        entries
+        let name = day_file(day);
+        let read = self.read(&name).await;
+        self.add(&name, read, &mut known.entries, meter);
+        known
+    }
+
+    /// The names of a day's segments.
+    async fn segments(&self, day: Date) -> Result<Vec<String>, CloudError> {
+        let below = format!("{}{}", self.prefix, segments_of(day));
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let page = match self.store.list(&self.bucket, &below, after.as_deref()).await {
+                Ok(page) => page,
+                // A folder that nobody has written to yet.
+                Err(error) if error.kind() == CloudErrorKind::NotFound => return Ok(names),
+                Err(error) => return Err(error),
+            };
+            let name = |key: &str| key.strip_prefix(&self.prefix).map(str::to_owned);
+            let segment = page.objects.iter().filter(|listed| listed.key.ends_with(".tln"));
+            names.extend(segment.filter_map(|listed| name(&listed.key)));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(names),
+            }
+        }
+    }
+
+    async fn read(&self, name: &str) -> Result<Bytes, CloudError> {
+        let object = ObjectRef::new(&self.bucket, format!("{}{name}", self.prefix));
+        self.store.get(&object, DAY_BYTES_MAX).await.map(|file| file.bytes)
+    }
+
+    /// Adds what a file holds, and says whether it was there. One that is damaged is noted.
+    fn add(
+        &self,
+        name: &str,
+        read: Result<Bytes, CloudError>,
+        entries: &mut Entries,
+        meter: &Meter,
+    ) -> bool {
+        let noted = |error: &dyn fmt::Display, help: &str| {
+            meter.note(format!(
+                "the index {}/{}{name} is not used: {error}{help}",
+                self.bucket, self.prefix
+            ));
+        };
+        match read {
+            Ok(bytes) => {
+                if let Err(error) = decode(&bytes, entries) {
+                    noted(&error, "; make it again with `trailloop query index`");
+                }
+                true
+            }
+            Err(error) if error.kind() == CloudErrorKind::NotFound => false,
+            Err(error) => {
+                noted(&error, "");
+                false
+            }
+        }
     }
 
     /// Leaves out the objects that can't hold what is demanded. Gives what is left.
@@ -86,12 +159,10 @@ impl Index {
             return items;
         }
         let days: BTreeSet<Date> = items.iter().filter_map(day_of).collect();
-        let mut known: BTreeMap<Date, Entries> = BTreeMap::new();
-        for day in days {
-            known.insert(day, self.day(day, meter).await);
-        }
+        let of_day = stream::iter(days).map(|day| async move { (day, self.day(day, meter).await) });
+        let known: BTreeMap<Date, Known> = of_day.buffer_unordered(DAYS_AT_ONCE).collect().await;
         let may_hold = |item: &&Item| {
-            let prints = day_of(item).and_then(|day| known.get(&day)?.get(&hash_of(item)));
+            let prints = day_of(item).and_then(|day| known.get(&day)?.entries.get(&hash_of(item)));
             let one_of =
                 |prints: &Prints, list: &[u32]| list.iter().any(|one| prints.may_hold(*one));
             prints.is_none_or(|prints| wanted.iter().all(|list| one_of(prints, list)))
@@ -102,7 +173,11 @@ impl Index {
 
 /// Of each demand that the index can tell of, the fingerprints of which an object must have one.
 fn prints_of(demands: &[Demand]) -> Vec<Vec<u32>> {
-    let field = |names: &[String]| FIELDS.iter().position(|field| **field == *names);
+    let field = |names: &[String]| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let path = path_of(&names)?;
+        FIELDS.iter().position(|field| **field == *path)
+    };
     let prints = |demand: &Demand| match &demand.test {
         Test::OneOf(texts) => {
             let field = field(&demand.names)?;
@@ -131,7 +206,7 @@ pub struct Indexed {
     pub bytes_index: u64,
 }
 
-/// Reads what the index does not know yet, and writes the files of its days.
+/// Reads what the index does not know yet, and writes the files of its days. Segments go when what they held is in their day's file.
 ///
 /// # Errors
 ///
@@ -139,10 +214,10 @@ pub struct Indexed {
 pub async fn make_index(
     archive: &Archive,
     index: &Index,
-    vault: &dyn Vault,
+    shelf: &dyn Shelf,
     meter: &Arc<Meter>,
 ) -> Result<Indexed, QueryError> {
-    let failed = |error: trailloop_cloud::CloudError| QueryError::Archive(error.to_string());
+    let failed = |error: CloudError| QueryError::Archive(error.to_string());
     let listing = list(&archive.sources, &KeyFilter::default()).await.map_err(failed)?;
     let mut days: BTreeMap<Date, Vec<Item>> = BTreeMap::new();
     let mut indexed = Indexed::default();
@@ -154,7 +229,7 @@ pub async fn make_index(
     }
     meter.add(Cost { objects_wanted: listing.items.len() as u64, ..Cost::default() });
     for (day, items) in days {
-        let mut entries = index.day(day, meter).await;
+        let Known { mut entries, segments } = index.day(day, meter).await;
         let all = items.len() as u64;
         let bytes: u64 = items.iter().map(|item| item.bytes).sum();
         let new: Vec<Item> =
@@ -165,12 +240,16 @@ pub async fn make_index(
         let added = if new.is_empty() { Entries::new() } else { read(archive, new, meter).await? };
         indexed.added += added.len() as u64;
         indexed.left += asked - added.len() as u64;
-        let is_new = !added.is_empty();
+        let is_new = !added.is_empty() || !segments.is_empty();
         entries.extend(added);
         let file = encode(&entries);
         indexed.bytes_index += file.len() as u64;
         if is_new {
-            vault.put(&name_of(day), file.into()).await.map_err(failed)?;
+            shelf.put(&day_file(day), file.into()).await.map_err(failed)?;
+        }
+        // A segment that stays is read again, and brought in again the next time.
+        for name in segments {
+            shelf.remove(&name).await.map_err(failed)?;
         }
     }
     Ok(indexed)
@@ -189,11 +268,11 @@ async fn read(
         let (objects, entries) = (Arc::clone(&objects), Arc::clone(&entries));
         let (meter, limits) = (Arc::clone(meter), archive.limits);
         readers.spawn_blocking(move || {
-            let (mut scratch, mut seen) = (Scratch::new(), Seen::new());
+            let (mut scratch, mut needles) = (Scratch::new(), Needles::default());
             while let Some((item, body)) = objects.next(&meter) {
-                let read = read_wanted(&body, &limits, &mut scratch, &mut seen);
+                let read = read_wanted(&body, &limits, &mut scratch, &mut needles);
                 meter.read(item, &body, &read, false);
-                let prints = seen.prints();
+                let prints = needles.prints();
                 // Of an object that is not whole nobody knows what the rest holds.
                 if read.is_whole() {
                     let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -207,115 +286,4 @@ async fn read(
     }
     let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::take(&mut *entries))
-}
-
-/// What has been seen of an object's records.
-struct Seen {
-    looks: Looks,
-    paths: Vec<Vec<&'static str>>,
-    found: Found,
-}
-
-/// Where a glance looks.
-struct Looks {
-    own: Keys,
-    identity: Keys,
-    context: Keys,
-    issuer: Keys,
-}
-
-/// Fingerprints of values, some of them several times.
-#[derive(Default)]
-struct Found(Vec<u32>);
-
-impl Seen {
-    fn new() -> Self {
-        let looks = Looks {
-            own: Keys::new(["userIdentity", "sourceIPAddress"]),
-            // In the order of `FIELDS`, and then what lies deeper.
-            identity: Keys::new(["accessKeyId", "arn", "principalId", "sessionContext"]),
-            context: Keys::new(["sessionIssuer"]),
-            issuer: Keys::new(["arn"]),
-        };
-        let paths = FIELDS.iter().filter_map(|names| path_of(names)).collect();
-        Self { looks, paths, found: Found::default() }
-    }
-
-    /// The fingerprints, after which another object begins.
-    fn prints(&mut self) -> Prints {
-        Prints::new(std::mem::take(&mut self.found.0))
-    }
-}
-
-impl Found {
-    /// Adds a value; of runs of the same one only the first, since records of one caller come together.
-    fn add(&mut self, field: usize, text: &str) {
-        let print = fingerprint(field, text);
-        if self.0.iter().rev().take(16).any(|seen| *seen == print) {
-            return;
-        }
-        self.0.push(print);
-        // Sorted and without repeats it is no longer than what is distinct in the object.
-        if self.0.len() >= 4096 && self.0.len().is_power_of_two() {
-            self.0.sort_unstable();
-            self.0.dedup();
-        }
-    }
-
-    /// Adds a value that a glance tells; breaks if the column would show another text, which the tape has to tell.
-    fn add_sight(&mut self, field: usize, sight: &Sight<'_>) -> ControlFlow<()> {
-        match sight {
-            Sight::Text(text) => match str::from_utf8(text) {
-                Ok(text) => self.add(field, text),
-                Err(_) => return ControlFlow::Break(()),
-            },
-            Sight::Null => {}
-            Sight::Object(_) | Sight::Array | Sight::Other => return ControlFlow::Break(()),
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-impl Looks {
-    fn glance(&self, inside: Inside<'_>, found: &mut Found) -> ControlFlow<()> {
-        inside.members(&self.own, |number, value| match (number, value) {
-            (0, Sight::Object(identity)) => self.identity(identity, found),
-            (0, _) => ControlFlow::Continue(()),
-            (_, value) => found.add_sight(4, &value),
-        })
-    }
-
-    fn identity(&self, inside: Inside<'_>, found: &mut Found) -> ControlFlow<()> {
-        inside.members(&self.identity, |number, value| match (number, value) {
-            (3, Sight::Object(inside)) => inside.members(&self.context, |_, value| match value {
-                Sight::Object(inside) => {
-                    inside.members(&self.issuer, |_, value| found.add_sight(3, &value))
-                }
-                _ => ControlFlow::Continue(()),
-            }),
-            (3, _) => ControlFlow::Continue(()),
-            (field, value) => found.add_sight(field, &value),
-        })
-    }
-}
-
-impl Reader for Seen {
-    fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
-        let Self { looks, found, .. } = self;
-        // What was added before a break is in the record all the same, and is added again by the tape.
-        match glance.is_plain() && looks.glance(glance.inside(), found).is_continue() {
-            true => Verdict::PassOver,
-            false => Verdict::Parse,
-        }
-    }
-
-    fn take(&mut self, record: Record<'_>) -> ControlFlow<()> {
-        let mut buffer = String::new();
-        for (field, path) in self.paths.iter().enumerate() {
-            if let Some(text) = text_of(record.get(path), &mut buffer) {
-                self.found.add(field, text);
-            }
-        }
-        ControlFlow::Continue(())
-    }
 }

@@ -22,7 +22,6 @@ mod json;
 mod listing;
 mod memory;
 pub mod named;
-mod needle;
 mod objects;
 mod own;
 mod page;

@@ -157,6 +157,10 @@ pub(crate) struct ReplayArgs {
     /// Keep the place in this file, and go on from it when it exists.
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
+    /// Keep here, from the same reading, which keys, principals and addresses are in which object, for `query run --index`: a
+    /// folder, or s3://bucket/prefix.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) index: Option<String>,
     /// Exit with 3 if a finding has this level or a higher one.
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub(crate) fail_on: Option<Level>,

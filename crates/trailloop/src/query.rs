@@ -3,7 +3,7 @@
 mod athena;
 pub(crate) mod files;
 mod index;
-mod place;
+pub(crate) mod place;
 mod print;
 mod run;
 

@@ -10,11 +10,14 @@ use serde_json::{Value, json};
 use trailloop_cloudtrail::{Limits, ReadSummary};
 use trailloop_finding::Level;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::indexing::{IndexWriter, SEGMENT_OBJECTS};
 use trailloop_pipeline::live::LiveRules;
-use trailloop_pipeline::replay::{Lines, Replayed, replay as replay_objects};
+use trailloop_pipeline::needle::Prints;
+use trailloop_pipeline::replay::{Lines, Replayed, replay_indexing};
 
 use crate::cli::{Global, ReplayArgs};
 use crate::config::cores;
+use crate::query::place;
 use crate::resume::Checkpoint;
 use crate::ruleset::RuleFiles;
 use crate::show::shown;
@@ -90,12 +93,13 @@ pub(crate) fn replay(arguments: &ReplayArgs, global: &Global) -> anyhow::Result<
     let Start { items, mut output, mut collector } = start(arguments, &rules, &listing, of)?;
     let engine =
         Engine { rules: LiveRules::new(rules.set.clone()), limits: Limits::default(), filter };
+    collector.index = indexed(arguments, &sources)?;
     collector.run(arguments, global, &engine, &sources, items, &mut output)?;
     output.finish()?;
 
-    let Collector { summary, highest, .. } = collector;
+    let Collector { summary, highest, index, .. } = collector;
     write_summary(arguments.summary.as_deref(), &summary, started.elapsed().as_secs_f64())?;
-    Ok(if !listing.failed.is_empty() {
+    Ok(if !listing.failed.is_empty() || index.is_some_and(|index| index.has_failed) {
         Exit::Failed
     } else if arguments.fail_on.is_some_and(|level| highest >= Some(level)) {
         Exit::FailOn
@@ -137,7 +141,7 @@ fn start<'l>(
             rules_rejected: rules.rejected,
             ..Summary::default()
         };
-        let collector = Collector { of, summary, highest: None, done: 0, error: None };
+        let collector = Collector { of, summary, highest: None, done: 0, error: None, index: None };
         return Ok(Start { items: &listing.items, output, collector });
     };
     let last = (place.last.0, place.last.1.as_str());
@@ -150,7 +154,7 @@ fn start<'l>(
         );
     }
     let Checkpoint { summary, highest, .. } = place;
-    let collector = Collector { of, summary, highest, done: done as u64, error: None };
+    let collector = Collector { of, summary, highest, done: done as u64, error: None, index: None };
     Ok(Start { items: &listing.items[done..], output, collector })
 }
 
@@ -163,6 +167,43 @@ struct Collector {
     /// Objects that are done, those of earlier replays included.
     done: u64,
     error: Option<anyhow::Error>,
+    index: Option<Indexed>,
+}
+
+/// The index that a replay writes.
+struct Indexed {
+    writer: IndexWriter,
+    /// What a query calls the files of each SOURCE.
+    keys: Vec<Option<String>>,
+    /// Whether it lacks what could not be written.
+    has_failed: bool,
+}
+
+/// The index that was asked for.
+fn indexed(arguments: &ReplayArgs, sources: &Sources) -> anyhow::Result<Option<Indexed>> {
+    let Some(at) = &arguments.index else { return Ok(None) };
+    let keys = arguments.sources.iter().map(|source| place::keys_of(source)).collect();
+    let (_, shelf) = sources.block_on(place::index(at, &arguments.aws))?;
+    let writer = IndexWriter::new(shelf);
+    Ok(Some(Indexed { writer, keys, has_failed: false }))
+}
+
+impl Indexed {
+    /// Takes what an object holds, if it was read whole.
+    fn take(&mut self, item: &Item, bytes: u64, prints: Option<Prints>, sources: &Sources) {
+        if let Some((prints, (key, etag))) = prints.zip(item.listed(&self.keys)) {
+            self.writer.add(&key, bytes, etag, prints);
+        }
+        // After a failure it is tried again only when as many have come.
+        let waiting = self.writer.waiting();
+        if waiting > 0 && waiting.is_multiple_of(SEGMENT_OBJECTS) {
+            self.flush(sources);
+        }
+    }
+
+    fn flush(&mut self, sources: &Sources) {
+        self.has_failed |= sources.block_on(self.writer.flush_logged());
+    }
 }
 
 impl Collector {
@@ -181,27 +222,37 @@ impl Collector {
         let fetcher = sources.fetcher(items);
         let fetch =
             |nth: usize, item: &Item, buffer: &mut Vec<u8>| fetcher.fetch(nth, item, buffer);
-        replay_objects(engine, items, jobs, name, fetch, |nth, replayed| {
-            let item = &items[nth];
-            // More comes of the object.
-            if let Replayed::Findings(lines) = replayed {
-                self.error = self.take_findings(lines, output).err();
-                return self.error.is_none();
-            }
-            self.done += 1;
-            self.take(item, replayed);
-            let saves =
-                (nth as u64 + 1).is_multiple_of(SAVE_EVERY_OBJECTS) || nth + 1 == items.len();
-            let saved = match &arguments.resume {
-                Some(path) if saves => self.save(path, item, output),
-                _ => Ok(()),
-            };
-            bar.set_message(format!("{} findings", self.summary.findings));
-            bar.inc(1);
-            self.error = saved.err();
-            self.error.is_none()
-        });
+        replay_indexing(
+            engine,
+            items,
+            (jobs, self.index.is_some()),
+            name,
+            fetch,
+            |nth, replayed| {
+                let item = &items[nth];
+                // More comes of the object.
+                if let Replayed::Findings(lines) = replayed {
+                    self.error = self.take_findings(lines, output).err();
+                    return self.error.is_none();
+                }
+                self.done += 1;
+                self.take(item, replayed, sources);
+                let saves =
+                    (nth as u64 + 1).is_multiple_of(SAVE_EVERY_OBJECTS) || nth + 1 == items.len();
+                let saved = match &arguments.resume {
+                    Some(path) if saves => self.save(path, item, output),
+                    _ => Ok(()),
+                };
+                bar.set_message(format!("{} findings", self.summary.findings));
+                bar.inc(1);
+                self.error = saved.err();
+                self.error.is_none()
+            },
+        );
         bar.finish_and_clear();
+        if let Some(index) = &mut self.index {
+            index.flush(sources);
+        }
         self.error.take().map_or(Ok(()), Err)
     }
 
@@ -212,7 +263,7 @@ impl Collector {
     }
 
     /// Takes how an object ended.
-    fn take(&mut self, item: &Item, replayed: Replayed<'_>) {
+    fn take(&mut self, item: &Item, replayed: Replayed<'_>, sources: &Sources) {
         let summary = &mut self.summary;
         match replayed {
             Replayed::Findings(_) => return,
@@ -227,6 +278,9 @@ impl Collector {
                 summary.records_failed += examined.read.records_failed;
                 summary.bytes_compressed += bytes_compressed;
                 summary.bytes_raw += examined.read.bytes_raw;
+                if let Some(index) = &mut self.index {
+                    index.take(item, bytes_compressed, examined.prints, sources);
+                }
             }
         }
         summary.objects += 1;

@@ -7,8 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{
-    ActionOptions, Actions, Aws, AwsOptions, Clock, FolderVault, HttpNotifier, Meter, Session,
-    Table, Vault, connect,
+    ActionOptions, Actions, Aws, AwsOptions, Clock, HttpNotifier, Meter, Session, Table, connect,
 };
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
@@ -24,7 +23,6 @@ use crate::cli::{Global, RespondArgs};
 use crate::config::{self, Config, Purpose, RespondConfig, StatePlace};
 use crate::inputs::Inputs;
 use crate::query::files::QueryFiles;
-use crate::rulefiles::RulePlace;
 use crate::run::{self, stop_signal};
 use crate::runbook::load_runbooks;
 use crate::{Exit, UsageError, links, logging, schedules, state};
@@ -121,7 +119,7 @@ async fn build(
         },
         ledger: Ledger::new(Arc::clone(&table), worker.clone()),
         table,
-        vault: vault(config, aws),
+        vault: respond.evidence.as_ref().map(|place| place.vault(aws)),
         actions,
         notifier: Arc::new(HttpNotifier::new()),
         destinations,
@@ -165,15 +163,6 @@ async fn home(respond: &RespondConfig, aws: &Aws) -> anyhow::Result<Option<(Stri
     )?;
     let region = aws.region().context("set aws.region: something is to be called there")?;
     Ok(Some((account, region.to_owned())))
-}
-
-/// Where evidence is kept, if anywhere.
-fn vault(config: &Config, aws: &Aws) -> Option<Arc<dyn Vault>> {
-    let vault: Arc<dyn Vault> = match config.respond.evidence.as_ref()? {
-        RulePlace::Path(folder) => Arc::new(FolderVault::new(folder)),
-        RulePlace::Bucket { bucket, prefix } => Arc::new(aws.vault(bucket, prefix)),
-    };
-    Some(vault)
 }
 
 /// A name that no other worker has: runs are held by it.

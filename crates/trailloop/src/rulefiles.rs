@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use trailloop_cloud::{Listed, ObjectRef, Store};
+use trailloop_cloud::{Aws, FolderVault, Listed, ObjectRef, Store, Vault};
 use trailloop_content::example_file;
 use trailloop_rules::{Lists, Loaded, Rule, load_with, text_of_file};
 
@@ -48,6 +48,14 @@ impl RulePlace {
             return Err(UsageError(format!("{text} names no bucket; write s3://bucket/prefix")));
         }
         Ok(Self::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+    }
+
+    /// The place as somewhere to keep files.
+    pub(crate) fn vault(&self, aws: &Aws) -> Arc<dyn Vault> {
+        match self {
+            Self::Path(folder) => Arc::new(FolderVault::new(folder)),
+            Self::Bucket { bucket, prefix } => Arc::new(aws.vault(bucket, prefix)),
+        }
     }
 
     /// The stamps of all files there, in order.

@@ -6,10 +6,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{Aws, AwsOptions, Clock, Meter, MeteredQueue, MeteredStore, Queue, connect};
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
+use trailloop_pipeline::indexing::IndexWriter;
 use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::{Counters, Pipeline, Seats, Service};
 
@@ -26,6 +28,12 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(1);
 
 /// What a stop may take, with a little left for the end.
 const STOPPING_MAX: Duration = Duration::from_secs(27);
+
+/// How often what objects hold is written to the index.
+const INDEX_EVERY: Duration = Duration::from_secs(300);
+
+/// What the last of it may take, of what a stop may take.
+const INDEX_LAST_MAX: Duration = Duration::from_secs(2);
 
 /// Runs the command.
 pub(crate) fn run(arguments: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
@@ -102,7 +110,9 @@ async fn serve(
         limits: config.limits,
         filter: RecordFilter::default(),
     });
-    let pipeline = Arc::new(build(config, aws, &engine, &meter)?);
+    let index = config.queries.index.as_ref();
+    let index = index.map(|place| Arc::new(IndexWriter::new(place.vault(aws))));
+    let pipeline = Arc::new(build(config, aws, (&engine, index.as_ref()), &meter)?);
     let stopping = config.service.receive_wait + config.service.drain;
     if stopping > STOPPING_MAX {
         let seconds = stopping.as_secs();
@@ -120,6 +130,10 @@ async fn serve(
     let stop = CancellationToken::new();
     let mut reloading = keep_rules(config, inputs, seen, &engine, &stop);
     schedules.start(&stop);
+    let mut indexing = JoinSet::new();
+    if let Some(index) = &index {
+        indexing.spawn(Arc::clone(index).keep(INDEX_EVERY, stop.clone()));
+    }
     let running = Service::new(Arc::clone(&pipeline), config.service).run(stop.clone());
     tokio::pin!(running);
     let mut failed = false;
@@ -144,9 +158,23 @@ async fn serve(
             stop.cancel();
             running.await
         }
+        Some(ended) = indexing.join_next() => {
+            failed = true;
+            tracing::error!(?ended, "writing the index failed; going down");
+            stop.cancel();
+            running.await
+        }
     };
     reloading.shutdown().await;
     schedules.finish().await;
+    // A write under way is dropped, and its objects are read by queries.
+    while timeout(INDEX_LAST_MAX, indexing.join_next()).await.is_ok_and(|ended| ended.is_some()) {}
+    indexing.shutdown().await;
+    if let Some(index) = &index
+        && timeout(INDEX_LAST_MAX, index.flush_logged()).await.is_err()
+    {
+        tracing::warn!(index = index.name(), "the last of the index was not written in time");
+    }
     log_counts("totals", pipeline.counters.totals().named());
     log_counts("requests", meter.named());
     tracing::info!(given_back = drained.given_back, "stopped");
@@ -174,7 +202,7 @@ pub(crate) fn keep_rules(
 fn build(
     config: &Config,
     aws: &Aws,
-    engine: &Arc<Engine>,
+    (engine, index): (&Arc<Engine>, Option<&Arc<IndexWriter>>),
     meter: &Meter,
 ) -> anyhow::Result<Pipeline> {
     let queue = |url: &str| -> Arc<dyn Queue> {
@@ -182,7 +210,8 @@ fn build(
     };
     let store = MeteredStore::new(Arc::new(aws.store()), meter.clone());
     let jobs_max = config.service.messages_in_flight_max;
-    let bridge = Bridge::threads(engine, config.workers, jobs_max).context("start the workers")?;
+    let bridge = Bridge::threads_indexing(engine, config.workers, jobs_max, index)
+        .context("start the workers")?;
     Ok(Pipeline {
         notifications: queue(&config.notifications),
         store: Arc::new(store),

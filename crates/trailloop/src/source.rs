@@ -51,11 +51,24 @@ impl Item {
             At::Object { object, .. } => &object.key,
         }
     }
+
+    /// The key and etag by which a query's listing knows it. `keys` are those of the SOURCE arguments (`place::keys_of`).
+    pub(crate) fn listed(&self, keys: &[Option<String>]) -> Option<(String, Option<&str>)> {
+        match &self.at {
+            At::Object { object, etag, .. } => Some((object.key.clone(), etag.as_deref())),
+            At::File(_) => {
+                let before = keys.get(self.argument)?.as_ref()?;
+                let is_folder = before.is_empty() || before.ends_with('/');
+                let key = if is_folder { format!("{before}{}", self.name) } else { before.clone() };
+                Some((key, None))
+            }
+        }
+    }
 }
 
 enum At {
     File(PathBuf),
-    Object { object: ObjectRef, bytes: u64 },
+    Object { object: ObjectRef, bytes: u64, etag: Option<String> },
 }
 
 /// What was listed.
@@ -88,6 +101,11 @@ impl Sources {
             .context("start the runtime")?;
         let options = arguments.options();
         Ok(Self { runtime, options, store: None, bytes_max })
+    }
+
+    /// Waits for work of the runtime that downloads.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     /// Lists every source.
@@ -142,7 +160,11 @@ impl Sources {
             items.extend(page.objects.into_iter().map(|listed| Item {
                 argument: nth,
                 name: format!("{bucket}/{}", listed.key),
-                at: At::Object { object: ObjectRef::new(bucket, listed.key), bytes: listed.bytes },
+                at: At::Object {
+                    object: ObjectRef::new(bucket, listed.key),
+                    bytes: listed.bytes,
+                    etag: listed.etag,
+                },
             }));
             match page.next {
                 Some(next) => after = Some(next),
@@ -160,7 +182,7 @@ impl Sources {
             let wanted = |nth: usize| {
                 Some(match &items.get(nth)?.at {
                     At::File(_) => None,
-                    At::Object { object, bytes } => Some((object.clone(), *bytes)),
+                    At::Object { object, bytes, .. } => Some((object.clone(), *bytes)),
                 })
             };
             let wanted: WantedOf<'i> = Box::new(wanted);

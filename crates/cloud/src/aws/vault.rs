@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Aws, from_sdk};
 use crate::error::CloudError;
-use crate::vault::Vault;
+use crate::vault::{Shelf, Vault};
 
 /// A prefix of a bucket.
 pub struct AwsVault {
@@ -29,6 +29,27 @@ impl Aws {
     }
 }
 
+impl AwsVault {
+    fn key(&self, name: &str) -> String {
+        match self.prefix.is_empty() {
+            true => name.to_owned(),
+            false => format!("{}/{name}", self.prefix),
+        }
+    }
+}
+
+#[async_trait]
+impl Shelf for AwsVault {
+    async fn remove(&self, name: &str) -> Result<(), CloudError> {
+        let key = self.key(name);
+        // S3 says that it is done of a key that is not there, too.
+        let removed = self.client.delete_object().bucket(&self.bucket).key(&key).send().await;
+        let removed = removed
+            .map_err(|failure| from_sdk("remove", &format!("{}/{key}", self.bucket), &failure));
+        removed.map(drop)
+    }
+}
+
 #[async_trait]
 impl Vault for AwsVault {
     fn name(&self) -> &str {
@@ -36,11 +57,7 @@ impl Vault for AwsVault {
     }
 
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), CloudError> {
-        let key = if self.prefix.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}/{name}", self.prefix)
-        };
+        let key = self.key(name);
         // A bucket with Object Lock takes nothing without a checksum.
         self.client
             .put_object()

@@ -12,6 +12,7 @@ mod actions_contract;
 mod actions_effects;
 mod actions_fake;
 mod athena_answers;
+mod athena_emulators;
 mod aws_answers;
 mod aws_emulators;
 mod fake_http;

@@ -12,7 +12,13 @@ fn examine(bridge: &Bridge, records: usize, budget: &Arc<Semaphore>) -> Examinat
     let records: Vec<_> = (0..records).map(|nth| record(&nth.to_string(), "StopLogging")).collect();
     let object = gzip(json!({ "Records": records }).to_string().as_bytes());
     let seat = Arc::clone(budget).try_acquire_owned().unwrap();
-    let job = Job { object: object.into(), source: "trail/key".to_owned(), version: None, seat };
+    let job = Job {
+        object: object.into(),
+        source: "trail/key".to_owned(),
+        version: None,
+        etag: None,
+        seat,
+    };
     bridge.examine(job).unwrap()
 }
 

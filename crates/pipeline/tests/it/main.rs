@@ -4,6 +4,7 @@
 
 mod allocation;
 mod batches;
+mod indexing;
 mod live;
 mod ordered;
 mod requests;

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use trailloop_cloud::MemoryStore;
+use trailloop_cloud::{MemoryStore, Object, ObjectRef, Store as _};
 use trailloop_query::arrow::json::LineDelimitedWriter;
 use trailloop_query::{Archive, Bound, Cost, Engine, Parameters, Prepared, QueryError, Source};
 
@@ -45,6 +45,11 @@ impl Small {
     /// Puts an object of these bytes.
     pub(crate) fn put_bytes(&self, key: &str, bytes: impl Into<Bytes>) {
         self.store.put("logs", key, bytes);
+    }
+
+    /// An object as it was put.
+    pub(crate) fn object(&self, key: &str) -> Object {
+        self.runtime.block_on(self.store.get(&ObjectRef::new("logs", key), 1 << 20)).unwrap()
     }
 
     /// The rows as one JSON array, and what they cost.

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use trailloop_cloud::{FolderStore, FolderVault, Vault as _};
+use trailloop_cloudtrail::{Limits, Scratch, read_wanted};
+use trailloop_pipeline::indexing::IndexWriter;
+use trailloop_pipeline::needle::Needles;
 use trailloop_query::{Index, Indexed, Meter, make_index};
 
 use crate::kit::{Small, call, key};
@@ -44,14 +47,18 @@ fn small() -> Small {
     small
 }
 
-/// The index in a folder, made.
-fn indexed(small: &mut Small, folder: &std::path::Path) -> Indexed {
+fn index_of(folder: &std::path::Path) -> Index {
     let (root, name) = (folder.parent().unwrap(), folder.file_name().unwrap());
-    let index = Index {
+    Index {
         store: Arc::new(FolderStore::new(root)),
         bucket: name.to_string_lossy().into_owned(),
         prefix: String::new(),
-    };
+    }
+}
+
+/// The index in a folder, made.
+fn indexed(small: &mut Small, folder: &std::path::Path) -> Indexed {
+    let index = index_of(folder);
     let vault = FolderVault::new(folder);
     let made =
         small.block_on(make_index(&small.archive, &index, &vault, &Arc::new(Meter::default())));
@@ -125,4 +132,86 @@ fn a_damaged_index_is_told_and_not_used() {
     small.block_on(vault.put("needles/2026/01/31.tln", bytes.into())).unwrap();
     let (_, cost) = small.ask(OF_KEY, &[("key", "AKIA0000000000000042")]).unwrap();
     assert!(cost.objects <= 3);
+}
+
+/// What the stream would have put there of objects whose keys end in these, from a writer of its own.
+fn segment(small: &Small, folder: &std::path::Path, objects: std::ops::Range<usize>) {
+    let writer = IndexWriter::new(Arc::new(FolderVault::new(folder)));
+    let (mut scratch, mut needles) = (Scratch::new(), Needles::default());
+    for nth in objects {
+        let key = key("111122223333", "eu-west-1", "2026/01/31", &format!("{nth:03}"));
+        let object = small.object(&key);
+        let read = read_wanted(&object.bytes, &Limits::default(), &mut scratch, &mut needles);
+        assert!(read.is_whole());
+        writer.add(&key, object.bytes.len() as u64, object.etag.as_deref(), needles.prints());
+    }
+    small.block_on(writer.flush()).unwrap();
+}
+
+/// The names of the files of the index.
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    files.push(path.strip_prefix(folder).unwrap().to_string_lossy().into_owned())
+                }
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn segments_of_several_writers_are_read_and_brought_together() {
+    let (mut small, folder) = (small(), tempfile::tempdir().unwrap());
+    small.archive.index = Some(Arc::new(index_of(folder.path())));
+    // Nothing is there yet, and everything is read.
+    let of = |small: &Small| small.ask(OF_KEY, &[("key", "AKIA0000000000000042")]).unwrap();
+    assert_eq!(of(&small).1.objects, OBJECTS as u64 + 1);
+    // Two writers, of which both know some objects; of the last hundred nobody wrote.
+    segment(&small, folder.path(), 0..120);
+    segment(&small, folder.path(), 100..200);
+    assert_eq!(files(folder.path()).len(), 2);
+    let (rows, cost) = of(&small);
+    assert_eq!(rows, json!([{"n": 1}]));
+    assert!((101..=104).contains(&cost.objects), "{cost:?}");
+    let made = indexed(&mut small, folder.path());
+    assert_eq!((made.added, made.known), (100, 200));
+    assert_eq!(files(folder.path()), ["needles/2026/01/31.tln"]);
+    let (rows, cost) = of(&small);
+    assert_eq!(rows, json!([{"n": 1}]));
+    assert!(cost.objects <= 3, "{cost:?}");
+    // One that came later, of objects that are known: it goes, and nothing is read again.
+    segment(&small, folder.path(), 0..10);
+    let again = indexed(&mut small, folder.path());
+    assert_eq!((again.added, again.known), (0, OBJECTS as u64));
+    assert_eq!(files(folder.path()), ["needles/2026/01/31.tln"]);
+}
+
+#[test]
+fn a_torn_segment_is_told_and_its_objects_are_read() {
+    let (mut small, folder) = (small(), tempfile::tempdir().unwrap());
+    small.archive.index = Some(Arc::new(index_of(folder.path())));
+    segment(&small, folder.path(), 0..100);
+    segment(&small, folder.path(), 100..OBJECTS);
+    let torn = folder.path().join(&files(folder.path())[0]);
+    let bytes = std::fs::read(&torn).unwrap();
+    let lost = u64::from(u32::from_le_bytes(*bytes[8..].first_chunk().unwrap()));
+    std::fs::write(&torn, &bytes[..bytes.len() / 2]).unwrap();
+    // What a writer leaves behind that was killed is no segment yet.
+    std::fs::write(torn.with_extension("partial"), &bytes[..20]).unwrap();
+    for id in ["AKIA0000000000000042", "AKIA0000000000000242"] {
+        let (rows, cost) = small.ask(OF_KEY, &[("key", id)]).unwrap();
+        assert_eq!(rows, json!([{"n": 1}]));
+        assert!((lost..=lost + 4).contains(&cost.objects), "{lost} {cost:?}");
+    }
+    let made = indexed(&mut small, folder.path());
+    assert_eq!((made.added, made.known), (lost, OBJECTS as u64 - lost));
+    assert!(!torn.exists());
 }

@@ -223,7 +223,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "queries.index",
         kind: Kind::Text,
-        doc: "Where the index lies that `trailloop query index` makes, a folder or `s3://BUCKET/PREFIX`; it tells which objects need not be read.",
+        doc: "Where it is kept which keys, principals and addresses are in which object: `s3://BUCKET/PREFIX`, or a folder. `run` writes it beside the examination, as small segments every 5 minutes; `trailloop query index` brings them together, and queries leave out objects by it. Without it nothing is kept.",
     },
     Key {
         name: "queries.bytes_max",

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use trailloop_cloud::{Aws, FolderStore, FolderVault, Vault, connect};
+use trailloop_cloud::{Aws, FolderStore, FolderVault, Shelf, Vault, connect};
 use trailloop_query::{Index, Source};
 
 use crate::cli::AwsArgs;
@@ -45,10 +45,10 @@ pub(super) async fn sources(places: &[String], arguments: &AwsArgs) -> anyhow::R
 }
 
 /// Where an index is read, and where it is written.
-pub(super) async fn index(
+pub(crate) async fn index(
     place: &str,
     arguments: &AwsArgs,
-) -> anyhow::Result<(Index, Box<dyn Vault>)> {
+) -> anyhow::Result<(Index, Arc<dyn Shelf>)> {
     if let Some((bucket, prefix)) = in_s3(place)? {
         let prefix = match prefix {
             "" => String::new(),
@@ -57,7 +57,7 @@ pub(super) async fn index(
         let mut s3 = S3 { arguments, aws: None };
         let aws = s3.aws().await;
         let (store, vault) = (Arc::new(aws.store()), aws.vault(bucket, &prefix));
-        return Ok((Index { store, bucket: bucket.to_owned(), prefix }, Box::new(vault)));
+        return Ok((Index { store, bucket: bucket.to_owned(), prefix }, Arc::new(vault)));
     }
     let path = std::path::absolute(place).with_context(|| format!("find {place}"))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -67,8 +67,17 @@ pub(super) async fn index(
         );
     };
     let store = Arc::new(FolderStore::new(root));
-    let vault = Box::new(FolderVault::new(&path));
+    let vault = Arc::new(FolderVault::new(&path));
     Ok((Index { store, bucket, prefix: String::new() }, vault))
+}
+
+/// What a query calls the files of a replay's SOURCE: what stands before a file's name below it, or all of the name if SOURCE
+/// is a file. `None` for S3, whose keys are what they are, and for what can't be read.
+pub(crate) fn keys_of(place: &str) -> Option<String> {
+    match place.starts_with("s3://") {
+        true => None,
+        false => local(place).ok().map(|source| source.prefix),
+    }
 }
 
 /// A file or folder. It may lie inside CloudTrail's layout, so the folder that holds `AWSLogs` is the bucket if there is one: the

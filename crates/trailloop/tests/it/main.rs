@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod athena;
 mod binary;
 mod content;
+mod index;
 mod killed_process;
 #[expect(
     dead_code,
