@@ -128,13 +128,18 @@ pub(crate) fn etags_equal(one: &str, other: &str) -> bool {
     one.trim_matches('"') == other.trim_matches('"')
 }
 
-/// An etag of the content, for kinds that have none of their own: FNV-1a with 64 bits, in quotes.
+/// An etag of the content, for kinds that have none of their own: a hash of 64 bits, in quotes.
 /// It tells versions apart; it is no protection against a forger.
 pub(crate) fn content_etag(bytes: &[u8]) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in bytes {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    // Eight bytes at a time, because whole objects pass through here; the length tells the last ones apart from zeros.
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let words = words.iter().chain([&last]).map(|word| u64::from_le_bytes(*word));
+    let mix =
+        |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let hash = words.fold(mix(0xcbf2_9ce4_8422_2325, bytes.len() as u64), mix);
+    let hash = hash ^ (hash >> 32);
     format!("\"{hash:016x}\"")
 }
 

@@ -42,6 +42,8 @@ pub enum Sight<'t> {
     Array,
     /// Null.
     Null,
+    /// True or false.
+    Truth(bool),
     /// Anything else.
     Other,
 }
@@ -168,6 +170,8 @@ impl<'t> Inside<'t> {
             Some(b'{') => Sight::Object(Self { open: at, ..*self }),
             Some(b'n') => Sight::Null,
             Some(b'[') => Sight::Array,
+            Some(b't') if is_literal(&text[at..], b"true") => Sight::Truth(true),
+            Some(b'f') if is_literal(&text[at..], b"false") => Sight::Truth(false),
             _ => Sight::Other,
         })
     }
@@ -270,6 +274,12 @@ fn bit(head: u64) -> u64 {
     1 << (head.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
 }
 
+/// Whether a text begins with a literal that ends there.
+fn is_literal(text: &[u8], literal: &[u8]) -> bool {
+    let ends = |after: &u8| matches!(after, b',' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
+    text.strip_prefix(literal).and_then(<[u8]>::first).is_some_and(ends)
+}
+
 /// The first offset from `at` on that holds no white space.
 #[inline]
 fn after_space(text: &[u8], mut at: usize) -> usize {
@@ -297,6 +307,7 @@ mod tests {
                     }
                     Sight::Array => seen.push(format!("{key}[]")),
                     Sight::Null => seen.push(format!("{key} null")),
+                    Sight::Truth(truth) => seen.push(format!("{key} {truth}")),
                     Sight::Other => seen.push(format!("{key} other")),
                 }
                 ControlFlow::Continue(())
@@ -319,7 +330,7 @@ mod tests {
             "e[]",
             "f null",
             "g other",
-            "h other",
+            "h true",
             "eventName=GetObject",
             "userIdentity.c=d",
         ];
@@ -327,6 +338,13 @@ mod tests {
         for none in ["{}", "{ }", r#"{"b":{"a":1}}"#, r#"{"b":"a"}"#] {
             assert_eq!(seen(none), Some(Vec::new()), "{none}");
         }
+    }
+
+    #[test]
+    fn only_whole_literals_are_truths() {
+        let text = r#"{"a":true,"c":false ,"e":trues,"f":"true","g":tru,"h":false}"#;
+        let expected = ["a true", "c false", "e other", "f=true", "g other", "h false"];
+        assert_eq!(seen(text), Some(expected.map(String::from).to_vec()));
     }
 
     #[test]

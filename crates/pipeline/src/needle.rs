@@ -251,7 +251,9 @@ impl Found {
                 Err(_) => return ControlFlow::Break(()),
             },
             Sight::Null => {}
-            Sight::Object(_) | Sight::Array | Sight::Other => return ControlFlow::Break(()),
+            Sight::Object(_) | Sight::Array | Sight::Truth(_) | Sight::Other => {
+                return ControlFlow::Break(());
+            }
         }
         ControlFlow::Continue(())
     }

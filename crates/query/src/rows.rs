@@ -14,49 +14,22 @@ use trailloop_rules::FieldColumns;
 
 use crate::built::Built;
 use crate::columns::{COLUMNS, Origin, RECORD, Shape};
-use crate::wanted::{Told, Wanted};
+use crate::wanted::Wanted;
 
 /// Rows of one batch.
 pub(crate) const BATCH_ROWS: usize = 8192;
-
-/// The texts of a row that is made at a glance.
-struct Glanced {
-    keys: Keys,
-    /// How many they are.
-    count: usize,
-    /// Whether a column comes with the object's key. If the key does not say it, the record does, and is parsed.
-    asks_key: bool,
-}
 
 /// What is read of each record.
 pub(crate) struct Projection {
     schema: SchemaRef,
     origins: Vec<Origin>,
-    /// If every column is a text of the record itself or comes with the object: the keys of these texts.
-    glanced: Option<Glanced>,
 }
 
 impl Projection {
     /// The columns of these numbers.
     pub(crate) fn new(schema: SchemaRef, columns: &[usize]) -> Self {
         let origins: Vec<Origin> = columns.iter().map(|at| COLUMNS[*at].1).collect();
-        let key = |origin: &Origin| match origin {
-            Origin::Record(at) => match RECORD[*at] {
-                ref column if matches!(column.shape, Shape::Text) => Some(Some(column.key)),
-                _ => None,
-            },
-            // If the object's key does not say it, the record does, and `Rows` parses it.
-            Origin::Key(_) | Origin::Object => Some(None),
-            Origin::Derived(_) | Origin::Enriched(_) => None,
-        };
-        let keys: Option<Vec<Option<&str>>> = origins.iter().map(key).collect();
-        let glanced = keys.map(|keys| Glanced {
-            keys: Keys::new(keys.iter().copied().flatten()),
-            count: keys.iter().flatten().count(),
-            asks_key: origins.iter().any(|origin| matches!(origin, Origin::Key(_))),
-        });
-        let glanced = glanced.filter(|glanced| glanced.count <= GLANCES_MAX);
-        Self { schema, origins, glanced }
+        Self { schema, origins }
     }
 
     /// The derived and enriched fields among the columns.
@@ -76,15 +49,20 @@ impl Projection {
 struct Place {
     object: String,
     key: [Option<String>; 3],
+    /// Whether the key says all of it.
+    is_told: bool,
 }
 
 /// Rows in the making, of one object after another.
 pub(crate) struct Rows<'p, S> {
     projection: &'p Projection,
     wanted: &'p Wanted,
+    looks: Looks,
     columns: Vec<Built>,
     fields: Option<FieldColumns>,
     rows: usize,
+    /// So many rows are handed on at an object's end, and ever more: whoever wants a few has them soon.
+    due: usize,
     place: Place,
     buffer: String,
     /// Takes each batch, or why there is none; breaks when no more is wanted.
@@ -92,8 +70,74 @@ pub(crate) struct Rows<'p, S> {
     pub(crate) ended: bool,
 }
 
-/// More text columns than this are not made at a glance.
-const GLANCES_MAX: usize = 32;
+/// More keys than this no glance looks for; there are fewer columns.
+const LOOKS_MAX: usize = 32;
+
+/// What a glance looks for: each key once, whether a test or a column wants its text.
+struct Looks {
+    keys: Keys,
+    /// For each test of a record's own texts, the number of its key.
+    tests: Vec<usize>,
+    /// If a row can be made of such texts and of what comes with the object: for each column the number of its key.
+    columns: Option<Vec<usize>>,
+    /// A bit for each key of a column.
+    of_columns: u64,
+}
+
+/// What a glance saw.
+struct Seen<'t> {
+    texts: [Option<&'t str>; LOOKS_MAX],
+    /// A bit for each key that is there twice, or with what is no text.
+    odd: u64,
+}
+
+impl Looks {
+    fn new(projection: &Projection, wanted: &Wanted) -> Self {
+        let mut keys: Vec<&str> = Vec::new();
+        let mut number = |key| {
+            keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+                keys.push(key);
+                keys.len() - 1
+            })
+        };
+        let tests = wanted.own().map(|(key, _)| number(key)).collect();
+        let mut of_columns = 0;
+        let mut column = |origin: &Origin| match origin {
+            Origin::Record(at) => {
+                let slot =
+                    matches!(RECORD[*at].shape, Shape::Text).then(|| number(RECORD[*at].key))?;
+                of_columns |= 1_u64 << slot;
+                Some(slot)
+            }
+            Origin::Key(_) | Origin::Object => Some(0),
+            Origin::Derived(_) | Origin::Enriched(_) => None,
+        };
+        let columns = projection.origins.iter().map(&mut column).collect();
+        Self { keys: Keys::new(keys), tests, columns, of_columns }
+    }
+
+    /// Looks at a record's own members; `None` where they can't be told.
+    fn at<'t>(&self, glance: &Glance<'t>) -> Option<Seen<'t>> {
+        let mut seen = Seen { texts: [None; LOOKS_MAX], odd: 0 };
+        let mut found = 0_u64;
+        let flow = glance.inside().members(&self.keys, |number, value| {
+            let bit = 1 << number;
+            seen.odd |= found & bit;
+            found |= bit;
+            match value {
+                // A plain record is ASCII.
+                Sight::Text(text) => seen.texts[number] = str::from_utf8(text).ok(),
+                Sight::Truth(truth) => {
+                    seen.texts[number] = Some(if truth { "true" } else { "false" })
+                }
+                Sight::Null => {}
+                Sight::Object(_) | Sight::Array | Sight::Other => seen.odd |= bit,
+            }
+            ControlFlow::Continue(())
+        });
+        flow.is_continue().then_some(seen)
+    }
+}
 
 impl<'p, S: FnMut(Result<RecordBatch>) -> ControlFlow<()>> Rows<'p, S> {
     pub(crate) fn new(
@@ -109,9 +153,11 @@ impl<'p, S: FnMut(Result<RecordBatch>) -> ControlFlow<()>> Rows<'p, S> {
         Self {
             projection,
             wanted,
+            looks: Looks::new(projection, wanted),
             columns: projection.origins.iter().map(|origin| Built::new(shape(origin))).collect(),
             fields: projection.fields(files),
             rows: 0,
+            due: 1,
             place: Place::default(),
             buffer: String::new(),
             sink,
@@ -125,6 +171,18 @@ impl<'p, S: FnMut(Result<RecordBatch>) -> ControlFlow<()>> Rows<'p, S> {
         self.place.object = format!("{bucket}/{key}");
         let day = of.date.map(|date| date.strftime("%Y/%m/%d").to_string());
         self.place.key = [of.account.map(str::to_owned), of.region.map(str::to_owned), day];
+        // If the key does not say it, the record does, and has to be parsed.
+        let asks = |origin: &Origin| matches!(origin, Origin::Key(_));
+        self.place.is_told =
+            self.place.key.iter().all(Option::is_some) || !self.projection.origins.iter().any(asks);
+    }
+
+    /// Ends an object.
+    pub(crate) fn end(&mut self) {
+        if self.rows >= self.due && !self.ended {
+            self.due = (4 * self.due).min(BATCH_ROWS);
+            self.emit();
+        }
     }
 
     /// Hands on what is left.
@@ -152,37 +210,19 @@ impl<'p, S: FnMut(Result<RecordBatch>) -> ControlFlow<()>> Rows<'p, S> {
         self.ended |= (self.sink)(batch.map_err(Into::into)).is_break() || is_last;
     }
 
-    /// Makes the row of a record by its texts alone. Says whether it could.
-    fn row_at_a_glance(&mut self, glance: &Glance<'_>) -> bool {
-        let Some(Glanced { keys, asks_key, .. }) = &self.projection.glanced else { return false };
-        if *asks_key && self.place.key.iter().any(Option::is_none) {
-            return false;
-        }
-        let mut texts: [Option<&str>; GLANCES_MAX] = [None; GLANCES_MAX];
-        let mut found = 0_u64;
-        let flow = glance.inside().members(keys, |number, value| {
-            let is_second = found & (1 << number) != 0;
-            found |= 1 << number;
-            match value {
-                Sight::Text(text) if !is_second => texts[number] = str::from_utf8(text).ok(),
-                Sight::Null if !is_second => {}
-                _ => return ControlFlow::Break(()),
-            }
-            ControlFlow::Continue(())
-        });
-        if flow.is_break() {
-            return false;
-        }
-        let mut texts = texts.into_iter();
-        for (origin, column) in self.projection.origins.iter().zip(&mut self.columns) {
+    /// Makes the row of a record of its own texts.
+    fn row_of(&mut self, texts: &[Option<&str>; LOOKS_MAX]) {
+        let Some(slots) = &self.looks.columns else { return };
+        for (origin, (slot, column)) in
+            self.projection.origins.iter().zip(slots.iter().zip(&mut self.columns))
+        {
             column.push_text(match origin {
                 Origin::Key(at) => self.place.key[*at].as_deref(),
                 Origin::Object => Some(&self.place.object),
-                _ => texts.next().flatten(),
+                _ => texts[*slot],
             });
         }
         self.row_done();
-        true
     }
 
     fn row(&mut self, record: Record<'_>) {
@@ -228,11 +268,29 @@ impl<S: FnMut(Result<RecordBatch>) -> ControlFlow<()>> Reader for Rows<'_, S> {
         if self.ended {
             return Verdict::Leave;
         }
-        match self.wanted.at_a_glance(glance) {
-            Told::No => Verdict::PassOver,
-            Told::Yes if self.row_at_a_glance(glance) => Verdict::PassOver,
-            Told::Yes | Told::Unknown => Verdict::Parse,
+        if !glance.is_plain() {
+            return Verdict::Parse;
         }
+        if self.wanted.lacks_text(glance.raw()) {
+            return Verdict::PassOver;
+        }
+        let makes_row = self.looks.columns.is_some() && self.wanted.is_own() && self.place.is_told;
+        if self.looks.tests.is_empty() && !makes_row {
+            return Verdict::Parse;
+        }
+        let Some(Seen { texts, odd }) = self.looks.at(glance) else { return Verdict::Parse };
+        let mut unsure = 0;
+        for (slot, (_, test)) in self.looks.tests.iter().zip(self.wanted.own()) {
+            match odd >> slot & 1 {
+                0 if !test.holds(texts[*slot]) => return Verdict::PassOver,
+                is_odd => unsure |= is_odd,
+            }
+        }
+        if unsure != 0 || !makes_row || odd & self.looks.of_columns != 0 {
+            return Verdict::Parse;
+        }
+        self.row_of(&texts);
+        Verdict::PassOver
     }
 
     fn take(&mut self, record: Record<'_>) -> ControlFlow<()> {

@@ -251,6 +251,7 @@ fn read(of: &ScanOf, objects: &Objects, batches: &Sender<Result<RecordBatch>>) {
         rows.begin(&item.object.bucket, &item.object.key);
         let read = read_wanted(&body, &of.archive.limits, &mut scratch, &mut rows);
         meter.read(item, &body, &read, rows.ended);
+        rows.end();
     }
     rows.finish();
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Case, Expr, Like, Operator};
-use trailloop_cloudtrail::{Glance, Keys, Record, Sight};
+use trailloop_cloudtrail::Record;
 
 use crate::built::text_of;
 use crate::columns::path_of;
@@ -197,29 +197,16 @@ fn text_of_literal(expr: &Expr) -> Option<String> {
     }
 }
 
-/// What can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// The record is not in the answer.
-    No,
-    /// Every demand is met.
-    Yes,
-    /// The glance can't tell.
-    Unknown,
-}
-
 /// All demands on a record.
 pub(crate) struct Wanted {
-    /// Of a record's own texts: what a glance can tell.
-    own: Keys,
-    own_tests: Vec<Test>,
+    /// Of a record's own texts.
+    own: Vec<(&'static str, Test)>,
     /// Of what lies deeper.
     deep: Vec<(Vec<&'static str>, Test)>,
     /// Texts that one of several members has to be.
     among: Vec<(Vec<Vec<&'static str>>, Test)>,
     /// Of what lies deeper, the texts of which the record must hold one.
     texts: Vec<Vec<memchr::memmem::Finder<'static>>>,
-    paths: Vec<Vec<&'static str>>,
 }
 
 impl Wanted {
@@ -230,7 +217,6 @@ impl Wanted {
             .filter_map(|demand| Some((demand.path()?, demand.test.clone())))
             .collect();
         let deep: Vec<_> = tests.extract_if(.., |(path, _)| path.len() > 1).collect();
-        let own = Keys::new(tests.iter().map(|(path, _)| path[0]));
         let finder = |text: &String| memchr::memmem::Finder::new(text.as_bytes()).into_owned();
         let plain = |text: &String| {
             // A glance looks for them only in records without a backslash, in which nothing is escaped.
@@ -243,58 +229,30 @@ impl Wanted {
         let texts =
             texts.filter(|texts| !texts.is_empty() && texts.len() <= 4 && texts.iter().all(plain));
         let texts = texts.map(|texts| texts.iter().map(finder).collect()).collect();
-        let (paths, own_tests) = tests.into_iter().unzip();
-        Self { own, own_tests, deep, among, texts, paths }
+        let own = tests.into_iter().map(|(path, test)| (path[0], test)).collect();
+        Self { own, deep, among, texts }
     }
 
-    /// What a glance tells.
-    pub(crate) fn at_a_glance(&self, glance: &Glance<'_>) -> Told {
-        if !glance.is_plain() {
-            return Told::Unknown;
-        }
-        let raw = glance.raw();
-        if self.texts.iter().any(|texts| texts.iter().all(|text| text.find(raw).is_none())) {
-            return Told::No;
-        }
-        // One key may be tested twice, by a lower and an upper bound, so each is looked up by itself.
-        let mut seen: [Option<&str>; TESTS_MAX] = [None; TESTS_MAX];
-        if self.own_tests.len() > TESTS_MAX {
-            return Told::Unknown;
-        }
-        let mut found = 0_u64;
-        let flow = glance.inside().members(&self.own, |number, value| {
-            use std::ops::ControlFlow::{Break, Continue};
-            let bit = 1_u64 << number;
-            if found & bit != 0 {
-                return Break(());
-            }
-            found |= bit;
-            match value {
-                Sight::Text(text) => seen[number] = str::from_utf8(text).ok(),
-                Sight::Null => {}
-                Sight::Object(_) | Sight::Array | Sight::Other => return Break(()),
-            }
-            Continue(())
-        });
-        if flow.is_break() {
-            return Told::Unknown;
-        }
-        if !self.own_tests.iter().zip(seen).all(|(test, text)| test.holds(text)) {
-            return Told::No;
-        }
-        if self.deep.is_empty() && self.among.is_empty() { Told::Yes } else { Told::Unknown }
+    /// Whether the text of a plain record alone tells that it is not wanted.
+    pub(crate) fn lacks_text(&self, raw: &[u8]) -> bool {
+        self.texts.iter().any(|texts| texts.iter().all(|text| text.find(raw).is_none()))
+    }
+
+    /// The tests of a record's own texts, each with its key. One key may be tested twice, by a lower and an upper bound.
+    pub(crate) fn own(&self) -> impl Iterator<Item = (&'static str, &Test)> {
+        self.own.iter().map(|(key, test)| (*key, test))
+    }
+
+    /// Whether a record's own texts are all that is demanded.
+    pub(crate) fn is_own(&self) -> bool {
+        self.deep.is_empty() && self.among.is_empty()
     }
 
     /// Whether a parsed record meets every demand.
     pub(crate) fn holds(&self, record: Record<'_>, buffer: &mut String) -> bool {
-        let own = self.paths.iter().zip(&self.own_tests);
-        let deep = self.deep.iter().map(|(path, test)| (path, test));
-        let mut is =
-            |path: &Vec<&'static str>, test: &Test| test.holds(text_of(record.get(path), buffer));
-        own.chain(deep).all(|(path, test)| is(path, test))
+        let mut is = |path: &[&str], test: &Test| test.holds(text_of(record.get(path), buffer));
+        self.own.iter().all(|(key, test)| is(&[*key], test))
+            && self.deep.iter().all(|(path, test)| is(path, test))
             && self.among.iter().all(|(paths, test)| paths.iter().any(|path| is(path, test)))
     }
 }
-
-/// More tests than this are not looked at by a glance.
-const TESTS_MAX: usize = 16;

@@ -148,8 +148,8 @@ impl<'t> Look<'_, 't> {
             }
             Sight::Null => Flow::Continue(()),
             Sight::Object(object) if witness.is_none() && is_inner => self.at_object(id, object),
-            Sight::Other if witness.is_none() && is_inner => Flow::Continue(()),
-            Sight::Object(_) | Sight::Array | Sight::Other => Flow::Break(()),
+            Sight::Truth(_) | Sight::Other if witness.is_none() && is_inner => Flow::Continue(()),
+            Sight::Object(_) | Sight::Array | Sight::Truth(_) | Sight::Other => Flow::Break(()),
         }
     }
 

@@ -189,3 +189,50 @@ fn what_nothing_looks_at_is_not_said_to_be_pushed() {
     assert_eq!(pushed("errorcode IS NULL"), "errorcode is not there");
     assert_eq!(pushed("tlsdetails.tlsversion = 'x'"), "tlsdetails.tlsversion = 'x'");
 }
+
+/// A few rows are handed on before the archive is read.
+#[test]
+fn a_limit_ends_the_reading() {
+    let mut small = Small::new();
+    small.archive.jobs = 2;
+    for nth in 0..2_000 {
+        let record = call("GetObject", "2026-01-31T10:00:00Z", json!({"readOnly": nth % 2 == 0}));
+        small.put(&key("111122223333", "eu-west-1", "2026/01/31", &format!("{nth:04}")), &[record]);
+    }
+    let (rows, cost) =
+        small.ask("SELECT readonly FROM cloudtrail WHERE readonly = 'false' LIMIT 1", &[]).unwrap();
+    assert_eq!(rows, json!([{"readonly": "false"}]));
+    assert!(cost.objects < 2_000, "{cost:?}");
+}
+
+/// What a glance can't be sure of is told by the parser, and comes out the same.
+#[test]
+fn odd_values_are_told_as_the_parser_tells_them() {
+    let small = Small::new();
+    let odd = |name: &str, more: serde_json::Value| call(name, "2026-01-31T10:00:00Z", more);
+    small.put(
+        &key("111122223333", "eu-west-1", "2026/01/31", "a"),
+        &[
+            odd("A", json!({"readOnly": false, "errorCode": {"a": 1}})),
+            odd("B", json!({"readOnly": null, "errorCode": 5})),
+            odd("C\u{e9}", json!({"readOnly": "false", "errorCode": null})),
+            odd("D", json!({"readOnly": [true]})),
+        ],
+    );
+    let all = "SELECT eventname, readonly, errorcode FROM cloudtrail ORDER BY 1";
+    let wanted = json!([
+        {"eventname": "A", "readonly": "false", "errorcode": "{\"a\":1}"},
+        {"eventname": "B", "errorcode": "5"},
+        {"eventname": "C\u{e9}", "readonly": "false"},
+        {"eventname": "D", "readonly": "[true]"},
+    ]);
+    assert_eq!(small.rows(all), wanted);
+    let names = |condition: &str| {
+        small.rows(&format!("SELECT eventname FROM cloudtrail WHERE {condition} ORDER BY 1"))
+    };
+    assert_eq!(names("readonly = 'false'"), json!([{"eventname": "A"}, {"eventname": "C\u{e9}"}]));
+    assert_eq!(names("readonly IS NULL"), json!([{"eventname": "B"}]));
+    assert_eq!(names("errorcode = '5'"), json!([{"eventname": "B"}]));
+    assert_eq!(names("errorcode = '5' AND eventname = 'A'"), json!([]));
+    assert_eq!(small.rows("SELECT count(*) AS n FROM cloudtrail"), json!([{"n": 4}]));
+}

@@ -83,7 +83,11 @@ pub(crate) fn keys_of(place: &str) -> Option<String> {
 /// A file or folder. It may lie inside CloudTrail's layout, so the folder that holds `AWSLogs` is the bucket if there is one: the
 /// account, region and day stand above what was named.
 fn local(place: &str) -> anyhow::Result<Source> {
-    let unreadable = |error: std::io::Error| Unreadable(format!("failed to read {place}: {error}"));
+    let unreadable = |error: std::io::Error| {
+        Unreadable(format!(
+            "failed to read {place}: {error}; name a file or folder of logs, or s3://bucket/prefix"
+        ))
+    };
     let path = Path::new(place).canonicalize().map_err(unreadable)?;
     let is_folder = path.metadata().map_err(unreadable)?.is_dir();
     let parts: Vec<Component<'_>> = path.components().collect();

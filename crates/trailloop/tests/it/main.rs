@@ -14,6 +14,7 @@ mod killed_process;
 )]
 #[path = "../../../../benches/src/proxy.rs"]
 mod proxy;
+mod queries;
 mod rules;
 mod runbooks;
 mod scheduled;
