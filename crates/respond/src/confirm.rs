@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde_json::Value;
-use trailloop_cloud::{CloudError, CloudErrorKind, Store};
+use trailloop_cloud::{CloudError, CloudErrorKind, ObjectRef, Store};
 use trailloop_cloudtrail::LogKey;
 use trailloop_finding::{Finding, Place};
 use trailloop_pipeline::examine::{Engine, Worker};

@@ -58,32 +58,30 @@ impl Hint {
     pub fn of(message: &Message) -> Result<Self, HintError> {
         let finding: Value = serde_json::from_str(&message.body)
             .map_err(|error| HintError::NotJson(error.to_string()))?;
-        let text = |pointer: &'static str| {
-            finding.pointer(pointer).and_then(Value::as_str).ok_or(HintError::Incomplete(pointer))
-        };
-        let uid = text("/finding_info/uid")?;
+        let uid = text(&finding, "/finding_info/uid")?;
         if !is_id(uid) {
             return Err(HintError::Incomplete("/finding_info/uid of 32 hexadecimal digits"));
         }
         let of = match finding.pointer("/unmapped/trailloop/query") {
             Some(query) => query_of(query)?,
-            None => record_of(&finding, text)?,
+            None => record_of(&finding)?,
         };
         let is_live = message.attributes.contains_key(RECEIVED);
         Ok(Self { uid: uid.to_owned(), of, is_live })
     }
 }
 
-fn record_of(
-    finding: &Value,
-    text: impl Fn(&'static str) -> Result<&'_ str, HintError>,
-) -> Result<Origin, HintError> {
+fn text<'f>(finding: &'f Value, pointer: &'static str) -> Result<&'f str, HintError> {
+    finding.pointer(pointer).and_then(Value::as_str).ok_or(HintError::Incomplete(pointer))
+}
+
+fn record_of(finding: &Value) -> Result<Origin, HintError> {
     let version = finding.pointer("/unmapped/trailloop/location/version").and_then(Value::as_str);
     Ok(Origin::Record {
-        rule_hash: text("/unmapped/trailloop/rule/hash").ok().map(str::to_owned),
+        rule_hash: text(finding, "/unmapped/trailloop/rule/hash").ok().map(str::to_owned),
         object: ObjectRef {
-            bucket: text("/unmapped/trailloop/location/bucket")?.to_owned(),
-            key: text("/unmapped/trailloop/location/key")?.to_owned(),
+            bucket: text(finding, "/unmapped/trailloop/location/bucket")?.to_owned(),
+            key: text(finding, "/unmapped/trailloop/location/key")?.to_owned(),
             version: version.map(str::to_owned),
             etag: None,
         },

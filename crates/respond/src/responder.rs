@@ -123,7 +123,8 @@ impl Responder {
             Ok(hint) => hint,
             Err(error) => return Ok(Handled::NotAFinding(error)),
         };
-        let confirmed = match self.archive.confirm(&hint, self.queries.as_ref()).await {
+        let confirming = self.archive.confirm(&hint, self.queries.as_ref());
+        let confirmed = match Box::pin(confirming).await {
             Ok(confirmed) => confirmed,
             Err(Doubt::Unread(error)) => return Err(Halt::Unreached(error)),
             // The stream may have new rules a little before us.
@@ -137,7 +138,8 @@ impl Responder {
         };
         let case = Case::of(confirmed);
         tables::take_up(&*self.table, &case, self.clock.now_ms()).await?;
-        let runs = self.open(self.ask_for(case).await?, hint.is_live).await?;
+        let case = Box::pin(self.ask_for(case)).await?;
+        let runs = self.open(case, hint.is_live).await?;
         if runs.is_empty() {
             return Ok(Handled::NoRunbook);
         }

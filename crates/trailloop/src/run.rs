@@ -167,18 +167,23 @@ async fn serve(
     };
     reloading.shutdown().await;
     schedules.finish().await;
-    // A write under way is dropped, and its objects are read by queries.
-    while timeout(INDEX_LAST_MAX, indexing.join_next()).await.is_ok_and(|ended| ended.is_some()) {}
-    indexing.shutdown().await;
-    if let Some(index) = &index
-        && timeout(INDEX_LAST_MAX, index.flush_logged()).await.is_err()
-    {
-        tracing::warn!(index = index.name(), "the last of the index was not written in time");
-    }
+    finish_index(indexing, index).await;
     log_counts("totals", pipeline.counters.totals().named());
     log_counts("requests", meter.named());
     tracing::info!(given_back = drained.given_back, "stopped");
     Ok(if drained.failed || failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Writes the last of the index.
+async fn finish_index(mut indexing: JoinSet<()>, index: Option<Arc<IndexWriter>>) {
+    // A write under way is dropped, and its objects are read by queries.
+    while timeout(INDEX_LAST_MAX, indexing.join_next()).await.is_ok_and(|ended| ended.is_some()) {}
+    indexing.shutdown().await;
+    if let Some(index) = index
+        && timeout(INDEX_LAST_MAX, index.flush_logged()).await.is_err()
+    {
+        tracing::warn!(index = index.name(), "the last of the index was not written in time");
+    }
 }
 
 /// Looks for changed rules until `stop`, if they can change.

@@ -257,7 +257,7 @@ async fn act(row: &Row, aws: Option<&Emulator>, tag: &str, is_drifting: bool) {
     let Scene { record, look, drift } = (row.scene)(&ground);
     let responder = kit.responder_with(runbooks(row, &ground));
     let before = look();
-    let id = run(&kit, &responder, row.runbook, record).await;
+    let id = Box::pin(run(&kit, &responder, row.runbook, record)).await;
     let run = kit.run(&id).await;
     if row.ends == Ends::Planned {
         assert_eq!((run.phase, look()), (Phase::Planned, before), "{:?}", run.reasons);

@@ -121,11 +121,11 @@ async fn killed_at(falls_at: u64, after: bool) -> u64 {
         Arc::new(Blade { falls_at, after, passed: AtomicU64::new(0), fell: Notify::new() })
     };
     let first = blade(falls_at);
-    live(&kit, &message, &first).await;
+    Box::pin(live(&kit, &message, &first)).await;
     for _ in 0..2 {
         // Nobody takes a run over from a worker that may still live.
         kit.manual.advance(Duration::from_secs(60));
-        live(&kit, &message, &blade(u64::MAX)).await;
+        Box::pin(live(&kit, &message, &blade(u64::MAX))).await;
     }
     let runs = kit.runs().await;
     let of_key: Vec<_> = runs.iter().filter(|run| run.runbook == "contain-iam-user-key").collect();

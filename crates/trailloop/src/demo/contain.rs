@@ -92,7 +92,7 @@ pub(super) async fn contain(
     let archive = archive(&world.buckets, engine);
     let responder = responder(archive, table, dir.join("evidence"), runbooks, &world);
     let told = Told { responder: &responder, world: &world, message: first.message, token: &token };
-    let (id, took) = told.act().await?;
+    let (id, took) = Box::pin(told.act()).await?;
     let attempts = told.attack()?;
     let run = told.watch(&id).await?;
     let audited = responder.ledger.audit(None).await.context("read the ledger")?;
@@ -140,6 +140,8 @@ async fn first<'a>(
     for (_, message) in serious {
         let hint = Hint::of(message).context("read a finding")?;
         let case = Case::of(archive.confirm(&hint, None).await.context("make the finding again")?);
+        let Origin::Record { object, .. } = &hint.of else { continue };
+        let key = &object.key;
         let delivered_ms = delivered_ms(key).with_context(|| format!("no time is in {key}"))?;
         let context = case.context(None, delivered_ms);
         if choose_all(runbooks, &context).iter().any(|one| one.id == RUNBOOK) {

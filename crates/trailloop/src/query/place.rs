@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use trailloop_cloud::{Aws, FolderStore, FolderVault, Shelf, Vault, connect};
+use trailloop_cloud::{Aws, FolderStore, FolderVault, Shelf, connect};
 use trailloop_query::{Index, Source};
 
 use crate::cli::AwsArgs;

@@ -130,6 +130,7 @@ pub(super) mod tests {
             "has_critical_failure": false, "successes": [], "ledger_from": 0, "parent": null,
         });
         Containment {
+            asked: vec!["query q01: 2 rows\u{1b}[2J".to_owned()],
             title: "A key is tried".to_owned(),
             event_ms: 1_795_164_372_000,
             delivered_ms: 1_795_164_720_000,

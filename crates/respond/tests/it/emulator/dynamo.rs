@@ -30,7 +30,7 @@ async fn a_run_and_its_undo(variable: &str) {
 
     // One worker begins, and another goes on where it finds the run.
     let (first, second) = (kit.responder(), kit.responder());
-    let id = run(&kit, &first, "contain-iam-user-key", record).await;
+    let id = Box::pin(run(&kit, &first, "contain-iam-user-key", record)).await;
     assert_eq!(kit.run(&id).await.phase, Phase::Verifying);
     assert_ne!(look(), before);
     assert_eq!(changes(&kit, &id).await.len(), 2);
