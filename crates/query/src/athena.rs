@@ -10,6 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use crate::columns::{COLUMNS, Origin};
 use crate::error::QueryError;
+use crate::own::OWN_TABLES;
 use crate::sql::Prepared;
 
 /// Functions of our engine alone, which read JSON.
@@ -64,6 +65,8 @@ struct Words {
     columns: BTreeSet<String>,
     /// Names that the statement gives to columns of its own.
     given: BTreeSet<String>,
+    /// Names that it gives to queries of its own.
+    tables: BTreeSet<String>,
 }
 
 impl Words {
@@ -110,12 +113,20 @@ impl Visitor for Words {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
         for table in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.tables.insert(table.alias.name.value.to_lowercase());
             self.alias(Some(&table.alias));
         }
         self.body(&query.body)
     }
 
     fn pre_visit_table_factor(&mut self, table: &TableFactor) -> ControlFlow<String> {
+        if let TableFactor::Table { name, .. } = table
+            && let Some(ObjectNamePart::Identifier(name)) = name.0.last()
+            && !self.tables.contains(&name.value.to_lowercase())
+            && OWN_TABLES.iter().any(|shape| name.value.eq_ignore_ascii_case(shape.name))
+        {
+            return ControlFlow::Break(format!("{} is a table of our engine alone", name.value));
+        }
         match table {
             TableFactor::Table { alias, .. }
             | TableFactor::Derived { alias, .. }
@@ -216,6 +227,10 @@ mod tests {
             }
         }
         ours.sort();
-        assert_eq!(ours, ["console-login-new-country", "keys-from-several-systems"]);
+        assert_eq!(ours, [
+            "console-login-new-country",
+            "keys-from-several-systems",
+            "open-runs-of-principal"
+        ]);
     }
 }

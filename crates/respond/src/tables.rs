@@ -27,9 +27,9 @@ fn day_partition(day: &str) -> String {
     format!("taken-up/{day}")
 }
 
-/// The partition of all that is kept of one finding.
+/// The partition of what is kept of one finding, beside the list of its runs.
 pub(crate) fn finding_partition(finding: &str) -> String {
-    format!("finding/{finding}")
+    format!("about/{finding}")
 }
 
 /// `2026/01/31`.

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use trailloop_cloud::{AthenaState, AthenaStatement, AthenaValue, CloudErrorKind};
+use trailloop_cloud::{AthenaState, AthenaStatement, AthenaValue, CloudErrorKind, provision};
 
 use crate::aws_emulators::{endpoint_url, ministack, moto};
 
@@ -77,7 +77,9 @@ async fn ministack_refuses_rows_without_a_place_and_tells_what_it_scanned() {
     assert_eq!(error.kind(), CloudErrorKind::Invalid);
     assert!(error.message().contains("output location"), "{error}");
 
-    statement.output = Some("s3://example-answers/athena/".to_owned());
+    let bucket = format!("example-answers-{}", std::process::id());
+    provision::create_bucket(&aws, &bucket).await.unwrap();
+    statement.output = Some(format!("s3://{bucket}/athena/"));
     let id = athena.start(&statement).await.unwrap();
     let ended = athena.ended(&id, |_| ()).await.unwrap();
     assert_eq!(ended.state, AthenaState::Succeeded, "{:?}", ended.reason);

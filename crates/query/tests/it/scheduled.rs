@@ -98,7 +98,7 @@ impl World {
             clock: ManualClock::new(1000 * second(now)),
             faults: FaultPlan::none(),
             gate: Arc::new(Semaphore::new(64)),
-            rows_max: 1000,
+            rows_max: 10_000,
         }
     }
 

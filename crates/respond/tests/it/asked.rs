@@ -10,7 +10,7 @@ use trailloop_query::named::{NamedQuery, load};
 use trailloop_query::{Archive, Engine, Source};
 use trailloop_respond::{Phase, Queries, Responder, own_tables, rows};
 
-use crate::kit::{ACCOUNT, BUCKET, KEY, Kit};
+use crate::kit::{ACCOUNT, BUCKET, Kit};
 
 const RULES: &str = r"
 title: All of IAM is read
@@ -82,7 +82,8 @@ async fn a_finding_carries_what_queries_answer_and_late_records_are_told() {
     let message = kit.finding_of(record);
     let runs = kit.respond(&responder, &message).await.unwrap();
     let first = answers(&kit, &runs[0]).await;
-    assert_eq!(first.len(), 3, "{first:?}");
+    // The runbook's own question, and three of the rule's; the fourth is not kept.
+    assert_eq!(first.len(), 4, "{first:?}");
     assert_eq!(rows_of(&first, "q01-what-did-it-do"), 2);
     assert_eq!(rows_of(&first, "q10-neighbours"), 0);
     let events = &first.iter().find(|one| one["query"] == "q01-what-did-it-do").unwrap()["events"];
@@ -140,7 +141,7 @@ async fn a_condition_hears_that_the_principal_is_one_of_an_incident() {
 
     let runs = kit.respond(&responder, &makes("AKIAIEXAMPLEOFANOTHER")).await.unwrap();
     let run = kit.run(&runs[0]).await;
-    assert_eq!(run.runbook, "deactivate-incident-key");
+    assert_eq!(run.runbook, "deactivate-incident-key", "{:?}", answers(&kit, &runs[0]).await);
     assert_eq!(run.phase, Phase::Verifying, "{:?}", run.reasons);
     assert_eq!(run.parameters["AccessKeyId"], "AKIAIEXAMPLEOFANOTHER");
 }
@@ -150,14 +151,13 @@ async fn hostile_text_is_only_a_value() {
     let kit = Kit::with_rules(RULES);
     let responder = asking(&kit, kit.store.clone(), PATIENT);
     let mut record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
-    for name in ["sourceIPAddress", "userAgent", "awsRegion"] {
+    for name in ["sourceIPAddress", "userAgent", "awsRegion", "eventID"] {
         record[name] = json!("x' OR '1'='1'; DROP TABLE cloudtrail --");
     }
-    record["userIdentity"]["accessKeyId"] = json!(format!("{KEY}' OR 1=1 --"));
     let runs = kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
     let answers = answers(&kit, &runs[0]).await;
-    assert_eq!(rows_of(&answers, "q01-what-did-it-do"), 1);
-    assert_eq!(rows_of(&answers, "q02-tokens-minted"), 0);
+    assert_eq!(rows_of(&answers, "q01-what-did-it-do"), 1, "{answers:?}");
+    assert_eq!(rows_of(&answers, "other-keys-of-user"), 0);
     assert!(answers.iter().all(|one| one["error"].is_null()), "{answers:?}");
 }
 

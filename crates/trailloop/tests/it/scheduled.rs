@@ -55,9 +55,9 @@ impl Member {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// Whether it asks under this name.
-    fn is(&self, holder: &str) -> bool {
-        self.log().contains(holder)
+    /// Whether its log has this text, such as the name under which it asks.
+    fn has_said(&self, text: &str) -> bool {
+        self.log().contains(text)
     }
 
     fn stop(mut self) -> String {
@@ -221,7 +221,7 @@ fn each_event_is_found_once(name: &str, in_dynamo: bool) {
             is_new
         });
         let holder: String = asking.take();
-        let nth = members.iter().position(|member| member.is(&holder)).unwrap();
+        let nth = members.iter().position(|member| member.has_said(&holder)).unwrap();
         let mut victim = members.swap_remove(nth);
         victim.child.kill().unwrap();
         victim.child.wait().unwrap();
@@ -236,6 +236,8 @@ fn each_event_is_found_once(name: &str, in_dynamo: bool) {
     }
     let (_, done) = fleet.row();
     wait("some more windows were asked about", || fleet.row().1 > done + 3 * EVERY);
+    // Before that nobody listens for the signal.
+    wait("all have started", || members.iter().all(|member| member.has_said("started")));
     let logs: Vec<String> = members.into_iter().map(Member::stop).collect();
     let (holder, done) = fleet.row();
     assert_eq!(holder, "", "who stops gives the lease back");
