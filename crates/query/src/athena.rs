@@ -227,10 +227,9 @@ mod tests {
             }
         }
         ours.sort();
-        assert_eq!(ours, [
-            "console-login-new-country",
-            "keys-from-several-systems",
-            "open-runs-of-principal"
-        ]);
+        assert_eq!(
+            ours,
+            ["console-login-new-country", "keys-from-several-systems", "open-runs-of-principal"]
+        );
     }
 }

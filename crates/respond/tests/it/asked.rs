@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use trailloop_cloud::{Clock, CloudError, Object, ObjectRef, Page, Store};
 use trailloop_query::named::{NamedQuery, load};
-use trailloop_query::{Archive, Engine, Source};
-use trailloop_respond::{Phase, Queries, Responder, own_tables, rows};
+use trailloop_query::{Archive, Engine, Source, Window, findings_of_rows};
+use trailloop_respond::{Handled, Phase, Queries, Responder, own_tables, rows};
 
-use crate::kit::{ACCOUNT, BUCKET, Kit};
+use crate::kit::{ACCOUNT, BUCKET, Kit, message};
 
 const RULES: &str = r"
 title: All of IAM is read
@@ -192,4 +192,52 @@ async fn a_question_that_takes_too_long_is_left() {
     assert!(answers.iter().all(|one| one["error"] == "no answer within 20 ms"), "{answers:?}");
     let told = kit.notifier.posts().iter().map(|post| post.body.clone()).collect::<String>();
     assert!(told.contains("no answer within 20 ms"), "{told}");
+}
+
+/// What the stream sends of a scheduled query, and what somebody else could write.
+#[tokio::test]
+async fn a_finding_of_a_query_is_confirmed_by_asking_again() {
+    let kit = Kit::with_rules(RULES);
+    let responder = asking(&kit, kit.store.clone(), PATIENT);
+    let mut record = kit.record("signin.amazonaws.com", "ConsoleLogin", json!(null));
+    record["userIdentity"] = json!({"type": "Root", "arn": format!("arn:aws:iam::{ACCOUNT}:root"), "accountId": ACCOUNT, "principalId": ACCOUNT});
+    kit.deliver(&[record]);
+    let query = kept().into_iter().find(|query| query.id == "root-use").unwrap();
+    let quarter = 900_000;
+    let to = (kit.now_ms() / quarter + 1) * quarter;
+    let at = |ms: i64| jiff::Timestamp::from_millisecond(ms).unwrap();
+    let window = Window { from: at(to - quarter), to: at(to) };
+    let engine = &responder.queries.as_ref().unwrap().engine;
+    let parameters = query.bind_window(window).unwrap();
+    let answer = engine.ask(&query.prepared, &parameters).await.unwrap();
+    let (batches, _) = answer.all(100).await.unwrap();
+    let findings = findings_of_rows(&query, window, &batches).unwrap();
+    assert_eq!(findings.len(), 1);
+
+    let runs = kit.respond(&responder, &message(&findings[0].json)).await.unwrap();
+    let run = kit.run(&runs[0]).await;
+    assert_eq!((run.rule.as_str(), run.level.as_str()), ("root-use", "high"));
+    assert_eq!(run.runbook, "evidence-only");
+    assert_eq!(kit.changes(), Vec::<String>::new());
+
+    let said = |json: Value| {
+        let message = message(&json.to_string());
+        let responder = &responder;
+        async move {
+            match responder.respond(&message).await.unwrap() {
+                Handled::Doubted(why) => why,
+                other => panic!("not doubted: {other:?}"),
+            }
+        }
+    };
+    let finding: Value = serde_json::from_str(&findings[0].json).unwrap();
+    let mut other = finding.clone();
+    other["finding_info"]["uid"] = json!("0123456789abcdef0123456789abcdef");
+    assert!(said(other).await.ends_with("the query does not answer so"));
+    let mut wide = finding.clone();
+    wide["unmapped"]["trailloop"]["query"]["from"] = json!("1970-01-01T00:00:00Z");
+    assert!(said(wide).await.ends_with("the query's schedule has no such window"));
+    let mut unknown = finding;
+    unknown["unmapped"]["trailloop"]["query"]["id"] = json!("q01-what-did-it-do");
+    assert!(said(unknown).await.ends_with("there is no scheduled query of its id"));
 }
