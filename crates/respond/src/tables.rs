@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use serde_json::{Map, Value, json};
-use trailloop_cloud::{Clock, CloudError, RowKey, Table};
+use trailloop_cloud::{Clock, CloudError, CloudErrorKind, RowKey, Table};
 use trailloop_query::{FINDINGS, OwnRows, OwnShape, RUNS, VERDICTS};
 
 use crate::context::Case;
@@ -21,6 +21,9 @@ use crate::voices;
 
 /// Without a condition on `day`, rows of so many days are read.
 const DAYS: i64 = 30;
+
+/// With one, no more than these: each day is a read of its own.
+const DAYS_MAX: i64 = 400;
 
 /// The partition of the findings that were taken up on a day.
 fn day_partition(day: &str) -> String {
@@ -122,10 +125,17 @@ impl StateRows {
     /// The findings of the days from this one to today.
     async fn findings(&self, from_day: Option<&str>) -> Result<Vec<Value>, CloudError> {
         const DAY_MS: i64 = 86_400_000;
-        let now_ms = self.clock.now_ms();
-        let days = (0..DAYS).map(|back| day_of(now_ms - back * DAY_MS));
-        let days: Vec<String> =
-            days.take_while(|day| from_day.is_none_or(|from| from <= day.as_str())).collect();
+        let day = |back: i64| day_of(self.clock.now_ms() - back * DAY_MS);
+        let first = day(DAYS_MAX - 1);
+        if from_day.is_some_and(|from| from < first.as_str()) {
+            let said = format!(
+                "rows from before {first} are asked for, and at most {DAYS_MAX} days are read; write day >= '{first}'"
+            );
+            let name = self.table.name();
+            return Err(CloudError::new(CloudErrorKind::Invalid, "list", name, said));
+        }
+        let from = from_day.map_or_else(|| day(DAYS - 1), str::to_owned);
+        let days: Vec<String> = (0..DAYS_MAX).map(day).take_while(|day| from <= *day).collect();
         let of_day = days
             .iter()
             .rev()
@@ -200,4 +210,35 @@ fn run_row(run: &Run, finding: &Value, is_open: bool) -> Value {
     put("acted", run.acted_ms.map_or(Value::Null, |ms| rfc3339(ms).into()));
     put("reasons", run.reasons.join("; ").into());
     Value::Object(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use trailloop_cloud::{ManualClock, MemoryTable};
+
+    use super::*;
+
+    /// 2026-01-31T12:00:00Z.
+    const NOW_MS: i64 = 1_769_860_800_000;
+
+    #[tokio::test]
+    async fn days_are_those_that_are_asked_for_and_what_is_too_much_is_refused() {
+        let table = MemoryTable::new("state");
+        for day in ["2026/01/31", "2026/01/02", "2026/01/01", "2025/06/01"] {
+            let key = RowKey::new(day_partition(day), "f");
+            rows::create(&table, &key, &json!({ "day": day })).await.unwrap();
+        }
+        let table: Arc<dyn Table> = Arc::new(table);
+        let tables = own_tables(&table, &Clock::Manual(ManualClock::new(NOW_MS)));
+        let (_, findings) = tables.iter().find(|(shape, _)| shape.name == "findings").unwrap();
+        let days = async |from: Option<&str>| {
+            let rows = findings.rows(from).await?;
+            Ok::<_, String>(rows.iter().map(|row| text(row, "day").to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(days(None).await.unwrap(), ["2026/01/02", "2026/01/31"]);
+        assert_eq!(days(Some("2026/01/31")).await.unwrap(), ["2026/01/31"]);
+        assert_eq!(days(Some("2025/06/01")).await.unwrap().len(), 4);
+        let error = days(Some("2020/01/01")).await.unwrap_err();
+        assert!(error.contains("write day >= '2024/12/28'"), "{error}");
+    }
 }

@@ -454,7 +454,7 @@ fn text_of(document: &Node, key: &str, reporter: &mut Reporter<'_>) -> Option<St
 }
 
 /// A list of texts of the rule; a single text counts as a list of one.
-fn texts_of(document: &Node, key: &str, reporter: &mut Reporter<'_>) -> Vec<String> {
+pub(crate) fn texts_of(document: &Node, key: &str, reporter: &mut Reporter<'_>) -> Vec<String> {
     let Some(node) = document.get(key).filter(|node| !node.is_null()) else { return Vec::new() };
     let elements = match &node.data {
         Data::Sequence(elements) => elements.as_slice(),

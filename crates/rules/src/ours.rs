@@ -2,9 +2,10 @@
 
 use crate::diagnostic::{Reporter, code, quoted};
 use crate::examples;
+use crate::load::texts_of;
 use crate::modifier::nearest;
 use crate::rule::RuleTest;
-use crate::yaml::{Data, Node};
+use crate::yaml::Node;
 
 /// The keys of the block.
 const KEYS: &[&str] = &["level_reason", "pack", "queries", "runbook", "tests"];
@@ -34,7 +35,7 @@ pub(crate) fn read(document: &Node, reporter: &mut Reporter<'_>) -> Ours {
             "tests" => ours.tests = examples::read(value, reporter),
             "level_reason" => ours.level_reason = text(key, value, reporter),
             "pack" => ours.pack = text(key, value, reporter),
-            "queries" => ours.queries = texts(value, reporter),
+            "queries" => ours.queries = texts_of(block, "queries", reporter),
             "runbook" => ours.runbook = text(key, value, reporter),
             other => {
                 let help = match nearest(other, KEYS) {
@@ -47,27 +48,6 @@ pub(crate) fn read(document: &Node, reporter: &mut Reporter<'_>) -> Ours {
         }
     }
     ours
-}
-
-/// The ids of queries that a finding of the rule asks.
-fn texts(value: &Node, reporter: &mut Reporter<'_>) -> Vec<String> {
-    let help = "write a list of ids such as `[q01-what-did-it-do]`";
-    let Data::Sequence(list) = &value.data else {
-        let message = format!("`queries` is {}", value.what());
-        reporter.error(value.mark, code::WRONG_TYPE, message, help);
-        return Vec::new();
-    };
-    let mut ids = Vec::new();
-    for node in list {
-        match node.scalar().map(|scalar| scalar.text.trim()).filter(|text| !text.is_empty()) {
-            Some(id) if !node.is_null() => ids.push(id.to_owned()),
-            _ => {
-                let message = format!("a query of `queries` is {}", node.what());
-                reporter.error(node.mark, code::WRONG_TYPE, message, help);
-            }
-        }
-    }
-    ids
 }
 
 fn text(key: &Node, value: &Node, reporter: &mut Reporter<'_>) -> Option<String> {

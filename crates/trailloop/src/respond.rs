@@ -18,6 +18,7 @@ use trailloop_respond::tell::{DestinationKind, Destinations};
 use trailloop_respond::token::Secret;
 use trailloop_respond::{Queries, Responder, Switch};
 use trailloop_rules::Severity;
+use trailloop_runbook::Runbook;
 
 use crate::cli::{Global, RespondArgs};
 use crate::config::{self, Config, Purpose, RespondConfig, StatePlace};
@@ -54,7 +55,7 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
             filter: RecordFilter::default(),
         });
         let stop = CancellationToken::new();
-        let queries = queries(&config, &aws, &inputs).await?;
+        let queries = queries(&config, &aws, &inputs, &runbooks)?;
         let mut aside = run::keep_rules(&config, inputs, seen, &engine, &stop);
         let responder = Arc::new(build(&config, &aws, engine, (runbooks, queries)).await?);
         let queues = Queues {
@@ -99,7 +100,7 @@ async fn build(
     config: &Config,
     aws: &Aws,
     engine: Arc<Engine>,
-    (runbooks, queries): (Vec<trailloop_runbook::Runbook>, Option<Queries>),
+    (runbooks, queries): (Vec<Runbook>, Option<Queries>),
 ) -> anyhow::Result<Responder> {
     let respond = &config.respond;
     let actions: Arc<dyn Actions> = Arc::new(aws.actions(ActionOptions {
@@ -134,7 +135,12 @@ async fn build(
 }
 
 /// The queries that findings ask, if the configuration names an archive: those of `queries.paths`, and the shipped ones of other ids.
-async fn queries(config: &Config, aws: &Aws, inputs: &Inputs) -> anyhow::Result<Option<Queries>> {
+fn queries(
+    config: &Config,
+    aws: &Aws,
+    inputs: &Inputs,
+    runbooks: &[Runbook],
+) -> anyhow::Result<Option<Queries>> {
     let meter = Meter::default();
     let Some(engine) = schedules::engine(&config.queries, aws, &meter, inputs.facts()?)? else {
         tracing::info!("no finding asks a query; set queries.archive to have them asked");
@@ -146,6 +152,16 @@ async fn queries(config: &Config, aws: &Aws, inputs: &Inputs) -> anyhow::Result<
         tracing::error!("{problem}");
     }
     ensure!(kept.errors() == 0, "a kept query has errors; `trailloop query check` shows them");
+    let asked = runbooks.iter().flat_map(|one| one.enrich.iter().map(move |of| (one, of)));
+    let is_kept = |id: &str| kept.queries.iter().any(|query| query.id == id);
+    for (runbook, of) in asked.filter(|(_, of)| !is_kept(&of.query)) {
+        // Its conditions do not hold then, as without an answer.
+        tracing::error!(
+            runbook = runbook.id,
+            query = of.query,
+            "a runbook asks a query that is not kept; add it to queries.paths"
+        );
+    }
     Ok(Some(Queries { engine, kept: kept.queries, budget: QUESTIONS_MAX }))
 }
 

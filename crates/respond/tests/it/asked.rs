@@ -42,6 +42,19 @@ fn kept() -> Vec<NamedQuery> {
     files.into_iter().filter_map(|(path, text)| load(path, text).query).collect()
 }
 
+#[test]
+fn what_shipped_rules_and_runbooks_ask_is_kept() {
+    let ids: Vec<String> = kept().into_iter().map(|query| query.id).collect();
+    let runbooks = trailloop_content::runbooks::shipped().0;
+    let of_runbooks = runbooks.iter().flat_map(|one| &one.enrich).map(|one| &one.query);
+    let rules = trailloop_content::shipped().rules;
+    let of_rules = rules.iter().flat_map(|rule| &rule.queries);
+    let missing: Vec<&String> =
+        of_runbooks.chain(of_rules).filter(|id| !ids.contains(id)).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+    assert!(rules.iter().any(|rule| !rule.queries.is_empty()));
+}
+
 /// A responder that can ask: the trail, and its own tables.
 fn asking(kit: &Kit, store: Arc<dyn Store>, budget: Duration) -> Responder {
     let source = Source { store, bucket: BUCKET.to_owned(), prefix: "AWSLogs/".to_owned() };
