@@ -73,6 +73,8 @@ pub(crate) struct Rows<'p, S> {
 /// More keys than this no glance looks for; there are fewer columns.
 const LOOKS_MAX: usize = 32;
 
+const _: () = assert!(RECORD.len() <= LOOKS_MAX, "each key of a column has a place");
+
 /// What a glance looks for: each key once, whether a test or a column wants its text.
 struct Looks {
     keys: Keys,
