@@ -45,7 +45,7 @@ impl Structure {
         Self { words: Vec::new(), outlines: Vec::new(), count: 0, start: 0 }
     }
 
-    /// Forgets what it knows: the text has moved.
+    /// Forgets what it knows: the text has moved, or strings do not begin where the masks have them.
     pub(crate) fn forget(&mut self) {
         self.count = 0;
     }
