@@ -16,9 +16,13 @@ mod incident;
 mod incident_json;
 mod judgement;
 mod level_name;
+pub mod metrics;
+pub mod names;
 mod posterior;
+mod quality;
 mod rank;
 mod risk;
+pub mod runs;
 mod uids;
 
 pub use entry::{Clocks, Entry, Made, Unreadable};
@@ -30,6 +34,7 @@ pub use judgement::{Judgement, Opinion, Reason, Standing};
 pub use posterior::{
     Change, Label, Posterior, accuracy_of_agreement, bound_of_none, rogan_gladen, wilson,
 };
+pub use quality::{brier, hits_in_top, ndcg};
 pub use rank::{Benign, Features, Kind, Priority, Ranked, Seen, Term, Weights};
 pub use risk::{Contribution, Criticality, risk, score_of};
 pub use uids::{UIDS_MAX, Uids};

@@ -213,6 +213,14 @@ pub(crate) fn within(value: f64, low: f64, high: f64) -> f64 {
     }
 }
 
+/// Four digits: no more are meant, and what is kept reads back as what it was.
+pub(crate) fn rounded(value: f64) -> f64 {
+    match value.is_finite() {
+        true => (value * 1e4).round() / 1e4,
+        false => 0.0,
+    }
+}
+
 /// A count as a number to compute with; beyond 2^53 the last digits are lost, which no share shows.
 pub(crate) fn count(count: u64) -> f64 {
     count as f64

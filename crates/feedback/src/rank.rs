@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use trailloop_finding::Level;
 
 use crate::level_name;
-use crate::posterior::{Posterior, count, within};
+use crate::posterior::{Posterior, count, rounded, within};
 use crate::risk::Criticality;
 
 /// A share is kept this far from 0 and 1, so that its log odds stay finite.
@@ -187,14 +187,6 @@ impl Priority {
         lines.push(format!("  impact {impact:.2}"));
         lines.extend(part(Kind::Multiplies, |value| format!("×{value:.2}")));
         lines
-    }
-}
-
-/// Four digits: no more are meant, and a kept priority reads back as what it was.
-fn rounded(value: f64) -> f64 {
-    match value.is_finite() {
-        true => (value * 1e4).round() / 1e4,
-        false => 0.0,
     }
 }
 
