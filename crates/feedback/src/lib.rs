@@ -23,6 +23,7 @@ mod quality;
 mod rank;
 mod risk;
 pub mod runs;
+pub mod safety;
 mod uids;
 
 pub use entry::{Clocks, Entry, Made, Unreadable};

@@ -172,6 +172,9 @@ pub struct Row {
     /// From finding to verdict.
     #[serde(default)]
     pub to_decide: Times,
+    /// The event time of the first finding.
+    #[serde(default)]
+    pub first_ms: i64,
     /// The event time of the last finding.
     #[serde(default)]
     pub last_ms: i64,
@@ -238,6 +241,7 @@ fn row(group: &[Observed<'_>], now_ms: i64) -> Option<Row> {
         to_detect: stages.to_detect,
         to_contain: stages.to_contain,
         to_decide: stages.to_decide,
+        first_ms: group.iter().map(|one| one.entry.first_ms).min()?,
         last_ms: last.last_ms,
         silent_ms: now_ms.saturating_sub(last.last_ms).max(0),
         longest_gap_ms: longest_gap(group),
