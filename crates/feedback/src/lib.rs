@@ -3,7 +3,7 @@
 //! A finding is kept ([`Entry`]) and repeats fold into it; those of one credential or target are one [`Incident`]. People say what
 //! it was ([`Opinion`], [`Standing`]); from what they say follows how often its rule is right ([`Posterior`]), how much risk an
 //! entity has gathered ([`risk()`]) and what to look at first ([`Priority`], [`Ranked`]). All of it is counted ([`metrics`]) and
-//! shown ([`report`]).
+//! shown ([`report::Report`]).
 //!
 //! What follows by itself goes towards safety alone ([`safety`]): an order within bounds, a runbook that asks again, an alarm. What
 //! hides or acts more is a file that people review.
@@ -11,6 +11,7 @@
 //! Everything here is values in, values out; time is handed in, in milliseconds of Unix time.
 
 mod beta;
+mod chart;
 mod entry;
 mod incident;
 mod incident_json;
@@ -21,9 +22,11 @@ pub mod names;
 mod posterior;
 mod quality;
 mod rank;
+pub mod report;
 mod risk;
 pub mod runs;
 pub mod safety;
+mod shown;
 mod uids;
 
 pub use entry::{Clocks, Entry, Made, Unreadable};

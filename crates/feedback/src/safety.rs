@@ -105,7 +105,8 @@ pub fn silent(rows: &[Row], regularity: &Regularity) -> Vec<Silent> {
             continue;
         }
         // What folded shows no gaps, so there is at least the mean one.
-        let mean_gap_ms = span_ms / i64::try_from(row.volume - 1).unwrap_or(i64::MAX).max(1);
+        let mean_gap_ms =
+            span_ms / i64::try_from(row.volume.saturating_sub(1)).unwrap_or(i64::MAX).max(1);
         let longest_gap_ms = row.longest_gap_ms.max(mean_gap_ms);
         let allowed = (longest_gap_ms as f64 * regularity.times).max(0.0);
         if row.silent_ms >= regularity.silent_min_ms && row.silent_ms as f64 > allowed {
