@@ -12,6 +12,7 @@
 
 mod beta;
 mod chart;
+mod context;
 mod entry;
 mod incident;
 mod incident_json;
@@ -29,6 +30,7 @@ pub mod safety;
 mod shown;
 mod uids;
 
+pub use context::Known;
 pub use entry::{Clocks, Entry, Made, Unreadable};
 pub use incident::{
     ENTITIES_MAX, GAP_MS, Incident, MEMBERS_MAX, Member, Status, Taken, entities_of,

@@ -184,6 +184,12 @@ pub struct Row {
     /// The longest it had been silent between two findings.
     #[serde(default)]
     pub longest_gap_ms: i64,
+    /// Findings among a million events; who counts the events fills it in.
+    #[serde(default)]
+    pub per_million: Option<f64>,
+    /// What the compiled rule costs an event, in nanoseconds; who measures it fills it in.
+    #[serde(default)]
+    pub cost_ns: Option<f64>,
 }
 
 /// The day of a time, in UTC.
@@ -245,6 +251,8 @@ fn row(group: &[Observed<'_>], now_ms: i64) -> Option<Row> {
         last_ms: last.last_ms,
         silent_ms: now_ms.saturating_sub(last.last_ms).max(0),
         longest_gap_ms: longest_gap(group),
+        per_million: None,
+        cost_ns: None,
         verdicts,
     })
 }

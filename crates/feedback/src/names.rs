@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::metrics::{Row, Times};
+use crate::metrics::{Overall, Row, Times};
 use crate::runs::RunbookRow;
 
 /// A metric.
@@ -64,6 +64,27 @@ const SECONDS: Metric = metric(
 );
 const SILENT: Metric =
     metric("trailloop_rule_silent_seconds", "Time since the last finding.", RULE);
+const COST: Metric = metric(
+    "trailloop_rule_cost_nanoseconds",
+    "Time that the compiled rule takes for an event, where it was measured.",
+    RULE,
+);
+const RATE: Metric = metric(
+    "trailloop_rule_findings_per_million_events",
+    "Findings among a million events, where these were counted.",
+    RULE,
+);
+const WAITING: Metric = metric("trailloop_queue_findings", "Findings that nobody has judged.", &[]);
+const ALL_JUDGED_IN_TIME: Metric = metric(
+    "trailloop_judged_within_day_ratio",
+    "Share of all findings a day old that had been judged within a day.",
+    &[],
+);
+const ALL_SECONDS: Metric = metric(
+    "trailloop_stage_seconds",
+    "Time a stage takes, of all findings: delivery is AWS's, ours is from receipt to finding; quantiles 0.5 and 0.95.",
+    &["stage", "quantile"],
+);
 const RUNS: Metric = metric(
     "trailloop_runbook_runs",
     "Runs of a runbook in the window, by how they ended.",
@@ -86,7 +107,10 @@ const RUN_SECONDS: Metric = metric(
 );
 
 /// All of them, in the order in which they are shown. Each is a gauge: it is of a window that moves.
-pub const METRICS: [Metric; 15] = [
+pub const METRICS: [Metric; 20] = [
+    WAITING,
+    ALL_JUDGED_IN_TIME,
+    ALL_SECONDS,
     VOLUME,
     SUPPRESSED,
     ENTITIES,
@@ -98,6 +122,8 @@ pub const METRICS: [Metric; 15] = [
     JUDGED_IN_TIME,
     SECONDS,
     SILENT,
+    RATE,
+    COST,
     RUNS,
     SUCCESS,
     WRONG,
@@ -115,10 +141,11 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// The samples of rules, queries and runbooks.
+/// The samples of all findings, rules, queries and runbooks.
 #[must_use]
-pub fn samples(rows: &[Row], runbooks: &[RunbookRow]) -> Vec<Sample> {
+pub fn samples(overall: &Overall, rows: &[Row], runbooks: &[RunbookRow]) -> Vec<Sample> {
     let mut samples = Vec::new();
+    of_all(overall, &mut samples);
     for row in rows {
         of_rule(row, &mut samples);
     }
@@ -127,6 +154,24 @@ pub fn samples(rows: &[Row], runbooks: &[RunbookRow]) -> Vec<Sample> {
     }
     samples
 }
+
+fn of_all(overall: &Overall, samples: &mut Vec<Sample>) {
+    samples.push(Sample { metric: WAITING, labels: Vec::new(), value: overall.waiting as f64 });
+    if let Some(value) = overall.judged_in_time {
+        samples.push(Sample { metric: ALL_JUDGED_IN_TIME, labels: Vec::new(), value });
+    }
+    let Overall { delivery, ours, to_detect, to_contain, to_decide, .. } = *overall;
+    for (stage, times) in STAGES.into_iter().zip([delivery, ours, to_detect, to_contain, to_decide])
+    {
+        for (quantile, value) in quantiles(times) {
+            let labels = vec![stage.to_owned(), quantile.to_owned()];
+            samples.push(Sample { metric: ALL_SECONDS, labels, value });
+        }
+    }
+}
+
+/// The values of the label `stage`.
+const STAGES: [&str; 5] = ["delivery", "ours", "detect", "contain", "decide"];
 
 fn of_rule(row: &Row, samples: &mut Vec<Sample>) {
     let mut add = |metric: Metric, more: &[&str], value: f64| {
@@ -145,19 +190,19 @@ fn of_rule(row: &Row, samples: &mut Vec<Sample>) {
         add(PRECISION, &[statistic], value);
     }
     add(UNLABELLED, &[], row.unlabelled);
-    for (metric, share) in [(VALIDITY, row.validity), (JUDGED_IN_TIME, row.judged_in_time)] {
-        if let Some(share) = share {
-            add(metric, &[], share);
+    let perhaps = [
+        (VALIDITY, row.validity),
+        (JUDGED_IN_TIME, row.judged_in_time),
+        (RATE, row.per_million),
+        (COST, row.cost_ns),
+    ];
+    for (metric, value) in perhaps {
+        if let Some(value) = value {
+            add(metric, &[], value);
         }
     }
-    let stages = [
-        ("delivery", row.delivery),
-        ("ours", row.ours),
-        ("detect", row.to_detect),
-        ("contain", row.to_contain),
-        ("decide", row.to_decide),
-    ];
-    for (stage, times) in stages {
+    let stages = [row.delivery, row.ours, row.to_detect, row.to_contain, row.to_decide];
+    for (stage, times) in STAGES.into_iter().zip(stages) {
         for (quantile, seconds) in quantiles(times) {
             add(SECONDS, &[stage, quantile], seconds);
         }
@@ -207,7 +252,7 @@ pub fn exposition(samples: &[Sample]) -> String {
             for (nth, (label, value)) in labels.iter().zip(&sample.labels).enumerate() {
                 text.extend([if nth == 0 { "{" } else { "," }, label, "=\"", &escape(value), "\""]);
             }
-            text.push_str("} ");
+            text.push_str(if labels.is_empty() { " " } else { "} " });
             // Writing to a text never fails.
             if writeln!(text, "{}", sample.value).is_err() {
                 return text;
@@ -228,7 +273,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::tests::{HOUR, entry, said};
-    use crate::metrics::{Observed, Window, rows};
+    use crate::metrics::{Observed, Window, overall, rows};
     use crate::runs::tests::run;
     use crate::runs::{Ending, runbook_rows};
     use crate::{Judgement, Opinion};
@@ -249,9 +294,11 @@ mod tests {
         one.clocks.contained_ms = Some(2 * HOUR);
         let opinions: [Opinion; 1] = [said("ana", Judgement::TruePositive, 2)];
         let observed = [Observed::new(&one, &opinions)];
-        let rows = rows(&observed, Window { from_ms: 0, to_ms: 48 * HOUR });
+        let window = Window { from_ms: 0, to_ms: 48 * HOUR };
+        let mut rows = rows(&observed, window);
+        (rows[0].per_million, rows[0].cost_ns) = (Some(2.5), Some(31.0));
         let runs = runbook_rows(&[run(1, Ending::Undone, false)], 0);
-        let samples = samples(&rows, &runs);
+        let samples = samples(&overall(&observed, window), &rows, &runs);
         for metric in METRICS {
             let of_it = samples.iter().filter(|sample| sample.metric == metric);
             assert!(of_it.clone().count() > 0, "{} has no sample", metric.name);
