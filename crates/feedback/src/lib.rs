@@ -20,6 +20,8 @@ mod judgement;
 mod level_name;
 pub mod metrics;
 pub mod names;
+mod observed;
+mod overall;
 mod posterior;
 mod quality;
 mod rank;
@@ -28,6 +30,7 @@ mod risk;
 pub mod runs;
 pub mod safety;
 mod shown;
+mod times;
 mod uids;
 
 pub use context::Known;
@@ -41,6 +44,6 @@ pub use posterior::{
     Change, Label, Posterior, accuracy_of_agreement, bound_of_none, rogan_gladen, wilson,
 };
 pub use quality::{brier, hits_in_top, ndcg};
-pub use rank::{Benign, Features, Kind, Priority, Ranked, Seen, Term, Weights};
+pub use rank::{Benign, Effect, Features, Priority, Ranked, Seen, Term, Weights};
 pub use risk::{Contribution, Criticality, risk, score_of};
 pub use uids::{UIDS_MAX, Uids};

@@ -5,89 +5,22 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use trailloop_finding::Level;
 
-use crate::entry::{Entry, Made};
-use crate::judgement::{Judgement, Opinion, Standing};
+use crate::entry::Made;
+use crate::judgement::{Judgement, Standing};
 use crate::level_name;
-use crate::posterior::{Label, Posterior, count, rounded};
-use crate::uids::Uids;
+use crate::observed::{precision, share, standings};
+use crate::posterior::{Posterior, rounded};
+use crate::times::{Stages, judged_in_time};
 
-/// Within so long a finding should have been judged: a day.
-pub const JUDGED_WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
+pub use crate::observed::{Changes, Observed, Window};
+pub use crate::overall::{Day, Overall, UNJUDGED, days, overall};
+pub use crate::times::{JUDGED_WITHIN_MS, Times, day_of};
 
 /// How many noisy entities are named.
 const NOISY_MAX: usize = 5;
-
-/// A finding, and what was said of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Observed<'a> {
-    /// The finding.
-    pub entry: &'a Entry,
-    /// What was said, in any order.
-    pub opinions: &'a [Opinion],
-    /// With which probability it was drawn to be judged: 1 if people chose it themselves.
-    pub probability: f64,
-    /// How much those who judged are relied on, from 0 to 1.
-    pub reliance: f64,
-}
-
-impl<'a> Observed<'a> {
-    /// A finding that people chose themselves to judge, if they did.
-    #[must_use]
-    pub fn new(entry: &'a Entry, opinions: &'a [Opinion]) -> Self {
-        Self { entry, opinions, probability: 1.0, reliance: 1.0 }
-    }
-}
-
-/// A span of event time, and the time that counts as now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// The first time in it.
-    pub from_ms: i64,
-    /// The first time after it.
-    pub to_ms: i64,
-}
-
-impl Window {
-    /// So many days that end now.
-    #[must_use]
-    pub fn days(days: i64, now_ms: i64) -> Self {
-        let span = days.saturating_mul(24 * 60 * 60 * 1000);
-        Self { from_ms: now_ms.saturating_sub(span), to_ms: now_ms }
-    }
-
-    fn holds(self, entry: &Entry) -> bool {
-        entry.last_ms >= self.from_ms && entry.first_ms < self.to_ms
-    }
-}
-
-/// How long something took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Times {
-    /// Of how many it is known.
-    pub known: u64,
-    /// The median, in milliseconds.
-    pub p50_ms: Option<i64>,
-    /// What 95 of 100 keep.
-    pub p95_ms: Option<i64>,
-}
-
-impl Times {
-    /// The quantiles by nearest rank.
-    #[must_use]
-    pub fn of(mut times: Vec<i64>) -> Self {
-        times.sort_unstable();
-        let nearest = |percent: usize| {
-            let rank = (times.len() * percent).div_ceil(100).max(1);
-            times.get(rank - 1).copied()
-        };
-        Self { known: times.len() as u64, p50_ms: nearest(50), p95_ms: nearest(95) }
-    }
-}
 
 /// An entity that makes much of a rule's noise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,6 +46,9 @@ pub struct Row {
     /// Its title.
     #[serde(default)]
     pub title: String,
+    /// The hash of what it says, as of its last finding.
+    #[serde(default)]
+    pub hash: Option<String>,
     /// Its level: the greatest of its findings.
     #[serde(with = "level_name")]
     pub level: Level,
@@ -192,28 +128,21 @@ pub struct Row {
     pub cost_ns: Option<f64>,
 }
 
-/// The day of a time, in UTC.
-#[must_use]
-pub fn day_of(at_ms: i64) -> String {
-    let day = Timestamp::from_millisecond(at_ms).unwrap_or_default();
-    day.strftime("%Y-%m-%d").to_string()
-}
-
 /// What each rule and query was worth in a window; the order is by kind and id.
 #[must_use]
-pub fn rows(observed: &[Observed<'_>], window: Window) -> Vec<Row> {
+pub fn rows(observed: &[Observed<'_>], window: Window, changes: &Changes) -> Vec<Row> {
     let mut groups = BTreeMap::<(Made, &str), Vec<Observed<'_>>>::new();
     for one in observed.iter().filter(|one| window.holds(one.entry)) {
         groups.entry((one.entry.made, &one.entry.rule)).or_default().push(*one);
     }
-    groups.into_values().filter_map(|group| row(&group, window.to_ms)).collect()
+    groups.into_values().filter_map(|group| row(&group, changes, window.to_ms)).collect()
 }
 
-fn row(group: &[Observed<'_>], now_ms: i64) -> Option<Row> {
+fn row(group: &[Observed<'_>], changes: &Changes, now_ms: i64) -> Option<Row> {
     let last = group.iter().max_by_key(|one| (one.entry.last_ms, &one.entry.uid))?.entry;
     let standings = standings(group);
     let level = group.iter().map(|one| one.entry.level).max()?;
-    let precision = precision(level, group, &standings, now_ms);
+    let precision = precision(group, &standings, changes, now_ms);
     let volume = group.iter().map(|one| one.entry.count()).sum::<u64>();
     let quiet = group.iter().filter(|one| one.entry.suppressed_by.is_some());
     let judged = standings.iter().flatten().count() as u64;
@@ -224,10 +153,11 @@ fn row(group: &[Observed<'_>], now_ms: i64) -> Option<Row> {
     let (entities, noisy) = noisy(group, volume);
     let stages = Stages::of(group, &standings);
     Some(Row {
-        as_of: day_of(now_ms),
+        as_of: day_of(now_ms.saturating_sub(1)),
         made: last.made,
         id: last.rule.clone(),
         title: last.title.clone(),
+        hash: last.rule_hash.clone(),
         level,
         volume,
         suppressed: quiet.map(|one| one.entry.count()).sum(),
@@ -257,103 +187,6 @@ fn row(group: &[Observed<'_>], now_ms: i64) -> Option<Row> {
     })
 }
 
-/// All findings of a window together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Overall {
-    /// How many findings.
-    pub findings: u64,
-    /// How many, as they are folded.
-    pub folded: u64,
-    /// How many of these nobody has judged: the queue.
-    pub waiting: u64,
-    /// Of how many people disagree.
-    pub disputed: u64,
-    /// The share of those a day old that had been judged within a day; none if none is so old.
-    pub judged_in_time: Option<f64>,
-    /// From event to receipt, which is AWS's.
-    pub delivery: Times,
-    /// From receipt to finding, which is ours.
-    pub ours: Times,
-    /// From event to finding.
-    pub to_detect: Times,
-    /// From event to what is proven to hold.
-    pub to_contain: Times,
-    /// From finding to verdict.
-    pub to_decide: Times,
-}
-
-/// All findings of a window together.
-#[must_use]
-pub fn overall(observed: &[Observed<'_>], window: Window) -> Overall {
-    let group: Vec<Observed<'_>> =
-        observed.iter().filter(|one| window.holds(one.entry)).copied().collect();
-    let standings = standings(&group);
-    let stages = Stages::of(&group, &standings);
-    Overall {
-        findings: group.iter().map(|one| one.entry.count()).sum(),
-        folded: group.len() as u64,
-        waiting: standings.iter().filter(|standing| standing.is_none()).count() as u64,
-        disputed: standings.iter().flatten().filter(|standing| standing.disagrees).count() as u64,
-        judged_in_time: judged_in_time(&group, &standings, window.to_ms),
-        delivery: stages.delivery,
-        ours: stages.ours,
-        to_detect: stages.to_detect,
-        to_contain: stages.to_contain,
-        to_decide: stages.to_decide,
-    }
-}
-
-/// How long the stages took.
-struct Stages {
-    delivery: Times,
-    ours: Times,
-    to_detect: Times,
-    to_contain: Times,
-    to_decide: Times,
-}
-
-impl Stages {
-    fn of(group: &[Observed<'_>], standings: &[Option<Standing>]) -> Self {
-        let times = |time: fn(&Entry, Option<&Standing>) -> Option<i64>| {
-            let pairs = group.iter().zip(standings);
-            let known = pairs.filter_map(|(one, standing)| time(one.entry, standing.as_ref()));
-            Times::of(known.collect())
-        };
-        Self {
-            delivery: times(|entry, _| between(entry.clocks.event_ms, entry.clocks.received_ms)),
-            ours: times(|entry, _| between(entry.clocks.received_ms, entry.clocks.finding_ms)),
-            to_detect: times(|entry, _| between(entry.clocks.event_ms, entry.clocks.finding_ms)),
-            to_contain: times(|entry, _| between(entry.clocks.event_ms, entry.clocks.contained_ms)),
-            to_decide: times(|entry, standing| {
-                between(found_ms(entry), verdict_ms(entry, standing))
-            }),
-        }
-    }
-}
-
-fn standings(group: &[Observed<'_>]) -> Vec<Option<Standing>> {
-    group.iter().map(|one| Standing::of(one.opinions)).collect()
-}
-
-/// What is believed of a rule after all that was said of its findings. One that several people judged counts once.
-fn precision(
-    level: Level,
-    group: &[Observed<'_>],
-    standings: &[Option<Standing>],
-    now_ms: i64,
-) -> Posterior {
-    let mut labels = Vec::new();
-    for (one, standing) in group.iter().zip(standings) {
-        let Some(standing) = standing else { continue };
-        let age_ms = now_ms.saturating_sub(standing.last_ms);
-        let Observed { probability, reliance, .. } = *one;
-        labels.push(Label { judgement: standing.judgement, age_ms, reliance, probability });
-    }
-    let Posterior { alpha, beta } = Posterior::prior(level).with_all(labels);
-    Posterior { alpha: rounded(alpha), beta: rounded(beta) }
-}
-
 fn verdicts(standings: &[Option<Standing>]) -> BTreeMap<String, u64> {
     let mut verdicts = BTreeMap::new();
     for standing in standings.iter().flatten() {
@@ -364,16 +197,12 @@ fn verdicts(standings: &[Option<Standing>]) -> BTreeMap<String, u64> {
 
 /// How many entities there are, and which have most findings.
 fn noisy(group: &[Observed<'_>], volume: u64) -> (u64, Vec<Noisy>) {
-    let (mut entities, mut counts) = (Uids::default(), BTreeMap::<&str, u64>::new());
+    let mut counts = BTreeMap::<&str, u64>::new();
     for Observed { entry, .. } in group {
         let Some(who) = entry.who() else { continue };
-        entities.insert(who);
         *counts.entry(who).or_default() += entry.count();
     }
-    let known = match entities.is_full() {
-        true => counts.len() as u64,
-        false => entities.count(),
-    };
+    let known = counts.len() as u64;
     let mut counts: Vec<(&str, u64)> = counts.into_iter().collect();
     counts.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(other.0)));
     let noisy = |(entity, count): (&str, u64)| {
@@ -381,27 +210,6 @@ fn noisy(group: &[Observed<'_>], volume: u64) -> (u64, Vec<Noisy>) {
         Noisy { entity: entity.to_owned(), count, share }
     };
     (known, counts.into_iter().take(NOISY_MAX).map(noisy).collect())
-}
-
-/// The share of findings a day old that had been judged within a day.
-fn judged_in_time(
-    group: &[Observed<'_>],
-    standings: &[Option<Standing>],
-    now_ms: i64,
-) -> Option<f64> {
-    let (mut due, mut in_time) = (0, 0);
-    for (one, standing) in group.iter().zip(standings) {
-        let found = found_ms(one.entry).unwrap_or(one.entry.first_ms);
-        if now_ms.saturating_sub(found) < JUDGED_WITHIN_MS {
-            continue;
-        }
-        due += 1;
-        let verdict = verdict_ms(one.entry, standing.as_ref());
-        in_time += u64::from(
-            verdict.is_some_and(|verdict| verdict.saturating_sub(found) <= JUDGED_WITHIN_MS),
-        );
-    }
-    share(in_time, due)
 }
 
 /// The longest time between two findings one after the other.
@@ -419,64 +227,10 @@ fn longest_gap(group: &[Observed<'_>]) -> i64 {
     longest
 }
 
-/// When the finding was made; of one whose making was not timed, when it happened.
-fn found_ms(entry: &Entry) -> Option<i64> {
-    entry.clocks.finding_ms.or(entry.clocks.event_ms)
-}
-
-/// When somebody first judged.
-fn verdict_ms(entry: &Entry, standing: Option<&Standing>) -> Option<i64> {
-    standing.map(|standing| standing.first_ms).or(entry.clocks.verdict_ms)
-}
-
-/// From one time to another. Clocks of different machines differ, so what seems to go backwards took no time.
-pub(crate) fn between(from_ms: Option<i64>, to_ms: Option<i64>) -> Option<i64> {
-    Some(to_ms?.saturating_sub(from_ms?).max(0))
-}
-
-pub(crate) fn share(part: u64, all: u64) -> Option<f64> {
-    (all > 0).then(|| rounded(count(part) / count(all)))
-}
-
-/// How many findings of each kind a day had.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Day {
-    /// The day, such as `2026-11-26`.
-    pub day: String,
-    /// How many findings by what they were judged to be; by an empty name those that nobody has judged.
-    pub by_verdict: BTreeMap<String, u64>,
-}
-
-/// The name in [`Day`] of what nobody has judged.
-pub const UNJUDGED: &str = "";
-
-/// What happened on each day of a window, by the day of the first finding; days without any stand between.
-#[must_use]
-pub fn days(observed: &[Observed<'_>], window: Window) -> Vec<Day> {
-    /// No report shows more.
-    const DAYS_MAX: i64 = 366;
-    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-    let (last, first) =
-        (window.to_ms.saturating_sub(1).div_euclid(DAY_MS), window.from_ms.div_euclid(DAY_MS));
-    let first = first.max(last.saturating_sub(DAYS_MAX - 1));
-    let mut days = BTreeMap::new();
-    for day in first..=last {
-        let day_ms = day.saturating_mul(DAY_MS);
-        days.insert(day, Day { day: day_of(day_ms), ..Day::default() });
-    }
-    for one in observed {
-        let Some(day) = days.get_mut(&one.entry.first_ms.div_euclid(DAY_MS)) else { continue };
-        let standing = Standing::of(one.opinions);
-        let verdict = standing.map_or(UNJUDGED, |standing| standing.judgement.name());
-        *day.by_verdict.entry(verdict.to_owned()).or_default() += one.entry.count();
-    }
-    days.into_values().collect()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::Reason;
+    use crate::{Entry, Opinion, Reason};
 
     pub(crate) const HOUR: i64 = 60 * 60 * 1000;
 
@@ -530,7 +284,7 @@ pub(crate) mod tests {
                 Observed::new(entry, opinions)
             })
             .collect();
-        let rows = rows(&observed, Window { from_ms: 0, to_ms: 100 * HOUR });
+        let rows = rows(&observed, Window { from_ms: 0, to_ms: 100 * HOUR }, &Changes::new());
         let [row] = rows.as_slice() else { panic!("{rows:?}") };
         assert_eq!((row.volume, row.suppressed, row.entities, row.disputed), (10, 1, 2, 1));
         assert_eq!(row.as_of, "1970-01-05");
@@ -550,6 +304,7 @@ pub(crate) mod tests {
         assert_eq!(row.to_decide.known, 4);
         let all = overall(&observed, Window { from_ms: 0, to_ms: 100 * HOUR });
         assert_eq!((all.findings, all.waiting, all.disputed), (10, 6, 1));
+        assert_eq!((all.judged_twice, all.accuracy), (1, None), "they disagree more than coins do");
         assert_eq!((all.to_decide, all.judged_in_time), (row.to_decide, row.judged_in_time));
         assert_eq!((row.last_ms, row.silent_ms), (90 * HOUR, 10 * HOUR));
         assert_eq!(row.longest_gap_ms, 10 * HOUR);
@@ -588,7 +343,7 @@ pub(crate) mod tests {
             one.clocks.event_ms = Some(at);
             let observed = [Observed { probability: f64::NAN, ..Observed::new(&one, &[]) }];
             let window = Window { from_ms: i64::MIN, to_ms: i64::MAX };
-            assert!(rows(&observed, window).len() <= 1);
+            assert!(rows(&observed, window, &Changes::new()).len() <= 1);
             assert!(days(&observed, window).len() <= 366);
             assert!(days(&observed, Window::days(i64::MAX, at)).len() <= 366);
         }

@@ -273,7 +273,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::tests::{HOUR, entry, said};
-    use crate::metrics::{Observed, Window, overall, rows};
+    use crate::metrics::{Changes, Observed, Window, overall, rows};
     use crate::runs::tests::run;
     use crate::runs::{Ending, runbook_rows};
     use crate::{Judgement, Opinion};
@@ -295,7 +295,7 @@ mod tests {
         let opinions: [Opinion; 1] = [said("ana", Judgement::TruePositive, 2)];
         let observed = [Observed::new(&one, &opinions)];
         let window = Window { from_ms: 0, to_ms: 48 * HOUR };
-        let mut rows = rows(&observed, window);
+        let mut rows = rows(&observed, window, &Changes::new());
         (rows[0].per_million, rows[0].cost_ns) = (Some(2.5), Some(31.0));
         let runs = runbook_rows(&[run(1, Ending::Undone, false)], 0);
         let samples = samples(&overall(&observed, window), &rows, &runs);

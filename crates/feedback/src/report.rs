@@ -408,7 +408,7 @@ svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif
 mod tests {
     use super::*;
     use crate::metrics::tests::{HOUR, entry, said};
-    use crate::metrics::{Observed, Window, days, overall, rows};
+    use crate::metrics::{Changes, Observed, Window, days, overall, rows};
     use crate::runs::runbook_rows;
     use crate::runs::tests::run;
     use crate::safety::{Canary, Regularity, demotions, missed, questions, silent};
@@ -455,7 +455,7 @@ mod tests {
             .collect();
         let window = Window { from_ms: (START - 24) * HOUR, to_ms: (START + 300) * HOUR };
         let runs = [run(1, Ending::Contained, false), run(2, Ending::Undone, true)];
-        let rows = rows(&observed, window);
+        let rows = rows(&observed, window, &Changes::new());
         let canary = Canary {
             rule: "root-used".to_owned(),
             sent_ms: window.to_ms - HOUR,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Times, between, day_of, share};
+use crate::observed::share;
+use crate::times::{Times, between, day_of};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,7 +112,7 @@ pub fn runbook_rows(runs: &[RunSeen], now_ms: i64) -> Vec<RunbookRow> {
             Times::of(runs.iter().filter_map(|run| time(run)).collect())
         };
         RunbookRow {
-            as_of: day_of(now_ms),
+            as_of: day_of(now_ms.saturating_sub(1)),
             id: id.to_owned(),
             runs: runs.len() as u64,
             success: share(held, held + ended(Ending::Failed)),

@@ -259,7 +259,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::tests::{HOUR, entry, said};
-    use crate::metrics::{Window, rows};
+    use crate::metrics::{Changes, Window, rows};
     use crate::runs::tests::run;
     use crate::{Entry, Judgement};
 
@@ -279,7 +279,7 @@ mod tests {
     fn rows_of(entries: &[Entry], hour: i64) -> Vec<Row> {
         let observed: Vec<Observed<'_>> =
             entries.iter().map(|entry| Observed::new(entry, &[])).collect();
-        rows(&observed, Window { from_ms: 0, to_ms: hour * HOUR })
+        rows(&observed, Window { from_ms: 0, to_ms: hour * HOUR }, &Changes::new())
     }
 
     #[test]
@@ -342,7 +342,7 @@ mod tests {
                 Observed::new(entry, if is_judged { &opinions } else { &[] })
             })
             .collect();
-        let rows = rows(&observed, Window { from_ms: 0, to_ms: 48 * HOUR });
+        let rows = rows(&observed, Window { from_ms: 0, to_ms: 48 * HOUR }, &Changes::new());
         let questions = questions(&rows, &observed, 5);
         let shown: Vec<(&str, &str)> =
             questions.iter().map(|one| (one.rule.as_str(), one.uid.as_str())).collect();
