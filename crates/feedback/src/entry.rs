@@ -228,11 +228,16 @@ impl Entry {
         self.folded.count().max(1)
     }
 
-    /// Whom it is about: the root of the credential, else the caller, else the account.
+    /// Whose credential it was: its root, else the caller.
+    #[must_use]
+    pub fn lineage(&self) -> Option<&str> {
+        self.lineage_root.as_deref().or(self.principal.as_deref())
+    }
+
+    /// Whom it is about: whose credential it was, else the account.
     #[must_use]
     pub fn who(&self) -> Option<&str> {
-        let who = self.lineage_root.as_deref().or(self.principal.as_deref());
-        who.or(self.account.as_deref())
+        self.lineage().or(self.account.as_deref())
     }
 
     /// The key under which repeats fold: rule, root or caller, and target. Hex digits, whatever the record says.

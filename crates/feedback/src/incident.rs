@@ -168,7 +168,7 @@ pub struct Taken {
 
 /// The entities by which a finding joins: look for the open incidents that are known by any of them.
 pub fn entities_of(entry: &Entry) -> impl Iterator<Item = &str> {
-    let who = entry.lineage_root.as_deref().or(entry.principal.as_deref());
+    let who = entry.lineage();
     let target = entry.target.as_deref().filter(|target| Some(*target) != who);
     who.into_iter().chain(target)
 }

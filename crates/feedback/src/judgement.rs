@@ -7,6 +7,7 @@
 //!
 //! Nobody's word is overwritten. [`Standing::of`] reads the whole history, so that a disagreement stays visible.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -307,15 +308,7 @@ impl Standing {
     pub fn of(opinions: &[Opinion]) -> Option<Self> {
         let first_ms = opinions.iter().map(|opinion| opinion.at_ms).min()?;
         let last_ms = opinions.iter().map(|opinion| opinion.at_ms).max()?;
-        let mut last_words = BTreeMap::<&str, &Opinion>::new();
-        for opinion in opinions {
-            let word = last_words.entry(&opinion.by).or_insert(opinion);
-            // Two words of one person in one millisecond: the safer.
-            let later = |one: &Opinion| (-one.at_ms, one.judgement, one.reason);
-            if later(opinion) < later(word) {
-                *word = opinion;
-            }
-        }
+        let last_words = last_words(opinions);
         let mut voices = BTreeMap::<Judgement, Vec<&Opinion>>::new();
         for word in last_words.values() {
             voices.entry(word.judgement).or_default().push(word);
@@ -334,6 +327,20 @@ impl Standing {
         let authors = last_words.len();
         Some(Self { judgement, reason, by, authors, disagrees, first_ms, last_ms })
     }
+}
+
+/// The last word of each author.
+pub(crate) fn last_words(opinions: &[Opinion]) -> BTreeMap<&str, &Opinion> {
+    let mut last_words = BTreeMap::<&str, &Opinion>::new();
+    for opinion in opinions {
+        let word = last_words.entry(&opinion.by).or_insert(opinion);
+        let rank = |one: &Opinion| (Reverse(one.at_ms), one.judgement, one.reason);
+        // Of two words of one person in one millisecond the safer is the last.
+        if rank(opinion) < rank(word) {
+            *word = opinion;
+        }
+    }
+    last_words
 }
 
 /// The key under which most stand; of equally many the first.

@@ -54,8 +54,11 @@ impl Label {
 }
 
 /// What has become of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
+    /// It fires on the same as before: its words changed, not what it asks.
+    Same,
     /// It fires on less than before, so what was said of it is still worth something.
     Narrowed,
     /// Anything else: it begins anew.
@@ -84,11 +87,13 @@ impl Posterior {
         Self { alpha, beta }
     }
 
-    /// The prior of a rule after a change: of a narrowed one its history, as at most ten verdicts; else that of the level.
+    /// The prior of a rule after a change: of one that asks the same its history, of a narrowed one that as at most ten verdicts; else
+    /// that of the level.
     #[must_use]
     pub fn carried_over(self, level: Level, change: Change) -> Self {
         let (alpha, beta) = self.parameters();
         match change {
+            Change::Same => self,
             Change::Other => Self::prior(level),
             Change::Narrowed => {
                 let scale = (CARRIED_MAX / (alpha + beta)).min(1.0);
@@ -210,6 +215,14 @@ pub(crate) fn within(value: f64, low: f64, high: f64) -> f64 {
     match value.is_nan() {
         true => low,
         false => value.clamp(low, high),
+    }
+}
+
+/// Four digits: no more are meant, and what is kept reads back as what it was.
+pub(crate) fn rounded(value: f64) -> f64 {
+    match value.is_finite() {
+        true => (value * 1e4).round() / 1e4,
+        false => 0.0,
     }
 }
 

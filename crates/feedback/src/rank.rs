@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use trailloop_finding::Level;
 
 use crate::level_name;
-use crate::posterior::{Posterior, count, within};
+use crate::posterior::{Posterior, count, rounded, within};
 use crate::risk::Criticality;
 
 /// A share is kept this far from 0 and 1, so that its log odds stay finite.
@@ -121,7 +121,7 @@ pub struct Features {
 /// Whether a term is added to the log odds, or multiplies the impact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum Effect {
     /// To the log odds of an attack.
     Adds,
     /// The impact.
@@ -134,7 +134,7 @@ pub struct Term {
     /// Its name, such as `rarity`.
     pub name: String,
     /// What it does.
-    pub kind: Kind,
+    pub effect: Effect,
     /// How much.
     pub value: f64,
     /// Why it is so much. It may name what records say, so who shows it escapes it.
@@ -160,9 +160,9 @@ impl Priority {
     pub fn of(features: &Features, weights: &Weights) -> Self {
         let mut terms = log_odds(features, weights);
         terms.extend(impact(features));
-        let of_kind = |kind| terms.iter().filter(move |term| term.kind == kind);
-        let odds: f64 = of_kind(Kind::Adds).map(|term| term.value).sum();
-        let impact: f64 = of_kind(Kind::Multiplies).map(|term| term.value).product();
+        let with = |effect| terms.iter().filter(move |term| term.effect == effect);
+        let odds: f64 = with(Effect::Adds).map(|term| term.value).sum();
+        let impact: f64 = with(Effect::Multiplies).map(|term| term.value).product();
         let probability = 1.0 / (1.0 + (-odds).exp());
         let harm = within(probability * impact * weights.steepness, 0.0, f64::MAX);
         let score = 100.0 * (1.0 - (-harm).exp());
@@ -174,37 +174,29 @@ impl Priority {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let Self { score, probability, impact, terms } = self;
-        let part = |kind: Kind, sign: fn(f64) -> String| {
-            terms.iter().filter(move |term| term.kind == kind).map(move |term| {
+        let part = |effect: Effect, sign: fn(f64) -> String| {
+            terms.iter().filter(move |term| term.effect == effect).map(move |term| {
                 format!("    {:<14} {:>7}  {}", term.name, sign(term.value), term.because)
             })
         };
         let odds: f64 =
-            terms.iter().filter(|term| term.kind == Kind::Adds).map(|term| term.value).sum();
+            terms.iter().filter(|term| term.effect == Effect::Adds).map(|term| term.value).sum();
         let mut lines = vec![format!("priority {score:.0} of 100")];
         lines.push(format!("  an attack with probability {probability:.2}: log odds {odds:+.2}"));
-        lines.extend(part(Kind::Adds, |value| format!("{value:+.2}")));
+        lines.extend(part(Effect::Adds, |value| format!("{value:+.2}")));
         lines.push(format!("  impact {impact:.2}"));
-        lines.extend(part(Kind::Multiplies, |value| format!("×{value:.2}")));
+        lines.extend(part(Effect::Multiplies, |value| format!("×{value:.2}")));
         lines
     }
 }
 
-/// Four digits: no more are meant, and a kept priority reads back as what it was.
-fn rounded(value: f64) -> f64 {
-    match value.is_finite() {
-        true => (value * 1e4).round() / 1e4,
-        false => 0.0,
-    }
-}
-
-fn term(name: &str, kind: Kind, value: f64, because: String) -> Term {
-    Term { name: name.to_owned(), kind, value: rounded(value), because }
+fn term(name: &str, effect: Effect, value: f64, because: String) -> Term {
+    Term { name: name.to_owned(), effect, value: rounded(value), because }
 }
 
 /// What is added up.
 fn log_odds(features: &Features, weights: &Weights) -> Vec<Term> {
-    let adds = |name, value, because| term(name, Kind::Adds, value, because);
+    let adds = |name, value, because| term(name, Effect::Adds, value, because);
     let precision = within(features.precision.for_rank(), SHARE_MIN, 1.0 - SHARE_MIN);
     let mut terms = vec![adds(
         "rule",
@@ -243,7 +235,7 @@ fn log_odds(features: &Features, weights: &Weights) -> Vec<Term> {
 
 /// What is multiplied.
 fn impact(features: &Features) -> [Term; 3] {
-    let multiplies = |name, value, because| term(name, Kind::Multiplies, value, because);
+    let multiplies = |name, value, because| term(name, Effect::Multiplies, value, because);
     let severity = match features.level {
         Level::Informational => 0.05,
         Level::Low => 0.15,
@@ -453,7 +445,7 @@ mod tests {
             // An endless supply of benign context takes away a bounded amount.
             let without = Priority::of(&Features { benign: Vec::new(), ..features }, &Weights::default());
             let odds = |of: &Priority| -> f64 {
-                of.terms.iter().filter(|term| term.kind == Kind::Adds).map(|term| term.value).sum()
+                of.terms.iter().filter(|term| term.effect == Effect::Adds).map(|term| term.value).sum()
             };
             prop_assert!(odds(&without) - odds(&priority) <= 3.0 + 1e-6);
         }

@@ -84,10 +84,10 @@ pub fn score_of(level: Level) -> f64 {
 }
 
 /// What one finding adds to the risk of its entity.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Contribution<'a> {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
     /// The rule.
-    pub rule: &'a str,
+    pub rule: String,
     /// How much, from 0 to 100.
     pub score: f64,
     /// When, in milliseconds of Unix time.
@@ -98,7 +98,7 @@ pub struct Contribution<'a> {
     pub is_suppressed: bool,
 }
 
-impl Contribution<'_> {
+impl Contribution {
     /// What is left of it.
     fn left(&self, now_ms: i64) -> f64 {
         let score = within(self.score, 0.0, RISK_MAX);
@@ -117,10 +117,10 @@ impl Contribution<'_> {
 
 /// The risk of an entity, from 0 to 100.
 #[must_use]
-pub fn risk(contributions: &[Contribution<'_>], criticality: Criticality, now_ms: i64) -> f64 {
+pub fn risk(contributions: &[Contribution], criticality: Criticality, now_ms: i64) -> f64 {
     let mut by_rule = BTreeMap::<&str, (f64, Vec<f64>)>::new();
     for contribution in contributions {
-        let (most, scores) = by_rule.entry(contribution.rule).or_default();
+        let (most, scores) = by_rule.entry(&contribution.rule).or_default();
         *most = most.max(within(contribution.score, 0.0, RISK_MAX));
         scores.push(contribution.left(now_ms));
     }
@@ -166,8 +166,14 @@ mod tests {
 
     const HOUR: i64 = 60 * 60 * 1000;
 
-    fn of(rule: &'static str, score: f64) -> Contribution<'static> {
-        Contribution { rule, score, at_ms: 0, judgement: None, is_suppressed: false }
+    fn of(rule: &str, score: f64) -> Contribution {
+        Contribution {
+            rule: rule.to_owned(),
+            score,
+            at_ms: 0,
+            judgement: None,
+            is_suppressed: false,
+        }
     }
 
     fn near(one: f64, other: f64) {
@@ -206,12 +212,12 @@ mod tests {
         near(risk(&[quiet], Criticality::Normal, 0), now / 5.0);
     }
 
-    fn contribution() -> impl Strategy<Value = Contribution<'static>> {
+    fn contribution() -> impl Strategy<Value = Contribution> {
         let rule = prop::sample::select(vec!["a", "b", "c"]);
         let judgement = prop::option::of(prop::sample::select(Judgement::ALL.to_vec()));
         (rule, any::<f64>(), any::<i64>(), judgement, any::<bool>()).prop_map(
             |(rule, score, at_ms, judgement, is_suppressed)| Contribution {
-                rule,
+                rule: rule.to_owned(),
                 score,
                 at_ms,
                 judgement,

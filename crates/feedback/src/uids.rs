@@ -14,6 +14,9 @@ use crate::posterior::count;
 /// How many ids are kept; up to as many the count is exact.
 pub const UIDS_MAX: usize = 128;
 
+/// No estimate is greater, so that many of them can be added up.
+const COUNT_MAX: u64 = 1_000_000_000_000;
+
 /// A bounded set of ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<String>", into = "Vec<String>")]
@@ -59,7 +62,7 @@ impl Uids {
             Some((last, _)) if self.is_full() => {
                 let share = (count(*last) + 1.0) / count(u64::MAX);
                 let estimate = count(UIDS_MAX as u64 - 1) / share;
-                (estimate.round() as u64).max(UIDS_MAX as u64)
+                (estimate.round() as u64).clamp(UIDS_MAX as u64, COUNT_MAX)
             }
             _ => self.0.len() as u64,
         }

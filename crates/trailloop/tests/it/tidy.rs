@@ -308,7 +308,7 @@ fn pure_crates_read_no_clock_and_no_file() {
         "std::net::Tcp",
         "std::env",
     ] {
-        let pure = ["masks", "cloudtrail", "finding", "enrichment", "rules", "content"]
+        let pure = ["masks", "cloudtrail", "finding", "enrichment", "rules", "feedback", "content"]
             .map(|name| format!("crates/{name}/"));
         let found: Vec<String> = places(needle)
             .into_iter()
