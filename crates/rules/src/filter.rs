@@ -121,7 +121,8 @@ fn without_backtest(document: &Node) -> Node {
 
 impl Filter {
     /// Whether it names this rule, or speaks of all.
-    pub(crate) fn speaks_of(&self, rule: &Rule) -> bool {
+    #[must_use]
+    pub fn speaks_of(&self, rule: &Rule) -> bool {
         self.rules.as_ref().is_none_or(|rules| {
             rules.iter().any(|(name, _)| {
                 rule.name.as_ref() == Some(name)

@@ -71,6 +71,7 @@ mod yaml;
 
 pub use columns::FieldColumns;
 pub use coverage::{Call, CallName};
+pub use derived::agent_family;
 pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use examples::{TestOutcome, demand_tests, for_example, run_tests};
 pub use explain::{CostClass, Explanation, Plan};

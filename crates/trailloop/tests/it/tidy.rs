@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// The line: each crate may use only those above it.
-const LINE: [&str; 12] = [
+const LINE: [&str; 13] = [
     "trailloop-masks",
     "trailloop-cloudtrail",
     "trailloop-finding",
     "trailloop-enrichment",
     "trailloop-rules",
+    "trailloop-tuning",
     "trailloop-runbook",
     "trailloop-content",
     "trailloop-cloud",
@@ -27,12 +28,13 @@ const LINE: [&str; 12] = [
 const ASIDE: [&str; 3] = ["trailloop-sim", "trailloop-benches", "trailloop-instructions"];
 
 /// Bytes and values in, values out.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "trailloop-masks",
     "trailloop-cloudtrail",
     "trailloop-finding",
     "trailloop-enrichment",
     "trailloop-rules",
+    "trailloop-tuning",
     "trailloop-runbook",
     "trailloop-content",
 ];
