@@ -26,6 +26,7 @@ use crate::yaml::{Data, Meaning, Node};
 /// What can void a filter at once, by the names that `tripwires:` uses.
 pub const TRIPWIRES: &[&str] = &[
     "key_created",
+    "new_event",
     "new_network",
     "new_region",
     "new_user_agent",
@@ -62,6 +63,8 @@ pub struct Quiet {
 pub struct Seen {
     /// Who made them.
     pub entities: Vec<String>,
+    /// What they called.
+    pub events: Vec<String>,
     /// From which networks.
     pub networks: Vec<String>,
     /// In which regions.
@@ -295,9 +298,9 @@ fn seen(block: &Node, reporter: &mut Reporter<'_>) -> Seen {
     let Some(node) = section(block, "seen", reporter) else { return Seen::default() };
     let mut list = |key: &str| texts(node, key, reporter);
     let (entities, networks) = (list("entities"), list("networks"));
-    let (regions, agents) = (list("regions"), list("agents"));
-    known(entries(node), &["agents", "entities", "networks", "regions"], "seen", reporter);
-    Seen { entities, networks, regions, agents }
+    let (regions, agents, events) = (list("regions"), list("agents"), list("events"));
+    known(entries(node), &["agents", "entities", "events", "networks", "regions"], "seen", reporter);
+    Seen { entities, events, networks, regions, agents }
 }
 
 fn evidence(block: &Node, reporter: &mut Reporter<'_>) -> QuietEvidence {

@@ -149,11 +149,13 @@ fn daily_p95(by_day: &BTreeMap<Date, u64>, from: Date, to: Date) -> u64 {
 
 fn seen(hidden: &[&Hit]) -> Seen {
     let mut entities = BTreeSet::new();
+    let mut events = BTreeSet::new();
     let (mut networks, mut regions, mut agents) =
         (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for hit in hidden {
         let profile = profile(&hit.record);
         entities.insert(hit.entity.clone());
+        events.insert(profile.event);
         networks.insert(profile.network);
         regions.insert(profile.region);
         agents.insert(profile.agent);
@@ -161,6 +163,7 @@ fn seen(hidden: &[&Hit]) -> Seen {
     let list = |set: BTreeSet<String>| set.into_iter().filter(|one| !one.is_empty()).collect();
     Seen {
         entities: list(entities),
+        events: list(events),
         networks: list(networks),
         regions: list(regions),
         agents: list(agents),

@@ -61,6 +61,8 @@ pub struct Attack {
     pub name: String,
     /// Who did it, by [`crate::entity_of`]; empty for a corpus.
     pub entity: String,
+    /// The day it was judged; `None` for a corpus.
+    pub judged: Option<Date>,
     /// Every event, whether a rule matched it or not.
     pub records: Vec<Vec<u8>>,
 }

@@ -98,6 +98,7 @@ fn text(candidate: &Candidate, seen: &Seen, figures: &Figures, seal: &str) -> St
     line(1, &format!("tripwires: {}", list(tripwires)));
     line(1, "seen:");
     line(2, &format!("entities: {}", list(&seen.entities)));
+    line(2, &format!("events: {}", list(&seen.events)));
     line(2, &format!("networks: {}", list(&seen.networks)));
     line(2, &format!("regions: {}", list(&seen.regions)));
     line(2, &format!("agents: {}", list(&seen.agents)));

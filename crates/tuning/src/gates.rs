@@ -36,6 +36,10 @@ pub const ARCHIVE_DAYS_MIN: i32 = 90;
 /// A backtest that ends earlier is not fresh.
 const ARCHIVE_AGE_DAYS_MAX: i32 = 2;
 
+/// An identity of which something was judged true is not trusted again for so long. The events of the attack are never
+/// described, however old it is.
+pub const TRUSTED_AFTER_DAYS: i32 = 30;
+
 /// What came of a gate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
@@ -360,14 +364,18 @@ fn expiry(candidate: &Candidate, applied: &Applied<'_>, evidence: &Evidence) -> 
         .with("renews", renews)
 }
 
-/// Gate 8: everything that can void it does, and nothing has yet.
+/// Gate 8: everything that can void it does, and nothing on its entities was judged true of late.
 fn tripwires(candidate: &Candidate, applied: &Applied<'_>, evidence: &Evidence) -> Gate {
     let missing = TRIPWIRES.iter().find(|name| !candidate.tripwires.iter().any(|one| one == *name));
+    let is_recent = |day: Date| days_between(day, evidence.today) < TRUSTED_AFTER_DAYS;
     let attacked = evidence.attacks.iter().find(|attack| {
-        !attack.entity.is_empty() && applied.entities.contains_key(attack.entity.as_str())
+        attack.judged.is_some_and(is_recent)
+            && applied.entities.contains_key(attack.entity.as_str())
     });
     let judged_true = evidence.judged.iter().find(|judged| {
-        judged.label.is_attack() && applied.entities.contains_key(judged.entity.as_str())
+        judged.label.is_attack()
+            && is_recent(TimeZone::UTC.to_datetime(judged.at).date())
+            && applied.entities.contains_key(judged.entity.as_str())
     });
     let refusal = match (missing, attacked, judged_true) {
         (Some(name), _, _) => Some(format!("it lacks the tripwire {name}")),

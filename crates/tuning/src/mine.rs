@@ -62,45 +62,38 @@ pub fn mine(rule: &Rule, judged: &[Judged], mine: &Mine<'_>) -> Vec<Candidate> {
     let of_rule = || judged.iter().filter(|one| one.rule == rule.analytic.uid);
     let attacks: Vec<Row<'_>> =
         of_rule().filter(|one| one.label.is_attack()).map(Row::of).collect();
-    let mut open: Vec<Row<'_>> =
-        of_rule().filter(|one| !one.label.is_attack()).map(Row::of).collect();
+    let open: Vec<Row<'_>> = of_rule().filter(|one| !one.label.is_attack()).map(Row::of).collect();
+    let mut found: Vec<(u64, Vec<Condition>, BTreeSet<usize>)> = Vec::new();
+    for (who, rows) in identities(&open, mine) {
+        if is_enough(&open, &rows, mine) {
+            found.extend(grown(&who, &rows, &open, &attacks, mine));
+        }
+    }
+    // The best takes what it describes out of the game before the next is looked at; among equals the first in the order of
+    // texts.
+    found.sort_by(|(a, ..), (b, ..)| b.cmp(a));
+    let mut taken: BTreeSet<usize> = BTreeSet::new();
     let mut candidates = Vec::new();
-    while candidates.len() < CANDIDATES_MAX {
-        let Some((conditions, described)) = best(&open, &attacks, mine) else { break };
-        let rows: Vec<&Row<'_>> = described.iter().map(|nth| &open[*nth]).collect();
-        candidates.push(candidate(rule, conditions, &rows, mine));
-        let mut nth = 0;
-        open.retain(|_| {
-            nth += 1;
-            !described.contains(&(nth - 1))
-        });
+    for (_, conditions, described) in found {
+        let left: BTreeSet<usize> = described.difference(&taken).copied().collect();
+        if candidates.len() < CANDIDATES_MAX && is_enough(&open, &left, mine) {
+            let rows: Vec<&Row<'_>> = left.iter().map(|nth| &open[*nth]).collect();
+            candidates.push(candidate(rule, conditions, &rows, mine));
+            taken.extend(left);
+        }
     }
     candidates
 }
 
-/// The conjunction with the best score, and the rows that it describes.
-fn best(
-    open: &[Row<'_>],
-    attacks: &[Row<'_>],
-    mine: &Mine<'_>,
-) -> Option<(Vec<Condition>, BTreeSet<usize>)> {
-    let mut best: Option<(u64, Vec<Condition>, BTreeSet<usize>)> = None;
-    let identities: BTreeSet<Condition> =
-        open.iter().flat_map(|row| atoms(row, mine)).filter(|atom| is_who(atom, mine)).collect();
-    for who in identities {
-        let rows: BTreeSet<usize> = describing(open, std::slice::from_ref(&who));
-        if !is_enough(open, &rows, mine) {
-            continue;
-        }
-        for (conditions, described) in grown(&who, &rows, open, attacks, mine) {
-            let complexity = count(conditions.len()) * mine.lambda_tenths;
-            let score = (count(described.len()) * 10).saturating_sub(complexity);
-            if best.as_ref().is_none_or(|(most, ..)| score > *most) {
-                best = Some((score, conditions, described));
-            }
+/// Each identity among the rows, and the rows that it is in.
+fn identities(open: &[Row<'_>], mine: &Mine<'_>) -> BTreeMap<Condition, BTreeSet<usize>> {
+    let mut identities: BTreeMap<Condition, BTreeSet<usize>> = BTreeMap::new();
+    for (nth, row) in open.iter().enumerate() {
+        for atom in atoms(row, mine).into_iter().filter(|atom| is_who(atom, mine)) {
+            identities.entry(atom).or_default().insert(nth);
         }
     }
-    best.map(|(_, conditions, described)| (conditions, described))
+    identities
 }
 
 /// The conjunctions that begin with an identity: with each further condition that is strong enough, and with as many more
@@ -111,18 +104,20 @@ fn grown(
     open: &[Row<'_>],
     attacks: &[Row<'_>],
     mine: &Mine<'_>,
-) -> Vec<(Vec<Condition>, BTreeSet<usize>)> {
-    let mut further: BTreeSet<Condition> =
-        rows.iter().flat_map(|nth| atoms(&open[*nth], mine)).collect();
-    further.extend(verbs(rows, open));
-    let class = |condition: &Condition| condition.class(mine.own_networks);
+) -> Vec<(u64, Vec<Condition>, BTreeSet<usize>)> {
+    let mut counts: BTreeMap<Condition, usize> = BTreeMap::new();
+    for nth in rows {
+        for atom in atoms(&open[*nth], mine) {
+            *counts.entry(atom).or_default() += 1;
+        }
+    }
+    counts.extend(verbs(rows, open).map(|verbs| (verbs, rows.len())));
     // From where comes before what; among equals what describes more, then the order of texts.
-    let mut further: Vec<(Class, usize, Condition)> = further
+    let mut further: Vec<(Class, usize, Condition)> = counts
         .into_iter()
-        .filter(|one| one.field != who.field && matches!(class(one), Class::Where | Class::What))
-        .map(|one| {
-            let both = describing(open, &[who.clone(), one.clone()]);
-            (class(&one), usize::MAX - both.len(), one)
+        .map(|(one, count)| (one.class(mine.own_networks), usize::MAX - count, one))
+        .filter(|(class, _, one)| {
+            one.field != who.field && matches!(class, Class::Where | Class::What)
         })
         .collect();
     further.sort();
@@ -144,10 +139,12 @@ fn grown(
                 conditions = longer;
             }
         }
-        let described = describing(open, &conditions);
+        let described = satisfying(open, rows, &conditions);
         if describing(attacks, &conditions).is_empty() && is_enough(open, &described, mine) {
             conditions.sort();
-            found.push((conditions, described));
+            let complexity = count(conditions.len()) * mine.lambda_tenths;
+            let score = (count(described.len()) * 10).saturating_sub(complexity);
+            found.push((score, conditions, described));
         }
     }
     found
@@ -205,18 +202,24 @@ fn verbs(rows: &BTreeSet<usize>, open: &[Row<'_>]) -> Option<Condition> {
 
 /// The rows that satisfy all conditions, by their texts.
 fn describing(rows: &[Row<'_>], conditions: &[Condition]) -> BTreeSet<usize> {
-    let satisfies = |row: &Row<'_>| {
-        conditions.iter().all(|condition| {
-            let value = row.fields.get(&condition.field);
-            value.is_some_and(|value| match &condition.test {
-                // As the engine compares.
-                Test::Equals(text) => value.eq_ignore_ascii_case(text),
-                Test::Inside(network) => network_of(value) == *network,
-                Test::Begins(starts) => starts.iter().any(|start| value.starts_with(start)),
-            })
+    (0..rows.len()).filter(|nth| satisfies(&rows[*nth], conditions)).collect()
+}
+
+/// Those of some rows that do.
+fn satisfying(rows: &[Row<'_>], of: &BTreeSet<usize>, conditions: &[Condition]) -> BTreeSet<usize> {
+    of.iter().copied().filter(|nth| satisfies(&rows[*nth], conditions)).collect()
+}
+
+fn satisfies(row: &Row<'_>, conditions: &[Condition]) -> bool {
+    conditions.iter().all(|condition| {
+        let value = row.fields.get(&condition.field);
+        value.is_some_and(|value| match &condition.test {
+            // As the engine compares.
+            Test::Equals(text) => value.eq_ignore_ascii_case(text),
+            Test::Inside(network) => network_of(value) == *network,
+            Test::Begins(starts) => starts.iter().any(|start| value.starts_with(start)),
         })
-    };
-    rows.iter().enumerate().filter(|(_, row)| satisfies(row)).map(|(nth, _)| nth).collect()
+    })
 }
 
 /// Whether rows are verdicts enough: by several people, on several days, of what was first seen long enough ago.

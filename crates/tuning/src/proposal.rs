@@ -171,6 +171,7 @@ fn entities(applied: &Applied<'_>, out: &mut String) {
         writeln!(out, "| {} more | |", applied.entities.len() - ENTITIES_SHOWN_MAX).ok();
     }
     for (name, seen) in [
+        ("Calls", &applied.seen.events),
         ("Networks", &applied.seen.networks),
         ("Regions", &applied.seen.regions),
         ("Kinds of user agent", &applied.seen.agents),

@@ -1,7 +1,7 @@
 //! What voids a filter at once, without asking anybody: more becomes visible, never less.
 //!
 //! A filter trusts an identity as it was when people looked at it. So it is void as soon as somebody changes who may be that
-//! identity or what it may do, as soon as a finding of it comes from a network, a region or a kind of client that the
+//! identity or what it may do, as soon as a finding of it is of a call, or comes from a network, a region or a kind of client, that the
 //! backtest did not see, once anything on it is judged true, and when there is suddenly more of it than there was: a filter
 //! that is flooded is one that something hides in. Voiding is for good; a new proposal has to bring new evidence.
 //!
@@ -134,11 +134,12 @@ impl Tripwires {
 
     /// Shows a finding of a rule, before it is asked whether a filter quiets it.
     pub fn finding(&mut self, rule: &Rule, record: &[u8]) -> Vec<Voided> {
-        let Profile { entity, network, region, agent, .. } = profile(record);
+        let Profile { entity, event, network, region, agent, .. } = profile(record);
         let mut voided = Vec::new();
         let known =
             |filter: &Filter| filter.speaks_of(rule) && entities(filter).any(|one| one == entity);
         for (tripwire, what, value) in [
+            ("new_event", "call", &event),
             ("new_network", "network", &network),
             ("new_region", "region", &region),
             ("new_user_agent", "kind of user agent", &agent),
@@ -146,6 +147,7 @@ impl Tripwires {
             voided.extend(self.void(tripwire, |filter| {
                 let seen = &filter.quiet()?.seen;
                 let seen = match tripwire {
+                    "new_event" => &seen.events,
                     "new_network" => &seen.networks,
                     "new_region" => &seen.regions,
                     _ => &seen.agents,

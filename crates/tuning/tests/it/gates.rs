@@ -41,6 +41,7 @@ fn any_event_of_a_labelled_attack_refuses() {
     evidence.attacks.push(Attack {
         name: "incident-2".to_owned(),
         entity: "somebody".to_owned(),
+        judged: Some(days_ago(1)),
         records: vec![attack("ListUsers"), step],
     });
     assert_eq!(refused(&candidate(), &evidence), [1]);
@@ -176,9 +177,12 @@ fn every_tripwire_has_to_be_set_and_untouched() {
     evidence.attacks.push(Attack {
         name: "incident-3".to_owned(),
         entity: ROLE.to_owned(),
+        judged: Some(days_ago(29)),
         records: vec![call(ROLE, "ListUsers", "", "203.0.113.9", "aws-cli/2.1")],
     });
     assert_eq!(refused(&candidate(), &evidence), [8]);
+    evidence.attacks[1].judged = Some(days_ago(30));
+    assert!(refused(&candidate(), &evidence).is_empty());
 }
 
 #[test]

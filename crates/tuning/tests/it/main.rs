@@ -5,5 +5,7 @@
 mod gates;
 mod property;
 mod proposals;
+mod simulated;
+mod sixty_days;
 mod support;
 mod tripwires;

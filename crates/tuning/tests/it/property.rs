@@ -78,6 +78,7 @@ proptest! {
         evidence.attacks.push(Attack {
             name: "drawn".to_owned(),
             entity: String::new(),
+            judged: None,
             records: events.clone(),
         });
         let mut conditions = conditions;

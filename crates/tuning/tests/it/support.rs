@@ -107,11 +107,13 @@ pub(crate) fn evidence() -> Evidence {
         attacks: vec![Attack {
             name: "incident-1".to_owned(),
             entity: "arn:aws:iam::111122223333:role/web".to_owned(),
+            judged: Some(days_ago(40)),
             records: vec![attack("ListUsers"), attack("CreateAccessKey")],
         }],
         corpora: vec![Attack {
             name: "stratus".to_owned(),
             entity: String::new(),
+            judged: None,
             records: vec![attack("ListRoles")],
         }],
         archive: Archive { from: days_ago(100), to: TODAY, is_all: false, events: 1_000_000, hits },

@@ -75,6 +75,7 @@ fn what_the_backtest_did_not_see_voids() {
         (call(ROLE, "ListUsers", "", "203.0.113.9", terraform), &["new_network"]),
         (call(ROLE, "ListUsers", "vpce-0def", "10.0.0.7", terraform), &["new_network"]),
         (call(ROLE, "ListUsers", "vpce-0abc", "10.0.0.7", "aws-cli/2.1"), &["new_user_agent"]),
+        (benign("GetAccountAuthorizationDetails"), &["new_event"]),
         (call("arn:aws:iam::111122223333:role/web", "ListUsers", "", "203.0.113.9", "x"), &[]),
     ] {
         let filter = filter();
