@@ -299,7 +299,12 @@ fn seen(block: &Node, reporter: &mut Reporter<'_>) -> Seen {
     let mut list = |key: &str| texts(node, key, reporter);
     let (entities, networks) = (list("entities"), list("networks"));
     let (regions, agents, events) = (list("regions"), list("agents"), list("events"));
-    known(entries(node), &["agents", "entities", "events", "networks", "regions"], "seen", reporter);
+    known(
+        entries(node),
+        &["agents", "entities", "events", "networks", "regions"],
+        "seen",
+        reporter,
+    );
     Seen { entities, events, networks, regions, agents }
 }
 
