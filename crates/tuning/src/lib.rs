@@ -1,0 +1,32 @@
+//! What is learnt from verdicts: proposals that make rules quieter without hiding an attack, each a file for people to review.
+//!
+//! Everything here is pure: verdicts and records in, texts and figures out; no clock, no files, no network, and no input that
+//! panics. Nothing here changes what runs. What hides is a file that a person merges; what makes more visible again, such as
+//! voiding a filter, is said at once to whoever runs it.
+//!
+//! In suggested reading order: [`evidence`] is what is handed in. `mine` finds conjunctions of fields that describe findings
+//! which people called harmless, and makes a `candidate` of each. `gates` asks ten questions of a candidate, of which one
+//! refusal is enough, on what `applied` counted; `forge` knows who decides what stands in a field. `proposal` writes what
+//! passes (`file`) with a report. `tripwire` voids what was merged.
+
+pub mod evidence;
+pub mod file;
+pub mod forge;
+pub mod gates;
+
+mod applied;
+mod candidate;
+mod flat;
+mod mine;
+mod proposal;
+mod satisfy;
+mod tripwire;
+
+pub use applied::{Applied, upper_bound};
+pub use candidate::{Candidate, Compiled, CompiledScratch, Condition, Test};
+pub use evidence::{Archive, Attack, Audited, Evidence, Hit, Judged, Label};
+pub use flat::{Profile, agent_of, entity_of, flatten, network_of, profile};
+pub use gates::{Gate, all_pass, judge, judge_applied, may_merge};
+pub use mine::{Mine, mine};
+pub use proposal::{Proposal, propose};
+pub use tripwire::{Quieted, Tripwires, Voided, reopened};
