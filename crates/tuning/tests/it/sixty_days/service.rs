@@ -298,7 +298,16 @@ impl Service {
     /// Looks for candidates, has drawn what each still needs, and puts before a second person what passes the gates.
     fn propose(&mut self, day: u16) {
         for rule in 0..self.rules.len() {
-            let judged = self.judged(rule);
+            // What a filter in force is about needs no other.
+            let covered: BTreeSet<&str> = self
+                .filters
+                .iter()
+                .filter(|one| one.speaks_of(&self.rules[rule]) && self.tripwires.holds(one))
+                .flat_map(|one| one.quiet().into_iter().flat_map(|quiet| &quiet.seen.entities))
+                .map(String::as_str)
+                .collect();
+            let mut judged = self.judged(rule);
+            judged.retain(|one| !covered.contains(one.entity.as_str()));
             let own = [OFFICE.to_owned()];
             let settings = Mine {
                 own_networks: &own,
@@ -319,15 +328,13 @@ impl Service {
     }
 
     fn consider(&mut self, candidate: Candidate, evidence: &Evidence, rule: usize, day: u16) {
-        let is_same = |filter: &Filter| is_of(filter, &candidate, &self.rules[rule]);
-        let in_force = self.filters.iter().any(|one| self.tripwires.holds(one) && is_same(one));
         let waits =
             self.waiting.iter().any(|(_, other, _)| other.conditions == candidate.conditions);
-        if in_force || waits {
+        if waits {
             return;
         }
         let Ok(compiled) = Compiled::of(&candidate) else { return };
-        if self.draw(&compiled, rule) {
+        if self.draw(&candidate, &compiled, rule) {
             return;
         }
         match propose(&candidate, evidence) {
@@ -344,11 +351,14 @@ impl Service {
     }
 
     /// Draws at random from what a candidate describes until enough are drawn. Says whether verdicts are still awaited.
-    fn draw(&mut self, compiled: &Compiled, rule: usize) -> bool {
+    fn draw(&mut self, candidate: &Candidate, compiled: &Compiled, rule: usize) -> bool {
+        let who = who(candidate);
         let mut scratch = CompiledScratch::default();
         let needed = if self.rules[rule].analytic.level.severity_id() >= 4 { 200 } else { DRAWN };
         let mut described: Vec<usize> = (0..self.findings.len())
-            .filter(|nth| self.findings[*nth].rule == rule)
+            .filter(|nth| {
+                self.findings[*nth].rule == rule && Some(&*self.findings[*nth].entity) == who
+            })
             .filter(|nth| compiled.describes(&self.findings[*nth].record, &mut scratch))
             .collect();
         let drawn = described.iter().filter(|nth| self.findings[**nth].is_audit).count();
@@ -422,13 +432,9 @@ fn whole(capacity: f64, random: &mut Rng) -> usize {
     usize::try_from(whole).unwrap_or(0) + usize::from(more)
 }
 
-/// Whether a filter is on the same identities of a rule as a candidate.
-fn is_of(filter: &Filter, candidate: &Candidate, rule: &Rule) -> bool {
-    let who = candidate
+/// Whom a candidate binds; those that are mined bind somebody.
+fn who(candidate: &Candidate) -> Option<&str> {
+    candidate
         .binds("userIdentity.sessionContext.sessionIssuer.arn")
-        .or_else(|| candidate.binds("userIdentity.arn"));
-    filter.speaks_of(rule)
-        && filter.quiet().is_some_and(|quiet| {
-            quiet.seen.entities.iter().any(|entity| Some(entity.as_str()) == who)
-        })
+        .or_else(|| candidate.binds("userIdentity.arn"))
 }
