@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// The line: each crate may use only those above it.
-const LINE: [&str; 13] = [
+const LINE: [&str; 14] = [
     "trailloop-masks",
     "trailloop-cloudtrail",
     "trailloop-finding",
     "trailloop-enrichment",
     "trailloop-rules",
+    "trailloop-feedback",
     "trailloop-tuning",
     "trailloop-runbook",
     "trailloop-content",
@@ -28,12 +29,13 @@ const LINE: [&str; 13] = [
 const ASIDE: [&str; 3] = ["trailloop-sim", "trailloop-benches", "trailloop-instructions"];
 
 /// Bytes and values in, values out.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "trailloop-masks",
     "trailloop-cloudtrail",
     "trailloop-finding",
     "trailloop-enrichment",
     "trailloop-rules",
+    "trailloop-feedback",
     "trailloop-tuning",
     "trailloop-runbook",
     "trailloop-content",
@@ -308,7 +310,7 @@ fn pure_crates_read_no_clock_and_no_file() {
         "std::net::Tcp",
         "std::env",
     ] {
-        let pure = ["masks", "cloudtrail", "finding", "enrichment", "rules", "content"]
+        let pure = ["masks", "cloudtrail", "finding", "enrichment", "rules", "feedback", "content"]
             .map(|name| format!("crates/{name}/"));
         let found: Vec<String> = places(needle)
             .into_iter()
