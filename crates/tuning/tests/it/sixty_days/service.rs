@@ -14,7 +14,7 @@ use trailloop_tuning::{
 use super::Setup;
 use super::outcome::{Outcome, Tally};
 use super::people::{Standing, Votes, date_of, noon_of};
-use super::rank::{Ranking, Seen};
+use super::rank::{Place, Ranking};
 use super::world::{Made, OFFICE, World, corpus, rules};
 
 /// Analysts give so many verdicts a day, all together.
@@ -104,6 +104,7 @@ impl Service {
 
     pub(crate) fn day(&mut self, day: u16) {
         self.merge(day);
+        self.ranking.begin(day);
         let first = self.findings.len();
         for made in self.world.day(day) {
             self.record(day, made);
@@ -156,15 +157,15 @@ impl Service {
     }
 
     /// The visible findings of the day, highest first.
-    fn queue(&mut self, first: usize) -> Vec<Seen> {
-        let mut queue: Vec<Seen> = Vec::new();
+    fn queue(&mut self, first: usize) -> Vec<Place> {
+        let mut queue: Vec<Place> = Vec::new();
         for (nth, finding) in self.findings.iter().enumerate().skip(first) {
             let seen = self.ranking.see(nth, finding);
             if !finding.is_quieted {
                 queue.push(seen);
             }
         }
-        queue.sort_by(|a, b| b.priority.total_cmp(&a.priority).then(a.finding.cmp(&b.finding)));
+        queue.sort_by(|a, b| a.ranked.order(&b.ranked));
         queue
     }
 
@@ -211,7 +212,7 @@ impl Service {
             *left -= 1;
         }
         let standing = finding.votes.standing();
-        self.ranking.judged(finding, standing);
+        self.ranking.judged(finding, standing, day);
         if standing == Standing::True {
             let entity = finding.entity.clone();
             self.voided.extend(self.tripwires.judged(Label::True, &entity, &[]));
