@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test that called them")]
 
 mod gates;
+mod learnt;
 mod property;
 mod proposals;
 mod simulated;
