@@ -8,7 +8,9 @@
 //! which people called harmless, and makes a `candidate` of each. `gates` asks ten questions of a candidate, of which one
 //! refusal is enough, on what `applied` counted; `forge` knows who decides what stands in a field. `proposal` writes what
 //! passes (`file`) with a report. `tripwire` voids what was merged. `derived` makes examples for rules out of verdicts, `answers`
-//! tells which questions are worth asking, and `backtest` compares what two sets of rules find.
+//! tells which questions are worth asking, `backtest` compares what two sets of rules find, and
+//! `prevent` writes policies that would have prevented an attack. `selectors` says what a trail would have to record for rules
+//! that wait in vain.
 
 pub mod evidence;
 pub mod file;
@@ -22,8 +24,10 @@ mod candidate;
 mod derived;
 mod flat;
 mod mine;
+mod prevent;
 mod proposal;
 mod satisfy;
+mod selectors;
 mod tripwire;
 
 pub use answers::{Suggestion, Worth, worth, worth_report};
@@ -33,7 +37,9 @@ pub use candidate::{Candidate, Compiled, CompiledScratch, Condition, Test};
 pub use derived::{DerivedTest, WRONG_LOGIC, derived_tests};
 pub use evidence::{Archive, Attack, Audited, Evidence, Hit, Judged, Label};
 pub use flat::{Profile, agent_of, entity_of, flatten, network_of, profile};
-pub use gates::{Gate, all_pass, judge, judge_applied, may_merge};
+pub use gates::{Gate, all_pass, check, judge, judge_applied, may_merge};
 pub use mine::{Mine, mine};
+pub use prevent::{Prevention, Shape, prevent};
 pub use proposal::{Proposal, propose};
+pub use selectors::{PUBLISHED, Prices, Selected, cost, propose_selectors, selectors_report};
 pub use tripwire::{Quieted, Tripwires, Voided, reopened};

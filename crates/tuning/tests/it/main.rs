@@ -4,6 +4,7 @@
 
 mod gates;
 mod learnt;
+mod prevention;
 mod property;
 mod proposals;
 mod simulated;

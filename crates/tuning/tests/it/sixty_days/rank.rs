@@ -8,7 +8,6 @@ use trailloop_feedback::{
 };
 use trailloop_finding::Level;
 use trailloop_rules::Rule;
-use trailloop_tuning::profile;
 
 use super::people::{Standing, noon_of};
 use super::service::Finding;
@@ -81,7 +80,7 @@ impl Ranking {
 
     /// Ranks a finding by what was known before it, and takes it in.
     pub(crate) fn see(&mut self, nth: usize, finding: &Finding) -> Place {
-        let profile = profile(&finding.record);
+        let profile = &finding.profile;
         let entity = &finding.entity;
         let level = self.rules[finding.rule].1;
         let keys = [

@@ -8,7 +8,7 @@ use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_rules::{Filter, MatchScratch, Rule, RuleSet, load};
 use trailloop_tuning::{
     Archive, Attack, Audited, Candidate, Compiled, CompiledScratch, Evidence, Hit, Judged, Label,
-    Mine, Proposal, Tripwires, Voided, entity_of, may_merge, mine, propose,
+    Mine, Profile, Proposal, Tripwires, Voided, may_merge, mine, profile, propose,
 };
 
 use super::Setup;
@@ -38,6 +38,7 @@ pub(crate) struct Finding {
     pub(crate) rule: usize,
     pub(crate) day: u16,
     pub(crate) entity: String,
+    pub(crate) profile: Profile,
     pub(crate) record: Vec<u8>,
     pub(crate) attack: Option<usize>,
     pub(crate) is_quieted: bool,
@@ -128,6 +129,10 @@ impl Service {
         let Ok(record) = Record::parse(&made.json, &mut buffer) else { return };
         let mut found = Vec::new();
         self.set.matches_into(&record, &mut self.scratch, &mut found);
+        if found.is_empty() {
+            return;
+        }
+        let profile = profile(&made.json);
         let today = date_of(day).to_string();
         for number in found {
             let rule = self.set.rule(number);
@@ -146,7 +151,8 @@ impl Service {
             self.findings.push(Finding {
                 rule: number as usize,
                 day,
-                entity: entity_of(&made.json),
+                entity: profile.entity.clone(),
+                profile: profile.clone(),
                 record: made.json.clone(),
                 attack: made.attack,
                 is_quieted,
