@@ -22,6 +22,17 @@ pub enum Label {
 }
 
 impl Label {
+    /// Its name, such as `true_positive`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::True => "true_positive",
+            Self::Test => "test",
+            Self::Benign => "benign_positive",
+            Self::False => "false_positive",
+        }
+    }
+
     /// Whether the finding has to stay visible.
     #[must_use]
     pub fn is_attack(self) -> bool {

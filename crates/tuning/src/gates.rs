@@ -7,7 +7,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use trailloop_finding::Level;
-use trailloop_rules::{TRIPWIRES, TestEvent, run_tests};
+use trailloop_rules::{Filter, Rule, TRIPWIRES, TestEvent, run_tests};
 
 use crate::applied::{Applied, SEEN_MAX, count};
 use crate::candidate::{Candidate, Compiled, CompiledScratch, Condition, Test};
@@ -462,6 +462,32 @@ pub fn may_merge(candidate: &Candidate, approver: &str) -> Result<(), String> {
     }
     if same(&candidate.proposer, approver) {
         return Err(format!("{approver} proposed it; a second person has to approve"));
+    }
+    Ok(())
+}
+
+/// Whether a filter that lies in the folder may be in force: what `tune check` asks of each.
+///
+/// # Errors
+///
+/// If it is of another rule or another text than was tested, if it has ended, if it lasts longer than its rule's level
+/// allows, or if it makes nothing quieter but takes events away.
+pub fn check(filter: &Filter, rule: &Rule, today: Date) -> Result<(), String> {
+    let Some(quiet) = filter.quiet() else {
+        return Err("it takes events away and carries no backtest".to_owned());
+    };
+    if filter.is_stale(rule) {
+        return Err("its backtest is of another rule or another text of it".to_owned());
+    }
+    let day =
+        |text: &str| text.parse::<Date>().map_err(|error| format!("{text} is no day: {error}"));
+    let (created, expires) = (day(&quiet.created)?, day(&quiet.expires)?);
+    if today >= expires {
+        return Err(format!("it ended on {expires}"));
+    }
+    let allowed = days_allowed(rule.analytic.level);
+    if days_between(created, expires) > allowed {
+        return Err(format!("it lasts longer than {allowed} days"));
     }
     Ok(())
 }

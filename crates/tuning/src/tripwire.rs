@@ -108,6 +108,9 @@ impl Tripwires {
 
     /// Shows a record of the stream, of which those count that change an identity.
     pub fn record(&mut self, record: &[u8]) -> Vec<Voided> {
+        if self.filters.is_empty() {
+            return Vec::new();
+        }
         let mut buffer = RecordBuffer::new();
         let Ok(parsed) = Record::parse(record, &mut buffer) else { return Vec::new() };
         let name = parsed.text(&["eventName"]).unwrap_or_default();
@@ -134,6 +137,9 @@ impl Tripwires {
 
     /// Shows a finding of a rule, before it is asked whether a filter quiets it.
     pub fn finding(&mut self, rule: &Rule, record: &[u8]) -> Vec<Voided> {
+        if !self.filters.iter().any(|armed| armed.filter.speaks_of(rule)) {
+            return Vec::new();
+        }
         let Profile { entity, event, network, region, agent, .. } = profile(record);
         let mut voided = Vec::new();
         let known =

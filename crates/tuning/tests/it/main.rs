@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test that called them")]
 
 mod gates;
+mod learnt;
+mod prevention;
 mod property;
 mod proposals;
 mod simulated;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::ToSpan;
 use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_rules::{MatchScratch, RuleSet, load};
-use trailloop_tuning::{Candidate, Condition, judge, propose};
+use trailloop_tuning::{Candidate, Condition, check, judge, propose};
 
-use crate::support::{RULE_ID, benign, candidate, evidence, hit, rule};
+use crate::support::{RULE_ID, TODAY, benign, candidate, evidence, hit, rule};
 
 /// The ids of the hits that a proposed file makes quieter, loaded as the service loads it.
 fn quieted(filter: &str) -> Vec<String> {
@@ -72,6 +73,14 @@ fn a_changed_word_breaks_the_seal() {
     assert!(refused(filter.replace("2026-09-28", "2027-09-28")));
     let loaded = load("one.yml", &filter);
     assert!(loaded.filters[0].is_stale(&rule("high")), "another rule");
+    let checked = |level: &str, days: i64| {
+        let today = TODAY.checked_add(days.days()).unwrap();
+        check(&loaded.filters[0], &rule(level), today).map_err(|why| why[..9].to_owned())
+    };
+    assert_eq!(checked("medium", 0), Ok(()));
+    assert_eq!(checked("medium", 89), Ok(()));
+    assert_eq!(checked("medium", 90), Err("it ended ".to_owned()));
+    assert_eq!(checked("low", 0), Err("its backt".to_owned()));
 }
 
 /// Values that would end a quotation, a comment, a document, a table or a pattern.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::DAYS;
-use super::rank::{Ranking, Seen};
+use super::rank::{Place, Ranking};
 use super::service::Finding;
 use super::world::{How, World};
 
@@ -49,20 +49,20 @@ pub(crate) struct Outcome {
 }
 
 impl Tally {
-    pub(crate) fn day(&mut self, findings: &[Finding], queue: &[Seen], ranking: &Ranking) {
-        let finding = |seen: &Seen| &findings[seen.finding];
-        let is_attack = |seen: &&Seen| finding(seen).attack.is_some();
+    pub(crate) fn day(&mut self, findings: &[Finding], queue: &[Place], ranking: &Ranking) {
+        let finding = |seen: &Place| &findings[seen.finding];
+        let is_attack = |seen: &&Place| finding(seen).attack.is_some();
         self.false_positives.push(count(queue.iter().filter(|seen| !is_attack(seen)).count()));
         self.true_positives.push(count(queue.iter().filter(is_attack).count()));
         self.in_top.push(count(queue.iter().take(TOP).filter(is_attack).count()));
         // Without the loop: by level, oldest first.
-        let mut by_level: Vec<&Seen> = queue.iter().collect();
+        let mut by_level: Vec<&Place> = queue.iter().collect();
         by_level.sort_by(|a, b| {
-            let level = |seen: &Seen| ranking.of_level(finding(seen).rule);
+            let level = |seen: &Place| ranking.of_level(finding(seen).rule);
             level(b).total_cmp(&level(a)).then(a.finding.cmp(&b.finding))
         });
         self.in_top_by_level.push(count(by_level.into_iter().take(TOP).filter(is_attack).count()));
-        let squared = |probability: f64, seen: &Seen| {
+        let squared = |probability: f64, seen: &Place| {
             let truth = if finding(seen).attack.is_some() { 1.0 } else { 0.0 };
             (probability - truth) * (probability - truth)
         };

@@ -1,117 +1,163 @@
-//! The order in which analysts see findings: what verdicts say of the rule, how rare the thing is, how grave it would be.
+//! The order in which analysts see findings: what the product's own ranking makes of verdicts, counts and risk.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use trailloop_feedback::{
+    Benign, Contribution, Criticality, Features, Judgement, Label, Posterior, Priority, Ranked,
+    Seen, Weights, risk, score_of,
+};
 use trailloop_finding::Level;
 use trailloop_rules::Rule;
-use trailloop_tuning::profile;
 
-use super::people::Standing;
+use super::people::{Standing, noon_of};
 use super::service::Finding;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Legitimate context is forgotten after so many days, and has to come from so many people.
+const BENIGN_DAYS: u16 = 30;
+const PEOPLE_MIN: usize = 2;
+
+/// Findings older than this add next to nothing to a risk that halves every day.
+const RISK_DAYS: u16 = 3;
 
 /// What is known of rules, entities and places so far.
 #[derive(Debug)]
 pub(crate) struct Ranking {
-    levels: Vec<Level>,
-    /// True and harmless verdicts of each rule.
-    verdicts: Vec<(f64, f64)>,
-    /// The same of each entity for a rule.
-    of_entities: BTreeMap<(usize, String), (f64, f64)>,
-    counts: BTreeMap<(String, String), u32>,
-    /// The rules that each entity touched on a day.
-    touched: BTreeMap<(u16, String), BTreeSet<usize>>,
+    rules: Vec<(String, Level)>,
+    /// The verdicts on each rule, with their days.
+    verdicts: Vec<Vec<(u16, Judgement)>>,
+    /// What is believed of each rule's precision today.
+    precisions: Vec<Posterior>,
+    counts: BTreeMap<String, u64>,
+    all: u64,
+    /// The findings of each entity of late: day, rule, whether a filter quieted it.
+    recent: BTreeMap<String, Vec<(u16, usize, bool)>>,
+    /// Who found a rule's findings on an entity harmless, and when last.
+    harmless: BTreeMap<(usize, String), BTreeMap<String, u16>>,
+    attackers: BTreeSet<String>,
 }
 
 /// A finding as it is ranked.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
     pub(crate) finding: usize,
-    pub(crate) priority: f64,
+    pub(crate) ranked: Ranked,
     /// How likely it is true.
     pub(crate) probability: f64,
 }
 
 impl Ranking {
     pub(crate) fn new(rules: &[Rule]) -> Self {
+        let rules: Vec<(String, Level)> =
+            rules.iter().map(|rule| (rule.analytic.uid.clone(), rule.analytic.level)).collect();
         Self {
-            levels: rules.iter().map(|rule| rule.analytic.level).collect(),
-            verdicts: vec![(0.0, 0.0); rules.len()],
-            of_entities: BTreeMap::new(),
+            verdicts: vec![Vec::new(); rules.len()],
+            precisions: rules.iter().map(|(_, level)| Posterior::prior(*level)).collect(),
+            rules,
             counts: BTreeMap::new(),
-            touched: BTreeMap::new(),
+            all: 0,
+            recent: BTreeMap::new(),
+            harmless: BTreeMap::new(),
+            attackers: BTreeSet::new(),
         }
     }
 
-    /// What a level says of a finding before anybody looked: the mean of the prior.
+    /// What a level says of a finding before anybody looked.
     pub(crate) fn of_level(&self, rule: usize) -> f64 {
-        let (alpha, beta) = prior(self.levels[rule]);
-        alpha / (alpha + beta)
+        Posterior::prior(self.rules[rule].1).mean()
     }
 
-    /// The mean of a finding's posterior and its priority, and takes it into the counts.
-    pub(crate) fn see(&mut self, nth: usize, finding: &Finding) -> Seen {
-        let profile = profile(&finding.record);
-        let mut rarity = 0.0_f64;
-        for feature in [&profile.event, &profile.network, &profile.agent] {
-            let key = (finding.entity.clone(), feature.clone());
-            let seen = self.counts.entry(key).or_default();
-            rarity = rarity
-                .max(((self.verdicts.len() as f64 * 1_000.0) / (f64::from(*seen) + 1.0)).log10());
-            *seen += 1;
-        }
-        let touched = self.touched.entry((finding.day, finding.entity.clone())).or_default();
-        touched.insert(finding.rule);
-        let others = u32::try_from(touched.len() - 1).unwrap_or(0).min(3);
-        let (alpha, beta) = prior(self.levels[finding.rule]);
-        let (hits, misses) = self.verdicts[finding.rule];
-        let own = self.of_entities.get(&(finding.rule, finding.entity.clone())).copied();
-        let (own_hits, own_misses) = own.unwrap_or_default();
-        // The rule's verdicts are the prior of the entity's, worth at most ten.
-        let scale = (10.0 / (alpha + beta + hits + misses)).min(1.0);
-        let alpha = (alpha + hits) * scale + own_hits;
-        let beta = (beta + misses) * scale + own_misses;
-        let mean = alpha / (alpha + beta);
-        let logit =
-            (mean / (1.0 - mean)).ln() + 0.6 * (rarity.min(4.0) - 2.0) + 0.5 * f64::from(others);
-        let probability = 1.0 / (1.0 + (-logit).exp());
-        let impact = impact(self.levels[finding.rule]);
-        let priority = 100.0 * (1.0 - (-probability * impact * 1.5).exp());
-        Seen { finding: nth, priority, probability }
-    }
-
-    /// Takes a verdict in, once.
-    pub(crate) fn judged(&mut self, finding: &Finding, standing: Standing) {
-        let of = self.of_entities.entry((finding.rule, finding.entity.clone())).or_default();
-        let rule = &mut self.verdicts[finding.rule];
-        match standing {
-            Standing::True => {
-                of.0 += 1.0;
-                rule.0 += 1.0;
-            }
-            Standing::Harmless => {
-                of.1 += 1.0;
-                rule.1 += 1.0;
-            }
-            Standing::Open | Standing::Unjudged => {}
+    /// A new day: verdicts are a day older.
+    pub(crate) fn begin(&mut self, day: u16) {
+        for (nth, verdicts) in self.verdicts.iter().enumerate() {
+            let labels = verdicts.iter().map(|(on, judgement)| {
+                Label::new(*judgement, i64::from(day.saturating_sub(*on)) * DAY_MS)
+            });
+            self.precisions[nth] = Posterior::prior(self.rules[nth].1).with_all(labels);
         }
     }
-}
 
-fn prior(level: Level) -> (f64, f64) {
-    match level {
-        Level::Critical => (2.0, 2.0),
-        Level::High => (1.5, 2.5),
-        Level::Medium => (1.0, 3.0),
-        Level::Low | Level::Informational => (0.25, 4.75),
+    /// Ranks a finding by what was known before it, and takes it in.
+    pub(crate) fn see(&mut self, nth: usize, finding: &Finding) -> Place {
+        let profile = &finding.profile;
+        let entity = &finding.entity;
+        let level = self.rules[finding.rule].1;
+        let keys = [
+            format!("{} by {entity}", profile.event),
+            format!("{entity} from {}", profile.network),
+            format!("{entity} with {}", profile.agent),
+        ];
+        let kinds = u64::try_from(self.counts.len()).unwrap_or(u64::MAX);
+        let all = self.all;
+        self.all += 1;
+        let seen = keys.map(|what| {
+            let known = self.counts.entry(what.clone()).or_default();
+            let count = *known;
+            *known += 1;
+            Seen { what, count, all, kinds }
+        });
+        let recent = self.recent.entry(entity.clone()).or_default();
+        recent.retain(|(day, ..)| day + RISK_DAYS >= finding.day);
+        let others: BTreeSet<usize> = recent
+            .iter()
+            .filter(|(day, rule, _)| *day == finding.day && *rule != finding.rule)
+            .map(|(_, rule, _)| *rule)
+            .collect();
+        let contribution = |(day, rule, is_suppressed): &(u16, usize, bool)| Contribution {
+            rule: self.rules[*rule].0.clone(),
+            score: score_of(self.rules[*rule].1),
+            at_ms: noon_of(*day).as_millisecond(),
+            judgement: None,
+            is_suppressed: *is_suppressed,
+        };
+        let contributions: Vec<Contribution> = recent.iter().map(contribution).collect();
+        let event_ms = noon_of(finding.day).as_millisecond();
+        recent.push((finding.day, finding.rule, finding.is_quieted));
+        let features = Features {
+            level,
+            precision: self.precisions[finding.rule],
+            seen: seen.to_vec(),
+            entity_risk: risk(&contributions, Criticality::Normal, event_ms),
+            corroboration: others.iter().map(|rule| self.rules[*rule].0.clone()).collect(),
+            benign: self.benign(finding),
+            criticality: Criticality::Normal,
+            tactics: Vec::new(),
+        };
+        let priority = Priority::of(&features, &Weights::default());
+        let ranked = Ranked {
+            uid: format!("{nth:08}"),
+            level,
+            score: priority.score,
+            is_suppressed: finding.is_quieted,
+            event_ms,
+        };
+        Place { finding: nth, ranked, probability: priority.probability }
     }
-}
 
-pub(crate) fn impact(level: Level) -> f64 {
-    match level {
-        Level::Critical => 1.0,
-        Level::High => 0.7,
-        Level::Medium => 0.35,
-        Level::Low => 0.15,
-        Level::Informational => 0.05,
+    fn benign(&self, finding: &Finding) -> Vec<Benign> {
+        let key = (finding.rule, finding.entity.clone());
+        let people = self.harmless.get(&key).map_or(0, |people| {
+            people.values().filter(|day| **day + BENIGN_DAYS > finding.day).count()
+        });
+        let is_known = people >= PEOPLE_MIN && !self.attackers.contains(&finding.entity);
+        let what = format!("automation, said by {people} people");
+        is_known.then_some(Benign { what, weight: 1.0 }).into_iter().collect()
+    }
+
+    /// Takes a verdict in.
+    pub(crate) fn judged(&mut self, finding: &Finding, standing: Standing, day: u16) {
+        let judgement = match standing {
+            Standing::True => Judgement::TruePositive,
+            Standing::Harmless => Judgement::BenignPositive,
+            Standing::Open | Standing::Unjudged => return,
+        };
+        self.verdicts[finding.rule].push((day, judgement));
+        if standing == Standing::True {
+            self.attackers.insert(finding.entity.clone());
+        } else {
+            let key = (finding.rule, finding.entity.clone());
+            self.harmless.entry(key).or_default().insert(finding.votes.reviewer(), day);
+        }
     }
 }

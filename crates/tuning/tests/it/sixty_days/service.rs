@@ -8,13 +8,13 @@ use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_rules::{Filter, MatchScratch, Rule, RuleSet, load};
 use trailloop_tuning::{
     Archive, Attack, Audited, Candidate, Compiled, CompiledScratch, Evidence, Hit, Judged, Label,
-    Mine, Proposal, Tripwires, Voided, entity_of, may_merge, mine, propose,
+    Mine, Profile, Proposal, Tripwires, Voided, may_merge, mine, profile, propose,
 };
 
 use super::Setup;
 use super::outcome::{Outcome, Tally};
 use super::people::{Standing, Votes, date_of, noon_of};
-use super::rank::{Ranking, Seen};
+use super::rank::{Place, Ranking};
 use super::world::{Made, OFFICE, World, corpus, rules};
 
 /// Analysts give so many verdicts a day, all together.
@@ -38,6 +38,7 @@ pub(crate) struct Finding {
     pub(crate) rule: usize,
     pub(crate) day: u16,
     pub(crate) entity: String,
+    pub(crate) profile: Profile,
     pub(crate) record: Vec<u8>,
     pub(crate) attack: Option<usize>,
     pub(crate) is_quieted: bool,
@@ -104,6 +105,7 @@ impl Service {
 
     pub(crate) fn day(&mut self, day: u16) {
         self.merge(day);
+        self.ranking.begin(day);
         let first = self.findings.len();
         for made in self.world.day(day) {
             self.record(day, made);
@@ -127,6 +129,10 @@ impl Service {
         let Ok(record) = Record::parse(&made.json, &mut buffer) else { return };
         let mut found = Vec::new();
         self.set.matches_into(&record, &mut self.scratch, &mut found);
+        if found.is_empty() {
+            return;
+        }
+        let profile = profile(&made.json);
         let today = date_of(day).to_string();
         for number in found {
             let rule = self.set.rule(number);
@@ -145,7 +151,8 @@ impl Service {
             self.findings.push(Finding {
                 rule: number as usize,
                 day,
-                entity: entity_of(&made.json),
+                entity: profile.entity.clone(),
+                profile: profile.clone(),
                 record: made.json.clone(),
                 attack: made.attack,
                 is_quieted,
@@ -156,15 +163,15 @@ impl Service {
     }
 
     /// The visible findings of the day, highest first.
-    fn queue(&mut self, first: usize) -> Vec<Seen> {
-        let mut queue: Vec<Seen> = Vec::new();
+    fn queue(&mut self, first: usize) -> Vec<Place> {
+        let mut queue: Vec<Place> = Vec::new();
         for (nth, finding) in self.findings.iter().enumerate().skip(first) {
             let seen = self.ranking.see(nth, finding);
             if !finding.is_quieted {
                 queue.push(seen);
             }
         }
-        queue.sort_by(|a, b| b.priority.total_cmp(&a.priority).then(a.finding.cmp(&b.finding)));
+        queue.sort_by(|a, b| a.ranked.order(&b.ranked));
         queue
     }
 
@@ -211,7 +218,7 @@ impl Service {
             *left -= 1;
         }
         let standing = finding.votes.standing();
-        self.ranking.judged(finding, standing);
+        self.ranking.judged(finding, standing, day);
         if standing == Standing::True {
             let entity = finding.entity.clone();
             self.voided.extend(self.tripwires.judged(Label::True, &entity, &[]));
@@ -298,7 +305,16 @@ impl Service {
     /// Looks for candidates, has drawn what each still needs, and puts before a second person what passes the gates.
     fn propose(&mut self, day: u16) {
         for rule in 0..self.rules.len() {
-            let judged = self.judged(rule);
+            // What a filter in force is about needs no other.
+            let covered: BTreeSet<&str> = self
+                .filters
+                .iter()
+                .filter(|one| one.speaks_of(&self.rules[rule]) && self.tripwires.holds(one))
+                .flat_map(|one| one.quiet().into_iter().flat_map(|quiet| &quiet.seen.entities))
+                .map(String::as_str)
+                .collect();
+            let mut judged = self.judged(rule);
+            judged.retain(|one| !covered.contains(one.entity.as_str()));
             let own = [OFFICE.to_owned()];
             let settings = Mine {
                 own_networks: &own,
@@ -319,15 +335,13 @@ impl Service {
     }
 
     fn consider(&mut self, candidate: Candidate, evidence: &Evidence, rule: usize, day: u16) {
-        let is_same = |filter: &Filter| is_of(filter, &candidate, &self.rules[rule]);
-        let in_force = self.filters.iter().any(|one| self.tripwires.holds(one) && is_same(one));
         let waits =
             self.waiting.iter().any(|(_, other, _)| other.conditions == candidate.conditions);
-        if in_force || waits {
+        if waits {
             return;
         }
         let Ok(compiled) = Compiled::of(&candidate) else { return };
-        if self.draw(&compiled, rule) {
+        if self.draw(&candidate, &compiled, rule) {
             return;
         }
         match propose(&candidate, evidence) {
@@ -344,11 +358,14 @@ impl Service {
     }
 
     /// Draws at random from what a candidate describes until enough are drawn. Says whether verdicts are still awaited.
-    fn draw(&mut self, compiled: &Compiled, rule: usize) -> bool {
+    fn draw(&mut self, candidate: &Candidate, compiled: &Compiled, rule: usize) -> bool {
+        let who = who(candidate);
         let mut scratch = CompiledScratch::default();
         let needed = if self.rules[rule].analytic.level.severity_id() >= 4 { 200 } else { DRAWN };
         let mut described: Vec<usize> = (0..self.findings.len())
-            .filter(|nth| self.findings[*nth].rule == rule)
+            .filter(|nth| {
+                self.findings[*nth].rule == rule && Some(&*self.findings[*nth].entity) == who
+            })
             .filter(|nth| compiled.describes(&self.findings[*nth].record, &mut scratch))
             .collect();
         let drawn = described.iter().filter(|nth| self.findings[**nth].is_audit).count();
@@ -422,13 +439,9 @@ fn whole(capacity: f64, random: &mut Rng) -> usize {
     usize::try_from(whole).unwrap_or(0) + usize::from(more)
 }
 
-/// Whether a filter is on the same identities of a rule as a candidate.
-fn is_of(filter: &Filter, candidate: &Candidate, rule: &Rule) -> bool {
-    let who = candidate
+/// Whom a candidate binds; those that are mined bind somebody.
+fn who(candidate: &Candidate) -> Option<&str> {
+    candidate
         .binds("userIdentity.sessionContext.sessionIssuer.arn")
-        .or_else(|| candidate.binds("userIdentity.arn"));
-    filter.speaks_of(rule)
-        && filter.quiet().is_some_and(|quiet| {
-            quiet.seen.entities.iter().any(|entity| Some(entity.as_str()) == who)
-        })
+        .or_else(|| candidate.binds("userIdentity.arn"))
 }
