@@ -13,6 +13,8 @@
 mod beta;
 mod chart;
 mod context;
+pub mod daily;
+pub mod drift;
 mod entry;
 mod incident;
 mod incident_json;
@@ -26,6 +28,7 @@ mod posterior;
 mod quality;
 mod rank;
 pub mod report;
+mod report_text;
 mod risk;
 pub mod runs;
 pub mod safety;
