@@ -12,7 +12,7 @@ use trailloop::synth::{Organization, SynthArgs};
 use trailloop_benches::corpus::{Corpus, files};
 use trailloop_benches::process::cpu;
 use trailloop_cloud::{FolderStore, FolderVault};
-use trailloop_cloudtrail::{Limits, Scratch, read_records};
+use trailloop_cloudtrail::{Limits, LogKey, Scratch, read_records};
 use trailloop_query::{
     Archive, Bound, Cost, Engine, Index, Indexed, Meter, Parameters, Prepared, make_index,
 };
@@ -132,11 +132,11 @@ fn corpus(arguments: &Arguments) -> Corpus {
 
 /// How many objects lie between two, so that the last is of the last day.
 fn step(organization: &Organization, objects: u32) -> u32 {
-    let last =
-        format!("/{}/", START.saturating_add(jiff::Span::new().days(DAYS)).strftime("%Y/%m/%d"));
-    let is_beyond = |step: u32| organization.object((objects - 1) * step).key.contains(&last);
-    let beyond = (1..1000).find(|step| is_beyond(*step)).expect("some step leads there");
-    beyond - 1
+    let end = START.saturating_add(jiff::Span::new().days(DAYS));
+    let day = |nth: u32| LogKey::parse(&organization.object(nth).key).date.expect("a day");
+    let beyond = (1..1000).find(|step| day((objects - 1) * step) > end);
+    // At least every one, even if the last of them is of a later day.
+    (beyond.expect("some step leads there") - 1).max(1)
 }
 
 /// Keys of users, with how many objects hold them: the one in most, the one in the middle, and the one in fewest.

@@ -57,6 +57,23 @@ impl Judgement {
         }
     }
 
+    /// Whether it says that nothing should have been done, so that what was done is undone.
+    #[must_use]
+    pub fn undoes(self) -> bool {
+        matches!(self, Self::BenignPositive | Self::FalsePositive)
+    }
+
+    /// Security Hub's verification state.
+    #[must_use]
+    pub fn asff(self) -> &'static str {
+        match self {
+            Self::TruePositive => "TRUE_POSITIVE",
+            Self::BenignPositive => "BENIGN_POSITIVE",
+            Self::FalsePositive => "FALSE_POSITIVE",
+            Self::Test | Self::Duplicate | Self::Inconclusive => "UNKNOWN",
+        }
+    }
+
     /// The judgement of this name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -4,95 +4,12 @@
 //! Detection Finding (2004) it was given on; a forged finding, a responder role in other hands and a containment that failed are
 //! Detection Findings of our own. Ids are made of what a message is about, so one that is sent twice is known to be the same.
 
-use std::fmt;
-
 use serde_json::{Map, Value, json};
 use trailloop_finding::{Level, sha256};
 
 use crate::alert::escape;
 
-/// What a person says of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
-    /// It is malicious.
-    TruePositive,
-    /// The rule is right, the behaviour legitimate.
-    BenignPositive,
-    /// The rule's logic or the data is wrong.
-    FalsePositive,
-    /// A red team, a canary, a game day.
-    Test,
-    /// The same incident as another.
-    Duplicate,
-    /// It can't be told.
-    Inconclusive,
-}
-
-impl Verdict {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::TruePositive,
-        Self::BenignPositive,
-        Self::FalsePositive,
-        Self::Test,
-        Self::Duplicate,
-        Self::Inconclusive,
-    ];
-
-    /// The name, such as `true_positive`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TruePositive => "true_positive",
-            Self::BenignPositive => "benign_positive",
-            Self::FalsePositive => "false_positive",
-            Self::Test => "test",
-            Self::Duplicate => "duplicate",
-            Self::Inconclusive => "inconclusive",
-        }
-    }
-
-    /// The verdict of this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
-    }
-
-    /// Whether it says that nothing should have been done, so that what was done is undone.
-    #[must_use]
-    pub fn undoes(self) -> bool {
-        matches!(self, Self::BenignPositive | Self::FalsePositive)
-    }
-
-    /// OCSF's `verdict_id` and its caption.
-    fn ocsf(self) -> (u8, &'static str) {
-        match self {
-            Self::FalsePositive => (1, "False Positive"),
-            Self::TruePositive => (2, "True Positive"),
-            Self::BenignPositive => (5, "Benign"),
-            Self::Test => (6, "Test"),
-            Self::Inconclusive => (7, "Insufficient Data"),
-            Self::Duplicate => (10, "Duplicate"),
-        }
-    }
-
-    /// Security Hub's verification state.
-    #[must_use]
-    pub fn asff(self) -> &'static str {
-        match self {
-            Self::TruePositive => "TRUE_POSITIVE",
-            Self::BenignPositive => "BENIGN_POSITIVE",
-            Self::FalsePositive => "FALSE_POSITIVE",
-            Self::Test | Self::Duplicate | Self::Inconclusive => "UNKNOWN",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+pub use trailloop_feedback::Judgement as Verdict;
 
 /// D3FEND's tactics, as far as OCSF has them for remediations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 use trailloop_cloud::{Actions, Clock, CloudError, Message, Notifier, RowKey, Table, Vault};
+use trailloop_feedback::Entry;
 use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
@@ -30,7 +31,7 @@ use crate::switch::Switch;
 use crate::tell::Destinations;
 use crate::verdicts::runs_of;
 use crate::voices::Approval;
-use crate::{holds, plan, tables};
+use crate::{holds, plan, store, tables};
 
 /// Everything a finding passes through.
 pub struct Responder {
@@ -137,7 +138,7 @@ impl Responder {
             }
         };
         let case = Case::of(confirmed);
-        tables::take_up(&*self.table, &case, self.clock.now_ms()).await?;
+        self.keep_for_people(&case, message).await?;
         let case = Box::pin(self.ask_for(case)).await?;
         let runs = self.open(case, hint.is_live).await?;
         if runs.is_empty() {
@@ -151,6 +152,21 @@ impl Responder {
             }
         }
         Ok(Handled::Runs(runs))
+    }
+
+    /// Lists a finding that was borne out, and folds it into what is kept for people.
+    async fn keep_for_people(&self, case: &Case, message: &Message) -> Result<(), Halt> {
+        let now_ms = self.clock.now_ms();
+        let day = tables::take_up(&*self.table, case, now_ms).await?;
+        match Entry::of(&case.confirmed.finding) {
+            Ok(mut entry) => {
+                entry.clocks.finding_ms = Some(message.sent_at_ms.unwrap_or(now_ms));
+                Box::pin(store::take(&*self.table, &entry, &day)).await?;
+            }
+            // We have just made it ourselves.
+            Err(error) => tracing::error!(finding = case.text("uid"), %error, "it is not kept"),
+        }
+        Ok(())
     }
 
     /// Lets every run that is not at its end go on; gives how many there are. One that can't be is tried again at the next

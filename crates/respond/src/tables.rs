@@ -36,23 +36,30 @@ pub(crate) fn finding_partition(finding: &str) -> String {
 }
 
 /// `2026/01/31`.
-fn day_of(ms: i64) -> String {
+#[must_use]
+pub fn day_of(ms: i64) -> String {
     rfc3339(ms).get(..10).unwrap_or_default().replace('-', "/")
 }
 
-/// Lists a finding under the day on which it was first taken up.
-pub(crate) async fn take_up(table: &dyn Table, case: &Case, now_ms: i64) -> Result<(), CloudError> {
+/// Lists a finding under the day on which it was first taken up, and gives the day.
+pub(crate) async fn take_up(
+    table: &dyn Table,
+    case: &Case,
+    now_ms: i64,
+) -> Result<String, CloudError> {
     let finding = case.text("uid");
     let key = RowKey::new(finding_partition(finding), "taken-up");
     let mut row = row_of(case, now_ms);
     if !rows::create(table, &key, &row).await? {
-        let Some(there) = rows::load::<Value>(table, &key).await? else { return Ok(()) };
-        row = there.value;
+        // A row of state is never deleted; without it, the finding is listed today.
+        if let Some(there) = rows::load::<Value>(table, &key).await? {
+            row = there.value;
+        }
     }
     let day = row.get("day").and_then(Value::as_str).unwrap_or_default();
     let listed = RowKey::new(day_partition(day), finding);
     rows::create(table, &listed, &row).await?;
-    Ok(())
+    Ok(day.to_owned())
 }
 
 /// A finding as a row of its table.

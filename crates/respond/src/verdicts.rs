@@ -11,6 +11,7 @@ use crate::ocsf::{Verdict as Judgement, with_verdict};
 use crate::responder::{Halt, Responder};
 use crate::rows;
 use crate::run::{Phase, Run};
+use crate::store;
 use crate::voices::{self, TO_TAKE_UP, Verdict};
 
 impl Responder {
@@ -31,6 +32,7 @@ impl Responder {
         let Some(judgement) = Judgement::parse(&verdict.judgement) else { return Ok(()) };
         let finding = &verdict.finding;
         let said = (verdict.by.as_str(), verdict.reason.as_str(), verdict.at_ms);
+        store::judge(&*self.table, finding).await?;
         self.update_security_hub(finding, judgement, said).await?;
         let mut is_kept = false;
         for (id, _) in rows::all::<String>(&*self.table, &runs_of(finding)).await? {

@@ -67,23 +67,7 @@ pub async fn said(table: &dyn Table, run: &Run) -> Result<Vec<Approval>, CloudEr
     Ok(all.into_iter().map(|(_, row)| row.value).filter(of_this).collect())
 }
 
-pub use crate::ocsf::Verdict as Judgement;
-
-/// Why a finding was judged so; the choices follow from what tuning can do about each.
-pub const REASONS: [&str; 12] = [
-    "approved_change",
-    "automation",
-    "vendor",
-    "admin_maintenance",
-    "user_confirmed",
-    "wrong_logic",
-    "bad_data",
-    "threshold_low",
-    "duplicate_rule",
-    "test",
-    "malicious",
-    "unclear",
-];
+pub use trailloop_feedback::Judgement;
 
 /// The reason of a verdict that was given by a link.
 pub const BY_LINK: &str = "by_link";
@@ -95,7 +79,7 @@ pub struct Verdict {
     pub finding: String,
     /// What it is: the name of a [`Judgement`].
     pub judgement: String,
-    /// Why, of [`REASONS`]; [`BY_LINK`] of a link, which asks for no more.
+    /// Why: the name of a [`trailloop_feedback::Reason`]; [`BY_LINK`] of a link, which asks for no more.
     pub reason: String,
     /// Who says so.
     pub by: String,

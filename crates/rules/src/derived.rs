@@ -17,6 +17,7 @@ use trailloop_cloudtrail::{Kind, Value};
 use trailloop_enrichment::is_private;
 
 use agent::Families;
+pub use agent::family as agent_family;
 
 /// A derived field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,6 +2,9 @@
 //!
 //! A filter's condition is joined to a rule's with `and`, as it is written, which is what the other engines do as well.
 //! It has to say `not` to take events away; one that does not would leave the rule nothing but what it describes.
+//!
+//! A filter with `trailloop: {action: downrank}` is not joined: the rule goes on matching, and the set tells of a match
+//! that the filter describes it (see `quiet`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use crate::detection::{self, Context};
 use crate::diagnostic::{Diagnostic, Reporter, Severity, code, quoted};
 use crate::digest;
 use crate::load::bounded;
+use crate::quiet::{self, QuietBlock};
 use crate::rule::Rule;
 use crate::test::Expr;
 use crate::yaml::{Data, Mark, Node};
@@ -25,9 +29,13 @@ pub struct Filter {
     pub line: u32,
     /// The rules it speaks of, by id or name, and where each is named; `None`: all.
     rules: Option<Vec<(String, Mark)>>,
-    condition: Arc<Expr>,
+    pub(crate) condition: Arc<Expr>,
+    /// What it says of itself if it takes nothing away and only makes its rule quieter.
+    pub(crate) quiet: QuietBlock,
     /// The hash of its document.
     pub(crate) digest: String,
+    /// The same without the backtest that it carries.
+    pub(crate) digest_unsealed: String,
 }
 
 /// Reads the `filter` section of a document.
@@ -52,7 +60,10 @@ pub(crate) fn read(
     let detection = Node { mark: section.mark, end: section.end, data: Data::Mapping(parts) };
     let condition = detection::read(&detection, context, reporter)
         .and_then(|expr| bounded(expr, section, reporter))?;
-    if let Some(sentence) = section.get("condition")
+    let quiet = quiet::read(document, reporter)?;
+    if quiet.is_some() {
+        about_one_rule(section, rules.as_deref(), reporter)?;
+    } else if let Some(sentence) = section.get("condition")
         && !says_not(section)
     {
         reporter.warning(
@@ -65,7 +76,61 @@ pub(crate) fn read(
     let path = reporter.path().to_owned();
     let condition = Arc::new(condition);
     let digest = digest::of_document(document, context.lists);
-    Some(Filter { title, path, line: document.mark.line, rules, condition, digest })
+    let digest_unsealed = digest::of_document(&without_backtest(document), context.lists);
+    let line = document.mark.line;
+    let quiet = quiet.map(Arc::new);
+    Some(Filter { title, path, line, rules, condition, quiet, digest, digest_unsealed })
+}
+
+/// Refuses a filter that makes rules quieter unless it speaks of one, and says `not`: its backtest is of that rule, and
+/// without `not` it would describe everything else.
+fn about_one_rule(
+    section: &Node,
+    rules: Option<&[(String, Mark)]>,
+    reporter: &mut Reporter<'_>,
+) -> Option<()> {
+    if rules.is_none_or(|rules| rules.len() != 1) {
+        let mark = section.get("rules").map_or(section.mark, |node| node.mark);
+        let message = "a filter with `action: downrank` speaks of one rule, by which it was tested";
+        let help =
+            "write `rules: [` and the id of one rule `]`, and a filter for each further rule";
+        reporter.error(mark, code::BAD_DOWNRANK, message, help);
+        return None;
+    }
+    if !says_not(section) {
+        let mark = section.get("condition").map_or(section.mark, |node| node.mark);
+        let message =
+            "the filter's condition has no `not`: it would quiet all but what it describes";
+        reporter.error(mark, code::BAD_DOWNRANK, message, "write `condition: not selection`");
+        return None;
+    }
+    Some(())
+}
+
+/// The document as it is sealed: its backtest is what the seal is on.
+fn without_backtest(document: &Node) -> Node {
+    let mut document = document.clone();
+    let Data::Mapping(entries) = &mut document.data else { return document };
+    for (_, block) in entries.iter_mut().filter(|(key, _)| key.text() == "trailloop") {
+        if let Data::Mapping(entries) = &mut block.data {
+            entries.retain(|(key, _)| key.text() != "backtest");
+        }
+    }
+    document
+}
+
+impl Filter {
+    /// Whether it names this rule, or speaks of all.
+    #[must_use]
+    pub fn speaks_of(&self, rule: &Rule) -> bool {
+        self.rules.as_ref().is_none_or(|rules| {
+            rules.iter().any(|(name, _)| {
+                rule.name.as_ref() == Some(name)
+                    || rule.analytic.uid == *name
+                    || rule.analytic.uid == name.to_ascii_lowercase()
+            })
+        })
+    }
 }
 
 /// The rules that a filter names; an inner `None` stands for all.
@@ -141,6 +206,9 @@ pub(crate) fn join(rules: &mut [Rule], filters: &[Filter], diagnostics: &mut Vec
             let found = by_name.get(name).or_else(|| by_name.get(&name.to_ascii_lowercase()));
             if found.is_none() {
                 diagnostics.push(unknown_rule(filter, name, *mark));
+            }
+            if filter.quiet.is_some() {
+                continue;
             }
             for nth in found.into_iter().flatten() {
                 rules[*nth].exceptions.push(Arc::clone(&filter.condition));

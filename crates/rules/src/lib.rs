@@ -18,7 +18,8 @@
 //! testing them. `explain` and `describe` say what a rule was compiled into and why it matched or did not, `diagnostic` what is
 //! wrong with it. `lint` looks for rules that run and are not what was meant, by what `catalogue` knows of CloudTrail, and
 //! `coverage` tells the calls that a rule can fire on. `ours` reads what we add under `trailloop:`, `examples` runs the
-//! records a rule carries, and `digest` makes the hash that a set is known by.
+//! records a rule carries, and `digest` makes the hash that a set is known by. `quiet` keeps the filters that make a rule
+//! quieter without taking events from it.
 
 pub mod catalogue;
 mod collection;
@@ -52,6 +53,7 @@ mod ours;
 mod path;
 mod pattern;
 mod program;
+mod quiet;
 mod relate;
 mod rule;
 mod set;
@@ -60,6 +62,7 @@ pub mod source;
 mod strategy;
 mod test;
 mod time;
+mod twins;
 mod value;
 mod values;
 mod view;
@@ -68,12 +71,14 @@ mod yaml;
 
 pub use columns::FieldColumns;
 pub use coverage::{Call, CallName};
+pub use derived::agent_family;
 pub use diagnostic::{CODES, Diagnostic, Severity};
 pub use examples::{TestOutcome, demand_tests, for_example, run_tests};
 pub use explain::{CostClass, Explanation, Plan};
 pub use filter::Filter;
 pub use lists::Lists;
 pub use load::{Loaded, load, load_with, text_of_file};
+pub use quiet::{Quiet, QuietBacktest, QuietEvidence, Seen, TRIPWIRES};
 pub use rule::{Rule, RuleTest, TestEvent};
 pub use set::{MatchScratch, RuleSet};
 pub use strategy::Strategy;

@@ -50,7 +50,8 @@ pub(crate) fn read(document: &Node, reporter: &mut Reporter<'_>) -> Ours {
     ours
 }
 
-fn text(key: &Node, value: &Node, reporter: &mut Reporter<'_>) -> Option<String> {
+/// A text of the block; what is none is reported.
+pub(crate) fn text(key: &Node, value: &Node, reporter: &mut Reporter<'_>) -> Option<String> {
     let text = value.scalar().map(|scalar| scalar.text.trim().to_owned());
     match text {
         Some(text) if !text.is_empty() && !value.is_null() => Some(text),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use trailloop_cloudtrail::{Glance, Record};
 use trailloop_enrichment::Enrichment;
 
-use crate::diagnostic::{Diagnostic, Severity, code, quoted};
+use crate::diagnostic::Diagnostic;
 use crate::digest;
 use crate::enriched::{self, Facts};
 use crate::evaluate::{self, Room, Source};
@@ -19,13 +19,14 @@ use crate::fields::{Fields, NodeId};
 use crate::filter::{self, Filter};
 use crate::gate::{Gate, GateScratch};
 use crate::index::{Candidate, Index, IndexScratch, Stand};
-use crate::lint;
 use crate::memo::{TESTS_MAX, TextMemo};
 use crate::pattern::Shape;
 use crate::program::{self, Tree};
+use crate::quiet::Quiets;
 use crate::rule::Rule;
 use crate::strategy::Strategy;
 use crate::test::{Field, Predicate, Test};
+use crate::twins::{distinct, report_twins};
 use crate::view::{View, ViewScratch};
 
 /// Rules compiled together, in the order of their ids.
@@ -44,6 +45,7 @@ pub struct RuleSet {
     strategy: Strategy,
     hash: String,
     pub(crate) facts: Facts,
+    pub(crate) quiets: Quiets,
     /// Tells this set from others, also from one that takes its place in memory.
     identity: Arc<()>,
 }
@@ -123,7 +125,10 @@ impl RuleSet {
             })
             .collect();
         report_twins(&rules, &trees, diagnostics);
+        let mut number = |one: &Predicate| interner.number(one);
+        let (mut quiets, quiet_trees) = Quiets::new(&rules, filters, &mut number, diagnostics);
         let Interner { predicates, asked, .. } = interner;
+        quiets.write(&quiet_trees, &predicates);
         // What no file can answer is decided now: a rule that needs it costs nothing.
         let decide = |number: u32| facts.decided(&predicates[number as usize]);
         let asked_of_records: Vec<Tree> =
@@ -152,6 +157,7 @@ impl RuleSet {
             strategy,
             hash,
             facts,
+            quiets,
             identity,
         }
     }
@@ -363,64 +369,6 @@ impl Interner {
             predicates.push(predicate.clone());
             u32::try_from(predicates.len() - 1).expect("memory ends before u32 does")
         })
-    }
-}
-
-/// The first rule of each id, in the order of ids; the others are reported.
-fn distinct(rules: Vec<Rule>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Rule> {
-    let mut by_id: BTreeMap<String, Rule> = BTreeMap::new();
-    for rule in rules {
-        match by_id.get(&rule.analytic.uid) {
-            Some(first) => diagnostics.push(duplicate(&rule, first)),
-            None => {
-                by_id.insert(rule.analytic.uid.clone(), rule);
-            }
-        }
-    }
-    by_id.into_values().collect()
-}
-
-/// Reports each rule that another one makes needless.
-fn report_twins(rules: &[Rule], trees: &[Tree], diagnostics: &mut Vec<Diagnostic>) {
-    let mut first_of: HashMap<Tree, &Rule> = HashMap::new();
-    // In the order of their places: ids say nothing to a reader.
-    let mut placed: Vec<(&Rule, &Tree)> = rules.iter().zip(trees).collect();
-    placed.sort_by_key(|(rule, _)| (&rule.path, rule.line));
-    for (rule, tree) in placed {
-        if matches!(tree, Tree::Constant(_)) || rule.twin_is_meant {
-            continue;
-        }
-        let tree = tree.sorted();
-        match first_of.get(&tree) {
-            None => drop(first_of.insert(tree, rule)),
-            Some(first) => diagnostics.push(lint::duplicate_detection(
-                (&rule.path, rule.line),
-                (&first.analytic.name, &first.path, first.line),
-            )),
-        }
-    }
-}
-
-fn duplicate(rule: &Rule, first: &Rule) -> Diagnostic {
-    let is_of_template = rule.path == first.path && rule.id_mark == first.id_mark;
-    let (line, column, help) = match is_of_template {
-        true => (rule.line, 1, "move `id` out of the template: each rule needs one of its own"),
-        false => (rule.id_mark.line, rule.id_mark.column, "give one of them a new UUID"),
-    };
-    Diagnostic {
-        path: rule.path.clone(),
-        line,
-        column,
-        severity: Severity::Error,
-        code: code::DUPLICATE_ID,
-        message: format!(
-            "the rule {} has the id of {} at {}:{}",
-            quoted(&rule.analytic.name),
-            quoted(&first.analytic.name),
-            first.path,
-            first.id_mark.line
-        ),
-        help: help.to_owned(),
     }
 }
 

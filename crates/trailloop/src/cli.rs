@@ -1,5 +1,6 @@
 //! The command line, a contract that scripts rely on.
 
+mod findings;
 mod query;
 mod respond;
 
@@ -12,13 +13,17 @@ use jiff::tz::TimeZone;
 use trailloop_cloud::AwsOptions;
 use trailloop_finding::Level;
 
+pub(crate) use self::findings::{
+    FindingsArgs, FindingsCommand, FindingsListArgs, Form, IncidentShowArgs, IncidentsArgs,
+    IncidentsCommand, OneArgs, PageArgs,
+};
 pub(crate) use self::query::{
     EngineKind, QueryArgs, QueryCommand, QueryDdlArgs, QueryIndexArgs, QueryPathArgs, QueryRunArgs,
     RowFormat,
 };
 pub(crate) use self::respond::{
     AuditArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs, SayArgs,
-    VerdictArgs,
+    VerdictArgs, name,
 };
 
 /// Watches AWS CloudTrail and acts on what it sees.
@@ -79,12 +84,26 @@ pub(crate) enum Command {
     Runbook(RunbookArgs),
     /// Say what a finding was; what was done about a false one is undone.
     Verdict(VerdictArgs),
+    /// Look at findings, the most important first; each with what its priority is made of.
+    Findings(FindingsArgs),
+    /// Look at incidents: findings of one credential or target together.
+    Incidents(IncidentsArgs),
+    /// Answer the API: findings, incidents and verdicts for programs. `respond` answers it as well.
+    Serve(ServeArgs),
     /// Ask SQL of archived log objects; list, check and test kept queries.
     Query(QueryArgs),
     /// Read accounts, units and tags from AWS Organizations into the account table.
     Org(OrgArgs),
     /// Write the logs of a synthetic organization, from a seed.
     Synth(SynthArgs),
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The configuration, a TOML file with `api.listen` and `api.token_file`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
 }
 
 /// Arguments of `org`.

@@ -3,6 +3,7 @@
 //! A value comes from the file, or from a `TRAILLOOP_…` variable, which wins. All problems are reported at once, each
 //! with its place; unknown keys are refused, because a misspelt limit is no limit.
 
+mod api;
 mod keys;
 mod queries;
 mod respond;
@@ -20,6 +21,7 @@ use crate::cli::LogFormat;
 use crate::config::keys::{KEYS, Key, Kind};
 use crate::rulefiles::RulePlace;
 
+pub(crate) use self::api::ApiConfig;
 pub(crate) use self::queries::QueriesConfig;
 pub(crate) use self::respond::{RespondConfig, StatePlace};
 
@@ -48,6 +50,7 @@ pub(crate) struct Config {
     pub(crate) log_level: String,
     pub(crate) queries: QueriesConfig,
     pub(crate) respond: RespondConfig,
+    pub(crate) api: Option<ApiConfig>,
 }
 
 /// A value as it was written, and where.
@@ -276,6 +279,7 @@ impl Reader<'_> {
             log_level: self.text("log.level").unwrap_or_default(),
             queries: self.queries(),
             respond: self.respond_checked(),
+            api: self.api(),
         }
     }
 

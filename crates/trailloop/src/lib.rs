@@ -3,12 +3,16 @@
 //! This is the only crate that reads the environment, prints, or exits. Standard output carries a command's product;
 //! standard error carries progress, the log and diagnostics.
 
+mod api;
 mod cli;
 mod config;
 mod demo;
 mod enrichment;
 mod explain;
+mod findings;
+mod incidents;
 mod inputs;
+mod kept;
 mod links;
 mod logging;
 mod org;
@@ -24,6 +28,7 @@ mod ruleset;
 mod run;
 mod runbook;
 mod schedules;
+mod serve;
 mod show;
 mod source;
 mod state;
@@ -107,6 +112,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Run(arguments) => run::run(&arguments, &cli.global),
         Command::Respond(arguments) => respond::respond(&arguments, &cli.global),
+        Command::Serve(arguments) => serve::serve(&arguments, &cli.global),
         command => {
             logging::start(cli.global.log_format(), "warn")?;
             match command {
@@ -115,10 +121,14 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
                 Command::Rules(arguments) => rules::rules(&arguments, &cli.global),
                 Command::Runbook(arguments) => runbook::runbook(&arguments),
                 Command::Verdict(arguments) => verdict::verdict(&arguments),
+                Command::Findings(arguments) => findings::findings(&arguments),
+                Command::Incidents(arguments) => incidents::incidents(&arguments),
                 Command::Query(arguments) => query::query(&arguments, &cli.global),
                 Command::Org(arguments) => org::org(&arguments),
                 Command::Synth(arguments) => synth::command(&arguments),
-                Command::Run(_) | Command::Respond(_) => unreachable!("handled above"),
+                Command::Run(_) | Command::Respond(_) | Command::Serve(_) => {
+                    unreachable!("handled above")
+                }
             }
         }
     }

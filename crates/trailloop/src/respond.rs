@@ -20,6 +20,7 @@ use trailloop_respond::{Queries, Responder, Switch};
 use trailloop_rules::Severity;
 use trailloop_runbook::Runbook;
 
+use crate::api::{self, Api};
 use crate::cli::{Global, RespondArgs};
 use crate::config::{self, Config, Purpose, RespondConfig, StatePlace};
 use crate::inputs::Inputs;
@@ -71,6 +72,15 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
         );
         if let Some(address) = config.respond.listen {
             aside.spawn(links::serve(address, Arc::clone(&responder), stop.clone()));
+        }
+        if let Some(served) = &config.api {
+            let api = Arc::new(Api::new(Arc::clone(&responder.table), &served.token_file)?);
+            let serving = api::serve(served.listen, api, stop.clone());
+            aside.spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!("{error:#}");
+                }
+            });
         }
         let serving = serve(responder, queues, stop.clone());
         tokio::pin!(serving);

@@ -4,7 +4,9 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, ensure};
 use trailloop_cloud::Clock;
+use trailloop_feedback::Reason;
 use trailloop_respond::hint::is_id;
+use trailloop_respond::store;
 use trailloop_respond::voices::{self, Verdict};
 
 use crate::cli::VerdictArgs;
@@ -19,6 +21,7 @@ pub(crate) fn verdict(arguments: &VerdictArgs) -> anyhow::Result<Exit> {
             format!("{id:?} is no finding's id; it is finding_info.uid, 32 hexadecimal digits");
         return Err(UsageError(text).into());
     }
+    check(arguments)?;
     let config = config::load(&arguments.config, Purpose::State)?;
     let verdict = Verdict {
         finding: id.clone(),
@@ -29,7 +32,9 @@ pub(crate) fn verdict(arguments: &VerdictArgs) -> anyhow::Result<Exit> {
     };
     let kept = respond::block_on(async {
         let table = respond::table(&config).await?;
-        voices::judge(&*table, &verdict).await.context("keep the verdict")
+        let kept = voices::judge(&*table, &verdict).await.context("keep the verdict")?;
+        store::judge(&*table, id).await.context("count the verdict")?;
+        anyhow::Ok(kept)
     })?;
     ensure!(kept, "{} has just judged this finding; say it again", verdict.by);
     let undoes = if verdict.undoes() {
@@ -39,4 +44,17 @@ pub(crate) fn verdict(arguments: &VerdictArgs) -> anyhow::Result<Exit> {
     };
     writeln!(std::io::stdout(), "{id} is {}, says {}{undoes}", verdict.judgement, verdict.by)?;
     Ok(Exit::Done)
+}
+
+/// Refuses a reason that is none for the verdict.
+fn check(arguments: &VerdictArgs) -> anyhow::Result<()> {
+    let goes = Reason::parse(&arguments.reason)
+        .is_some_and(|reason| reason.goes_with().contains(&arguments.verdict));
+    if goes {
+        return Ok(());
+    }
+    let (reason, verdict) = (&arguments.reason, arguments.verdict);
+    let names: Vec<&str> = Reason::of(verdict).map(Reason::name).collect();
+    let text = format!("{reason} is no reason for {verdict}; its reasons are {}", names.join(", "));
+    Err(UsageError(text).into())
 }

@@ -65,7 +65,8 @@ enum How {
 }
 
 /// The family of a user agent, `other` if it is none of those known.
-fn family(agent: &str) -> &'static str {
+#[must_use]
+pub fn family(agent: &str) -> &'static str {
     // S3 writes the user agent of its data events in brackets.
     let agent = agent.trim_start_matches('[').trim_end_matches(']');
     let known = FAMILIES.iter().find(|(how, mark, _)| {

@@ -22,6 +22,7 @@ mod property_filters;
 mod property_scopes;
 mod property_strings;
 mod public_rules;
+mod quiet;
 mod real;
 mod scopes;
 mod sketch;

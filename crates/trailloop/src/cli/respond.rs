@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use trailloop_cloud::SORT_BYTES_MAX;
-use trailloop_respond::voices::Judgement;
+use trailloop_feedback::{Judgement, Reason};
 
 use crate::show::shown;
 
@@ -117,7 +117,7 @@ pub(crate) struct VerdictArgs {
     #[arg(value_name = "VERDICT", value_parser = judgement)]
     pub(crate) verdict: Judgement,
     /// Why.
-    #[arg(long, value_name = "CODE", value_parser = trailloop_respond::voices::REASONS)]
+    #[arg(long, value_name = "CODE", value_parser = reason_names())]
     pub(crate) reason: String,
     /// Who says so.
     #[arg(long, value_name = "NAME", value_parser = name)]
@@ -128,7 +128,7 @@ pub(crate) struct VerdictArgs {
 }
 
 /// A name that may stand in a row's key and in a line of the ledger.
-fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     let is_plain = shown(text) == text && text.trim() == text;
     // Half of what a row's key takes: a verdict's has the time before it.
     if text.is_empty() || text.len() > SORT_BYTES_MAX / 2 || !is_plain {
@@ -137,8 +137,13 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// The reasons that can be given.
+fn reason_names() -> Vec<&'static str> {
+    Reason::ALL.map(Reason::name).into()
+}
+
 /// A verdict by its name.
-fn judgement(text: &str) -> Result<Judgement, String> {
+pub(super) fn judgement(text: &str) -> Result<Judgement, String> {
     Judgement::parse(text).ok_or_else(|| {
         let names = Judgement::ALL.map(Judgement::name);
         format!("it must be one of {}", names.join(", "))

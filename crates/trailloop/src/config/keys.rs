@@ -391,6 +391,16 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "The URL under which people reach the links, such as `https://trailloop.example.com/links`.",
     },
     Key {
+        name: "api.listen",
+        kind: Kind::Text,
+        doc: "The address and port at which findings, incidents and verdicts are answered to programs, such as `127.0.0.1:8742`, without TLS: put a proxy before it. `trailloop respond` and `trailloop serve` answer. Without it nothing listens.",
+    },
+    Key {
+        name: "api.token_file",
+        kind: Kind::Text,
+        doc: "A file with the token, of at least 32 bytes, that who asks the API has to show.",
+    },
+    Key {
         name: "log.format",
         kind: Kind::Choice(&["json", "text"]),
         doc: "How the log is written to standard error.",

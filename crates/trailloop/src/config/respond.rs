@@ -79,7 +79,7 @@ impl Reader<'_> {
             destinations,
             routes,
             evidence: self.evidence(),
-            listen: self.listen(),
+            listen: self.address("respond.listen"),
             link_secret_file: self.text("respond.link_secret_file").map(PathBuf::from),
             link_url: self.text("respond.link_url"),
             settings,
@@ -133,18 +133,6 @@ impl Reader<'_> {
         let region = self.text("aws.region").unwrap_or_default();
         let named = role.split(':').nth(1).filter(|part| *part != "{partition}");
         named.unwrap_or_else(|| partition_of(&region)).to_owned()
-    }
-
-    fn listen(&mut self) -> Option<SocketAddr> {
-        let text = self.text("respond.listen")?;
-        let parsed = text.parse();
-        if parsed.is_err() {
-            let place = self.place("respond.listen");
-            self.problems.push(format!(
-                "{place}: respond.listen is {text:?}; write an address and a port, such as 127.0.0.1:8741"
-            ));
-        }
-        parsed.ok()
     }
 
     fn evidence(&mut self) -> Option<RulePlace> {

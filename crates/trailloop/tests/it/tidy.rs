@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// The line: each crate may use only those above it.
-const LINE: [&str; 13] = [
+const LINE: [&str; 14] = [
     "trailloop-masks",
     "trailloop-cloudtrail",
     "trailloop-finding",
     "trailloop-enrichment",
     "trailloop-rules",
     "trailloop-feedback",
+    "trailloop-tuning",
     "trailloop-runbook",
     "trailloop-content",
     "trailloop-cloud",
@@ -28,13 +29,14 @@ const LINE: [&str; 13] = [
 const ASIDE: [&str; 3] = ["trailloop-sim", "trailloop-benches", "trailloop-instructions"];
 
 /// Bytes and values in, values out.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "trailloop-masks",
     "trailloop-cloudtrail",
     "trailloop-finding",
     "trailloop-enrichment",
     "trailloop-rules",
     "trailloop-feedback",
+    "trailloop-tuning",
     "trailloop-runbook",
     "trailloop-content",
 ];

@@ -1,0 +1,140 @@
+//! Incidents in the state table: each is found from what it is about, and one that became part of another says so.
+
+use serde::{Deserialize, Serialize};
+use trailloop_cloud::{CloudError, RowKey, Table};
+use trailloop_feedback::{Entry, Incident, entities_of};
+
+use super::{TRIES, busy, short};
+use crate::rows::{self, Kept as Row};
+
+/// An entity is followed into so many incidents: those that end a day before the next begins are many only over months.
+const FOLLOWED_MAX: usize = 16;
+
+/// So many times an incident became part of another at most.
+const MOVES_MAX: usize = 64;
+
+/// What stands in an incident's row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Is(Box<Incident>),
+    /// It is part of this one.
+    PartOf(String),
+}
+
+fn key(id: &str) -> RowKey {
+    RowKey::new(format!("incident/{id}"), "incident")
+}
+
+/// The row of the ids of incidents that an entity is in.
+fn entity_key(entity: &str) -> RowKey {
+    RowKey::new(format!("entity/{}", short(entity)), "incidents")
+}
+
+fn day_partition(day: &str) -> String {
+    format!("incidents/{day}")
+}
+
+/// Takes up a finding: joins the incidents it is near to, or begins one. Gives the incident's id.
+pub(super) async fn take(
+    table: &dyn Table,
+    entry: &Entry,
+    day: &str,
+) -> Result<String, CloudError> {
+    'again: for _ in 0..TRIES {
+        let known = known_by(table, entry).await?;
+        let open: Vec<Incident> = known.iter().map(|row| row.value.clone()).collect();
+        let taken = Incident::take(entry, &open);
+        let incident = taken.incident;
+        let id = incident.id.clone();
+        let version = match known.iter().find(|row| row.value.id == id) {
+            Some(row) => row.version,
+            None => rows::load::<State>(table, &key(&id)).await?.map_or(0, |row| row.version),
+        };
+        let entities: Vec<String> = incident.entities().map(str::to_owned).collect();
+        let mut row = Row { value: State::Is(Box::new(incident)), version };
+        if !rows::store(table, &key(&id), &mut row).await? {
+            continue;
+        }
+        for gone in &taken.gone {
+            let version =
+                rows::load::<State>(table, &key(gone)).await?.map_or(0, |row| row.version);
+            let mut row = Row { value: State::PartOf(id.clone()), version };
+            if !rows::store(table, &key(gone), &mut row).await? {
+                continue 'again;
+            }
+        }
+        for entity in &entities {
+            if !follow(table, entity, &id, &taken.gone).await? {
+                continue 'again;
+            }
+        }
+        rows::create(table, &RowKey::new(day_partition(day), &id), &id).await?;
+        return Ok(id);
+    }
+    Err(busy(table, &entry.uid))
+}
+
+/// The incidents that an entity of the finding is in.
+async fn known_by(table: &dyn Table, entry: &Entry) -> Result<Vec<Row<Incident>>, CloudError> {
+    let mut found: Vec<Row<Incident>> = Vec::new();
+    for entity in entities_of(entry) {
+        let ids = rows::load::<Vec<String>>(table, &entity_key(entity)).await?;
+        for id in ids.map(|row| row.value).unwrap_or_default() {
+            let incident = resolve(table, &id).await?;
+            found.extend(incident.filter(|one| found.iter().all(|f| f.value.id != one.value.id)));
+        }
+    }
+    Ok(found)
+}
+
+/// Notes that an entity is in an incident; `false` if another was quicker.
+async fn follow(
+    table: &dyn Table,
+    entity: &str,
+    id: &str,
+    gone: &[String],
+) -> Result<bool, CloudError> {
+    let key = entity_key(entity);
+    let known = rows::load::<Vec<String>>(table, &key).await?;
+    let mut row = known.unwrap_or(Row { value: Vec::new(), version: 0 });
+    let before = row.value.clone();
+    row.value.retain(|one| !gone.contains(one));
+    if !row.value.iter().any(|one| one == id) {
+        row.value.push(id.to_owned());
+    }
+    // The oldest go first; a finding that late begins an incident of its own.
+    let beyond = row.value.len().saturating_sub(FOLLOWED_MAX);
+    row.value.drain(..beyond);
+    Ok(before == row.value || rows::store(table, &key, &mut row).await?)
+}
+
+/// The incident of this id, or the one that it is part of.
+async fn resolve(table: &dyn Table, id: &str) -> Result<Option<Row<Incident>>, CloudError> {
+    let mut id = id.to_owned();
+    for _ in 0..MOVES_MAX {
+        match rows::load::<State>(table, &key(&id)).await? {
+            None => return Ok(None),
+            Some(Row { value: State::Is(incident), version }) => {
+                return Ok(Some(Row { value: *incident, version }));
+            }
+            Some(Row { value: State::PartOf(other), .. }) => id = other,
+        }
+    }
+    Ok(None)
+}
+
+/// The incident of this id, or the one that it is part of.
+pub async fn incident(table: &dyn Table, id: &str) -> Result<Option<Incident>, CloudError> {
+    Ok(resolve(table, id).await?.map(|row| row.value))
+}
+
+/// The incidents that findings of a day joined.
+pub async fn incidents(table: &dyn Table, day: &str) -> Result<Vec<Incident>, CloudError> {
+    let mut found: Vec<Incident> = Vec::new();
+    for (id, _) in rows::all::<String>(table, &day_partition(day)).await? {
+        let incident = incident(table, &id).await?;
+        found.extend(incident.filter(|one| found.iter().all(|there| there.id != one.id)));
+    }
+    Ok(found)
+}

@@ -1,0 +1,105 @@
+//! The queue: findings of some days in the order in which they are worth looking at, each with the terms of its priority.
+
+use std::collections::BTreeMap;
+
+use trailloop_cloud::{CloudError, Table};
+use trailloop_feedback::metrics::Observed;
+use trailloop_feedback::{
+    Entry, Features, Known, Label, Opinion, Posterior, Priority, Ranked, Standing, Weights,
+};
+
+use super::{Judged, Kept, Place, of_day, of_rule};
+
+/// A finding as it is shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Where it is kept.
+    pub place: Place,
+    /// What is kept.
+    pub kept: Kept,
+    /// What was said of it, oldest first.
+    pub judged: Option<Judged>,
+    /// What holds of that.
+    pub standing: Option<Standing>,
+    /// Its priority, with its terms.
+    pub priority: Priority,
+}
+
+impl Shown {
+    /// What its place in the queue follows from.
+    fn ranked(&self) -> Ranked {
+        Ranked {
+            uid: self.place.uid.clone(),
+            level: self.kept.entry.level,
+            score: self.priority.score,
+            is_suppressed: self.kept.entry.suppressed_by.is_some(),
+            event_ms: self.kept.entry.first_ms,
+        }
+    }
+}
+
+/// The findings of these days, the most important first. What is judged is ranked as well; who shows a queue leaves it out.
+pub async fn queue(
+    table: &dyn Table,
+    days: &[String],
+    now_ms: i64,
+) -> Result<Vec<Shown>, CloudError> {
+    let mut all = Vec::new();
+    for day in days {
+        all.extend(of_day(table, day).await?);
+    }
+    let mut judged = BTreeMap::new();
+    for (_, kept) in &all {
+        let rule = kept.entry.rule.as_str();
+        if !judged.contains_key(rule) {
+            judged.insert(rule.to_owned(), of_rule(table, rule).await?);
+        }
+    }
+    let mut shown = shown(&all, &judged, now_ms);
+    shown.sort_by(|one, other| one.ranked().order(&other.ranked()));
+    Ok(shown)
+}
+
+/// What is shown of each finding, beside the others and what was said of their rules.
+#[must_use]
+pub fn shown(
+    all: &[(Place, Kept)],
+    judged: &BTreeMap<String, Vec<Judged>>,
+    now_ms: i64,
+) -> Vec<Shown> {
+    let of_rule = |rule: &str| judged.get(rule).map(Vec::as_slice).unwrap_or_default();
+    let said_of =
+        |place: &Place, entry: &Entry| of_rule(&entry.rule).iter().find(|one| one.place == *place);
+    let mut by_lineage: BTreeMap<Option<&str>, Vec<Observed<'_>>> = BTreeMap::new();
+    for (place, Kept { entry, .. }) in all {
+        let opinions: &[Opinion] = said_of(place, entry).map_or(&[], |said| &said.opinions);
+        by_lineage.entry(entry.lineage()).or_default().push(Observed::new(entry, opinions));
+    }
+    let one = |(place, kept): &(Place, Kept)| {
+        let entry = &kept.entry;
+        let precision = precision(entry, place, of_rule(&entry.rule), now_ms);
+        let known = Known { precision, ..Known::nothing(entry.level) };
+        let others = entry.lineage().and_then(|of| by_lineage.get(&Some(of)));
+        let others = others.map(Vec::as_slice).unwrap_or_default();
+        let features = Features::around(entry, others, known, now_ms);
+        let said = said_of(place, entry);
+        Shown {
+            place: place.clone(),
+            kept: kept.clone(),
+            judged: said.cloned(),
+            standing: said.and_then(Judged::standing),
+            priority: Priority::of(&features, &Weights::default()),
+        }
+    };
+    all.iter().map(one).collect()
+}
+
+/// What is believed of the precision of a finding's rule. What was said of the finding itself tells nothing more of it.
+fn precision(entry: &Entry, place: &Place, of_rule: &[Judged], now_ms: i64) -> Posterior {
+    let others = of_rule.iter().filter(|judged| judged.place != *place);
+    let labels = others.filter_map(|judged| {
+        let standing = judged.standing()?;
+        Some(Label::new(standing.judgement, now_ms.saturating_sub(standing.last_ms)))
+    });
+    Posterior::prior(entry.level).with_all(labels)
+}

@@ -1,0 +1,35 @@
+//! `trailloop serve`: the API alone, beside executors or without one.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, Api};
+use crate::cli::{Global, ServeArgs};
+use crate::config::{self, Purpose};
+use crate::{Exit, UsageError, logging, respond};
+
+/// Runs the command until it is told to stop.
+pub(crate) fn serve(arguments: &ServeArgs, global: &Global) -> anyhow::Result<Exit> {
+    let config = config::load(&arguments.config, Purpose::State)?;
+    let format = global.log_format_asked().unwrap_or(config.log_format);
+    logging::start(format, &config.log_level)?;
+    let missing = || UsageError("api.listen and api.token_file are missing".to_owned());
+    let served = config.api.clone().ok_or_else(missing)?;
+    respond::block_on(async {
+        let table = respond::table(&config).await?;
+        let api = Arc::new(Api::new(table, &served.token_file)?);
+        let stop = CancellationToken::new();
+        let serving = api::serve(served.listen, api, stop.clone());
+        tokio::pin!(serving);
+        tokio::select! {
+            biased;
+            ended = &mut serving => return ended.map(|()| Exit::Failed),
+            signal = crate::run::stop_signal() => {
+                tracing::info!(signal = signal?, "stopping");
+                stop.cancel();
+            }
+        }
+        serving.await.map(|()| Exit::Done)
+    })
+}

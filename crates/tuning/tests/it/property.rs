@@ -1,0 +1,156 @@
+//! Whatever a filter says and whatever is thrown at it: no gate lets an event of a labelled attack be hidden.
+
+use proptest::prelude::*;
+use trailloop_tuning::{
+    Attack, Candidate, Compiled, CompiledScratch, Condition, Label, Test, all_pass, judge, propose,
+};
+
+use crate::support::{attack, benign, call, candidate, evidence, hit, judged, mined, rule};
+
+/// Conditions on fields that records have, with values that they have, and some of neither.
+fn condition() -> impl Strategy<Value = Condition> {
+    let field = prop::sample::select(vec![
+        "userIdentity.sessionContext.sessionIssuer.arn",
+        "userIdentity.arn",
+        "vpcEndpointId",
+        "sourceIPAddress",
+        "userAgent",
+        "eventName",
+        "eventSource",
+        "awsRegion",
+        "recipientAccountId",
+        "userIdentity.type",
+        "requestParameters.userName",
+    ]);
+    let value = prop::sample::select(vec![
+        "arn:aws:iam::111122223333:role/ci-plan",
+        "arn:aws:iam::111122223333:role/web",
+        "arn:aws:iam::111122223333:user/mallory",
+        "vpce-0abc",
+        "vpce-0def",
+        "198.51.100.0/24",
+        "10.0.0.0/24",
+        "203.0.113.0/24",
+        "0.0.0.0/0",
+        "aws-cli/2.1",
+        "ListUsers",
+        "List",
+        "L",
+        "*",
+        "",
+        "iam.amazonaws.com",
+        "us-east-1",
+        "111122223333",
+        "AssumedRole",
+    ]);
+    (field, value, 0..3).prop_map(|(field, value, kind)| Condition {
+        field: field.to_owned(),
+        test: match kind {
+            0 => Test::Equals(value.to_owned()),
+            1 => Test::Inside(value.to_owned()),
+            _ => Test::Begins(vec![value.to_owned()]),
+        },
+    })
+}
+
+/// Some record of the automation, of a thief of its credential, or of somebody else.
+fn record() -> impl Strategy<Value = Vec<u8>> {
+    let role = prop::sample::select(vec!["ci-plan", "web", "admin"]);
+    let event = prop::sample::select(vec!["ListUsers", "ListRoles", "CreateAccessKey", "GetUser"]);
+    let endpoint = prop::sample::select(vec!["", "vpce-0abc", "vpce-0def"]);
+    let address = prop::sample::select(vec!["10.0.0.7", "198.51.100.9", "203.0.113.9"]);
+    let agent = prop::sample::select(vec!["aws-cli/2.1", "Boto3/1", "evil"]);
+    (role, event, endpoint, address, agent).prop_map(|(role, event, endpoint, address, agent)| {
+        let role = format!("arn:aws:iam::111122223333:role/{role}");
+        call(&role, event, endpoint, address, agent)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_filter_that_passes_describes_an_event_of_an_attack(
+        conditions in prop::collection::vec(condition(), 1..4),
+        events in prop::collection::vec(record(), 1..6),
+    ) {
+        let mut evidence = evidence();
+        evidence.attacks.push(Attack {
+            name: "drawn".to_owned(),
+            entity: String::new(),
+            judged: None,
+            records: events.clone(),
+        });
+        let mut conditions = conditions;
+        // Half of them begin like the filter that passes, or nearly nothing would ever get through.
+        if events.len().is_multiple_of(2) {
+            conditions.retain(|one| candidate().conditions.iter().all(|own| own.field != one.field));
+            conditions.truncate(2);
+            conditions.extend(candidate().conditions);
+        }
+        let candidate = Candidate { conditions, ..candidate() };
+        if all_pass(&judge(&candidate, &evidence)) {
+            let compiled = Compiled::of(&candidate).unwrap();
+            let mut scratch = CompiledScratch::default();
+            for event in &events {
+                prop_assert!(!compiled.describes(event, &mut scratch));
+            }
+            prop_assert!(propose(&candidate, &evidence).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_mined_never_describes_what_was_judged_true(
+        harmless in prop::collection::vec(record(), 5..40),
+        attacks in prop::collection::vec(record(), 0..4),
+    ) {
+        let rule = rule("medium");
+        let mut evidence = evidence();
+        evidence.judged = harmless.iter().zip(0..).map(|(one, nth)| judged(nth, Label::False, one.clone())).collect();
+        evidence.judged.extend(attacks.iter().zip(500..).map(|(one, nth)| judged(nth, Label::True, one.clone())));
+        for candidate in mined(&rule, &evidence) {
+            let compiled = Compiled::of(&candidate).unwrap();
+            let mut scratch = CompiledScratch::default();
+            prop_assert!(attacks.iter().all(|one| !compiled.describes(one, &mut scratch)), "{candidate:?}");
+            prop_assert!(harmless.iter().filter(|one| compiled.describes(one, &mut scratch)).count() >= 5);
+        }
+    }
+
+    /// A flood of look-alikes gets no verdicts: more hits never let through what was refused, and what is proposed hides
+    /// nothing until somebody merges it.
+    #[test]
+    fn a_flood_makes_nothing_less_visible(flood in prop::collection::vec(record(), 1..60)) {
+        let mut refused = evidence();
+        refused.audited.truncate(10);
+        let before = judge(&candidate(), &refused);
+        prop_assert!(!all_pass(&before));
+        for (nth, record) in (1_000..).zip(&flood) {
+            refused.archive.hits.push(hit(nth, record.clone(), false));
+        }
+        prop_assert!(!all_pass(&judge(&candidate(), &refused)));
+        let count = mined(&rule("medium"), &refused).len();
+        prop_assert_eq!(count, 1, "verdicts alone are mined");
+    }
+
+    #[test]
+    fn no_record_panics(garbage in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut evidence = evidence();
+        evidence.judged[0].record.clone_from(&garbage);
+        evidence.archive.hits[0].record.clone_from(&garbage);
+        evidence.attacks[0].records.push(garbage.clone());
+        evidence.audited[0].record = garbage;
+        drop(judge(&candidate(), &evidence));
+        drop(mined(&rule("medium"), &evidence));
+    }
+}
+
+#[test]
+fn the_generators_reach_both_answers() {
+    let mut evidence = evidence();
+    assert!(all_pass(&judge(&candidate(), &evidence)));
+    evidence.attacks[0].records.push(benign("GetUser"));
+    assert!(!all_pass(&judge(&candidate(), &evidence)));
+    assert!(
+        mined(&rule("medium"), &evidence).len() == 1 && attack("ListUsers") != benign("ListUsers")
+    );
+}
