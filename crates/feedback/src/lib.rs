@@ -36,7 +36,7 @@ mod shown;
 mod times;
 mod uids;
 
-pub use context::Known;
+pub use context::{Known, Neighbours};
 pub use entry::{Clocks, Entry, Made, Unreadable};
 pub use incident::{
     ENTITIES_MAX, GAP_MS, Incident, MEMBERS_MAX, Member, Status, Taken, entities_of,
