@@ -208,9 +208,16 @@ impl Incident {
     pub fn take(entry: &Entry, open: &[Self]) -> Taken {
         let mut incident = Self::begin(entry);
         let mut before = BTreeSet::new();
-        for other in open.iter().filter(|other| other.is_near(entry)) {
+        let near = || open.iter().filter(|other| other.is_near(entry));
+        for other in near() {
             before.insert(other.id.clone());
             incident.unite(other);
+        }
+        // A finding of its own is new to a person; one that comes again, or was moved down, changes nothing that they have settled.
+        let is_news = entry.suppressed_by.is_none()
+            && near().all(|other| !other.visible.contains(&entry.uid));
+        if let (false, Some(status)) = (is_news, near().map(|other| other.status).min()) {
+            incident.status = status;
         }
         before.remove(&incident.id);
         Taken { incident, gone: before.into_iter().collect() }
@@ -392,6 +399,20 @@ mod tests {
         assert!(incident.is_visible());
         assert_eq!((incident.level, incident.findings.count()), (Level::Low, 2));
         assert_eq!(incident.visible.count(), 1);
+    }
+
+    #[test]
+    fn what_is_closed_is_opened_by_news_alone() {
+        let first = entry(1, Some("ana"), None, 0);
+        let mut closed = Incident::begin(&first);
+        closed.status = Status::Closed;
+        let status =
+            |entry: &Entry| Incident::take(entry, std::slice::from_ref(&closed)).incident.status;
+        assert_eq!(status(&first), Status::Closed, "it comes again");
+        let mut quiet = entry(2, Some("ana"), None, 1);
+        assert_eq!(status(&quiet), Status::New);
+        quiet.suppressed_by = Some("filter".to_owned());
+        assert_eq!(status(&quiet), Status::Closed);
     }
 
     fn entries() -> impl Strategy<Value = Vec<Entry>> {
