@@ -181,6 +181,8 @@ mod tests {
     use crate::voices::{self, Verdict};
 
     const DAY: &str = "2026/01/31";
+    /// When that day began.
+    const DAY_MS: i64 = 1_769_817_600_000;
     const HOUR_MS: i64 = 3_600_000;
 
     /// A finding of a rule about somebody, this many hours after a day began.
@@ -193,7 +195,7 @@ mod tests {
                 "attacks": [{"tactics": [{"uid": "TA0005", "name": "Defense Evasion"}]}],
             },
             "severity_id": 4,
-            "time": 1_769_817_600_000 + hours * HOUR_MS,
+            "time": DAY_MS + hours * HOUR_MS,
             "cloud": {"account": {"uid": "111122223333"}, "region": "us-east-1"},
             "evidences": [{"actor": {"user": {"uid": format!("arn:aws:iam::111122223333:user/{who}")}}}],
         });
@@ -289,8 +291,8 @@ mod tests {
         take(&table, &one, DAY).await.unwrap();
         let other = finding("2", "r1", "eve", 0);
         take(&table, &other, DAY).await.unwrap();
-        say(&table, &one, "ana", Judgement::FalsePositive, 1).await;
-        say(&table, &one, "ben", Judgement::TruePositive, 2).await;
+        say(&table, &one, "ana", Judgement::FalsePositive, DAY_MS).await;
+        say(&table, &one, "ben", Judgement::TruePositive, DAY_MS + 1).await;
         // Whoever counts them again counts the same.
         assert!(judge(&table, &one.uid).await.unwrap());
         assert!(!judge(&table, &"f".repeat(32)).await.unwrap(), "nobody took that one up");
@@ -301,7 +303,7 @@ mod tests {
         assert_eq!((standing.authors, standing.disagrees), (2, true));
         assert_eq!(standing.judgement, Judgement::TruePositive, "the safer of two");
 
-        let shown = queue(&table, &[DAY.to_owned()], 1_769_817_600_000).await.unwrap();
+        let shown = queue(&table, &[DAY.to_owned()], DAY_MS + HOUR_MS).await.unwrap();
         let of = |entry: &Entry| shown.iter().find(|one| one.place.uid == entry.uid).unwrap();
         assert!(of(&other).priority.score > of(&one).priority.score, "its rule was right once");
         assert!(of(&one).standing.is_some() && of(&other).standing.is_none());
