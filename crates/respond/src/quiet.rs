@@ -14,14 +14,14 @@ use trailloop_finding::Level;
 use trailloop_rules::{Filter, RuleSet};
 use trailloop_tuning::{Tripwires, Voided, evidence::Label};
 
-use crate::alert::{Alert, Kind};
 use crate::alert::route::Surroundings;
+use crate::alert::{Alert, Kind};
 use crate::context::Case;
+use crate::receivers::DEFAULT;
 use crate::responder::{Halt, Responder};
 use crate::rows;
 use crate::store;
 use crate::tables::day_of;
-use crate::receivers::DEFAULT;
 
 /// The partition of void filters, by their hashes.
 const VOIDED: &str = "voided";
@@ -68,7 +68,11 @@ impl Responder {
     }
 
     /// Shows a verdict to the tripwires.
-    pub(crate) async fn show_verdict(&self, finding: &str, judgement: Judgement) -> Result<(), Halt> {
+    pub(crate) async fn show_verdict(
+        &self,
+        finding: &str,
+        judgement: Judgement,
+    ) -> Result<(), Halt> {
         let in_force = self.archive.engine.rules.now();
         if !judgement.is_attack() || in_force.rules.quieting().is_empty() {
             return Ok(());
