@@ -27,7 +27,7 @@ pub struct Shown {
 
 impl Shown {
     /// What its place in the queue follows from.
-    fn ranked(&self) -> Ranked {
+    pub(super) fn ranked(&self) -> Ranked {
         Ranked {
             uid: self.place.uid.clone(),
             level: self.kept.entry.level,
