@@ -140,6 +140,16 @@ async fn update(
     Err(busy(table, &place.uid))
 }
 
+/// Brings up again what a filter moved down on a day.
+pub async fn raise(table: &dyn Table, day: &str, filter: &str) -> Result<(), CloudError> {
+    for (place, kept) in of_day(table, day).await? {
+        if kept.entry.suppressed_by.as_deref() == Some(filter) {
+            update(table, &place, |kept| kept.entry.suppressed_by = None).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Where a finding is kept, by its own id or that of one that folded into it.
 pub async fn place_of(table: &dyn Table, uid: &str) -> Result<Option<Place>, CloudError> {
     Ok(rows::load::<Place>(table, &pointer_of(uid)).await?.map(|row| row.value))

@@ -25,6 +25,7 @@ use crate::yaml::{Data, Meaning, Node};
 
 /// What can void a filter at once, by the names that `tripwires:` uses.
 pub const TRIPWIRES: &[&str] = &[
+    "entity_risk_gt_60",
     "key_created",
     "new_event",
     "new_network",

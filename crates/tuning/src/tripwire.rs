@@ -20,6 +20,9 @@ use crate::flat::{Profile, profile};
 /// A filter may describe so many times what it described on nineteen of twenty days of its backtest.
 const VOLUME_FACTOR: u64 = 3;
 
+/// An entity of more risk is trusted with nothing.
+const RISK_MAX: f64 = 60.0;
+
 /// Of so many days the findings are counted.
 const DAYS_COUNTED_MAX: usize = 14;
 
@@ -200,6 +203,14 @@ impl Tripwires {
             Some(format!("a finding on the lineage of {other} was judged true"))
         }));
         voided
+    }
+
+    /// Shows the risk that an entity has gathered, from 0 to 100.
+    pub fn risk(&mut self, entity: &str, risk: f64) -> Vec<Voided> {
+        self.void("entity_risk_gt_60", |filter| {
+            (risk > RISK_MAX && entities(filter).any(|one| one == entity))
+                .then(|| format!("{entity} has gathered a risk of {risk:.0}"))
+        })
     }
 
     /// The filters that have described nothing for so long that nobody needs them, by their hashes; `since` is the day from

@@ -1,11 +1,14 @@
 //! Whatever a filter says and whatever is thrown at it: no gate lets an event of a labelled attack be hidden.
 
 use proptest::prelude::*;
+use trailloop_cloudtrail::{Record, RecordBuffer};
+use trailloop_rules::{Filter, MatchScratch, RuleSet, load};
 use trailloop_tuning::{
-    Attack, Candidate, Compiled, CompiledScratch, Condition, Label, Test, all_pass, judge, propose,
+    Attack, Candidate, Compiled, CompiledScratch, Condition, Label, Test, Tripwires, all_pass,
+    judge, propose,
 };
 
-use crate::support::{attack, benign, call, candidate, evidence, hit, judged, mined, rule};
+use crate::support::{TODAY, attack, benign, call, candidate, evidence, hit, judged, mined, rule};
 
 /// Conditions on fields that records have, with values that they have, and some of neither.
 fn condition() -> impl Strategy<Value = Condition> {
@@ -64,6 +67,33 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
         let role = format!("arn:aws:iam::111122223333:role/{role}");
         call(&role, event, endpoint, address, agent)
     })
+}
+
+/// Which of the marked records of a stream give a finding that people see, with one filter merged.
+fn visible(filter: &Filter, stream: &[(Vec<u8>, bool)]) -> Vec<bool> {
+    let set = RuleSet::build(vec![rule("medium")], std::slice::from_ref(filter), &mut Vec::new());
+    let mut tripwires = Tripwires::new(std::slice::from_ref(filter));
+    let (mut scratch, mut out) = (MatchScratch::new(), Vec::new());
+    let mut visible = Vec::new();
+    let mut was_void = false;
+    for (json, is_marked) in stream {
+        tripwires.record(json);
+        let mut buffer = RecordBuffer::new();
+        let record = Record::parse(json, &mut buffer).unwrap();
+        set.matches_into(&record, &mut scratch, &mut out);
+        let mut is_visible = false;
+        if !out.is_empty() {
+            tripwires.finding(set.rule(0), json);
+            let quieted = set.quieted_by_any(0, &record, &mut scratch, |one| tripwires.holds(one));
+            is_visible = quieted.is_none_or(|one| !tripwires.quieted(one, TODAY).is_empty());
+        }
+        if *is_marked {
+            visible.push(is_visible);
+        }
+        assert!(!(was_void && tripwires.holds(filter)), "void is void");
+        was_void = !tripwires.holds(filter);
+    }
+    visible
 }
 
 proptest! {
@@ -130,6 +160,32 @@ proptest! {
         prop_assert!(!all_pass(&judge(&candidate(), &refused)));
         let count = mined(&rule("medium"), &refused).len();
         prop_assert_eq!(count, 1, "verdicts alone are mined");
+    }
+
+    /// Whatever is mixed into a stream, every finding of the stream that was visible without it is visible with it, and a filter
+    /// that is void stays void.
+    #[test]
+    fn nothing_in_a_stream_hides_what_was_visible(
+        stream in prop::collection::vec(record(), 1..12),
+        mixed_in in prop::collection::vec((0_usize..12, record()), 0..12),
+        flood in 0_usize..40,
+    ) {
+        let text = propose(&candidate(), &evidence()).unwrap().filter;
+        let filter = load("one.yml", &text).filters.remove(0);
+        let mut with: Vec<(Vec<u8>, bool)> = Vec::new();
+        for (nth, one) in stream.iter().enumerate() {
+            with.extend(mixed_in.iter().filter(|(at, _)| *at == nth).map(|(_, one)| (one.clone(), false)));
+            if nth == stream.len() / 2 {
+                with.extend(std::iter::repeat_n((benign("ListUsers"), false), flood));
+            }
+            with.push((one.clone(), true));
+        }
+        let alone: Vec<(Vec<u8>, bool)> = stream.into_iter().map(|one| (one, true)).collect();
+        let (before, after) = (visible(&filter, &alone), visible(&filter, &with));
+        prop_assert_eq!(before.len(), after.len());
+        for (before, after) in before.into_iter().zip(after) {
+            prop_assert!(after || !before);
+        }
     }
 
     #[test]

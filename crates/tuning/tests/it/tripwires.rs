@@ -136,6 +136,15 @@ fn a_true_verdict_voids_and_reopens() {
 }
 
 #[test]
+fn risk_voids() {
+    let mut wires = Tripwires::new(&[filter()]);
+    for (entity, risk) in [(ROLE, 60.0), ("somebody", 99.0), (ROLE, f64::NAN)] {
+        assert!(wires.risk(entity, risk).is_empty(), "{entity} {risk}");
+    }
+    assert_eq!(names(&wires.risk(ROLE, 60.5)), ["entity_risk_gt_60"]);
+}
+
+#[test]
 fn a_filter_that_nothing_needs_is_named() {
     let filter = filter();
     let mut wires = Tripwires::new(std::slice::from_ref(&filter));
