@@ -141,6 +141,16 @@ mod tests {
     use crate::metrics::{Changes, Observed, Window, rows};
 
     #[test]
+    fn the_page_lists_them() {
+        let page = include_str!("../../../docs/verdicts.md");
+        let mut table = String::from("| Column | It says |\n|---|---|\n");
+        for Column { name, doc, .. } in COLUMNS {
+            table.push_str(&format!("| `{name}` | {doc} |\n"));
+        }
+        assert!(page.contains(&table), "docs/verdicts.md should hold:\n{table}");
+    }
+
+    #[test]
     fn each_column_holds_what_it_says() {
         let names: BTreeSet<&str> = COLUMNS.iter().map(|column| column.name).collect();
         assert_eq!(names.len(), COLUMNS.len());

@@ -27,6 +27,10 @@ pub const MEMBERS_MAX: usize = 100;
 /// How many entities an incident is known by. What comes after is counted and named, but nothing joins by it.
 pub const ENTITIES_MAX: usize = 512;
 
+/// How many bytes their names may have together, so that an incident fits into a row of any table: DynamoDB's holds 400 KB, and an
+/// attacker chooses names of a thousand bytes.
+const ENTITIES_BYTES_MAX: usize = 128 << 10;
+
 /// How many spans of an entity are kept, the last ones; between two of them lies a day.
 const SPANS_MAX: usize = 64;
 
@@ -253,7 +257,11 @@ impl Incident {
     /// Whether it has more entities than it is known by, so that not all that belongs to it need join.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.entities.len() >= ENTITIES_MAX
+        self.entities.len() >= ENTITIES_MAX || self.entity_bytes() >= ENTITIES_BYTES_MAX
+    }
+
+    fn entity_bytes(&self) -> usize {
+        self.entities.keys().map(String::len).sum()
     }
 
     fn unite(&mut self, other: &Self) {
@@ -290,11 +298,13 @@ impl Incident {
                 places.pop_last();
             }
         }
+        let mut bytes = self.entity_bytes();
         for (entity, spans) in &other.entities {
             if let Some(known) = self.entities.get_mut(entity) {
                 known.extend(spans);
                 join(known);
-            } else if self.entities.len() < ENTITIES_MAX {
+            } else if self.entities.len() < ENTITIES_MAX && bytes < ENTITIES_BYTES_MAX {
+                bytes += entity.len();
                 self.entities.insert(entity.clone(), spans.clone());
             }
         }
@@ -399,6 +409,19 @@ mod tests {
         assert!(incident.is_visible());
         assert_eq!((incident.level, incident.findings.count()), (Level::Low, 2));
         assert_eq!(incident.visible.count(), 1);
+    }
+
+    #[test]
+    fn an_incident_fits_into_a_row_whatever_it_is_about() {
+        let mut incident = Incident::begin(&entry(0, Some("ana"), None, 0));
+        for number in 1..700 {
+            let target = format!("{number}{}", "x".repeat(3_000));
+            let next = entry(number, Some("ana"), Some(&target), 1);
+            incident = Incident::take(&next, std::slice::from_ref(&incident)).incident;
+        }
+        assert!(incident.is_full() && incident.findings.count() > 400);
+        let bytes = serde_json::to_string(&incident).unwrap().len();
+        assert!(bytes < 200_000, "{bytes}");
     }
 
     #[test]

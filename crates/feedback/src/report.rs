@@ -7,15 +7,22 @@ use serde::{Deserialize, Serialize};
 use trailloop_finding::Level;
 
 use crate::chart;
-use crate::drift::Drift;
+use crate::drift::{Drift, drift, volumes};
 use crate::level_name;
-use crate::metrics::{Day, Overall, Row, Times, day_of};
-use crate::runs::{Ending, RunbookRow};
-use crate::safety::{Demotion, Missed, Question, Silent};
+use crate::metrics::{
+    Changes, Day, Observed, Overall, Row, Times, Window, day_of, days, overall, rows,
+};
+use crate::runs::{Ending, RunSeen, RunbookRow, runbook_rows};
+use crate::safety::{
+    Canary, Demotion, Missed, Question, Regularity, Silent, demotions, missed, questions, silent,
+};
 use crate::shown::{html, maybe_percent, maybe_span, percent, short_middle, span};
 
 /// How many rules, entities and questions are shown.
 const LINES_MAX: usize = 50;
+
+/// How many verdicts are asked for.
+const QUESTIONS_MAX: usize = 5;
 
 /// How many findings of the queue are shown.
 pub(crate) const QUEUE_MAX: usize = 20;
@@ -71,7 +78,56 @@ pub struct Report {
     pub questions: Vec<Question>,
 }
 
+/// What a report is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// What it is about, such as the name of the organization.
+    pub about: &'a str,
+    /// The time it is about.
+    pub window: Window,
+    /// The findings, with what was said of them.
+    pub observed: &'a [Observed<'a>],
+    /// How versions of rules differ from those before.
+    pub changes: &'a Changes,
+    /// The runs of runbooks in the window.
+    pub runs: &'a [RunSeen],
+    /// The canaries that were sent.
+    pub canaries: &'a [Canary],
+    /// The rows of single days that were kept, for what has drifted; none are needed.
+    pub daily: &'a [Row],
+    /// What waits for a verdict, the first to look at first.
+    pub queue: &'a [Waiting],
+}
+
 impl Report {
+    /// The report of what is given.
+    #[must_use]
+    pub fn of(given: Given<'_>) -> Self {
+        let Given { about, window, observed, changes, runs, canaries, daily, queue } = given;
+        let now_ms = window.to_ms;
+        let rows = rows(observed, window, changes);
+        let today = day_of(now_ms.saturating_sub(1));
+        let drift = |row: &Row| {
+            let drift = drift(&volumes(daily, &row.id, &today))?;
+            Some((row.title.clone(), drift))
+        };
+        Self {
+            about: about.to_owned(),
+            from_ms: window.from_ms,
+            to_ms: now_ms,
+            overall: overall(observed, window),
+            days: days(observed, window),
+            runbooks: runbook_rows(runs, now_ms),
+            queue: queue.to_vec(),
+            drifts: rows.iter().filter_map(drift).collect(),
+            silent: silent(&rows, &Regularity::default()),
+            missed: missed(canaries, now_ms),
+            demotions: demotions(runs),
+            questions: questions(&rows, observed, QUESTIONS_MAX),
+            rows,
+        }
+    }
+
     /// The rules and queries in the order in which they are shown: those that cost people most come first.
     pub(crate) fn by_volume(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.rows.iter().collect();
@@ -405,10 +461,7 @@ svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif
 mod tests {
     use super::*;
     use crate::metrics::tests::{HOUR, entry, said};
-    use crate::metrics::{Changes, Observed, Window, days, overall, rows};
-    use crate::runs::runbook_rows;
     use crate::runs::tests::run;
-    use crate::safety::{Canary, Regularity, demotions, missed, questions, silent};
     use crate::{Entry, Judgement, Opinion};
 
     const CREATED: &str =
@@ -452,7 +505,6 @@ mod tests {
             .collect();
         let window = Window { from_ms: (START - 24) * HOUR, to_ms: (START + 300) * HOUR };
         let runs = [run(1, Ending::Contained, false), run(2, Ending::Undone, true)];
-        let rows = rows(&observed, window, &Changes::new());
         let canary = Canary {
             rule: "root-used".to_owned(),
             sent_ms: window.to_ms - HOUR,
@@ -467,21 +519,19 @@ mod tests {
             score,
             event_ms: entries[nth].first_ms,
         };
-        Report {
-            queue: vec![waiting(65, 61.5), waiting(56, 12.25)],
-            drifts: vec![("Title of listing-users".to_owned(), Drift { before: 2.0, recent: 6.5 })],
-            about: "Example & Sons".to_owned(),
-            from_ms: window.from_ms,
-            to_ms: window.to_ms,
-            overall: overall(&observed, window),
-            days: days(&observed, window),
-            runbooks: runbook_rows(&runs, window.to_ms),
-            silent: silent(&rows, &Regularity::default()),
-            missed: missed(&[canary], window.to_ms),
-            demotions: demotions(&runs),
-            questions: questions(&rows, &observed, 3),
-            rows,
-        }
+        let mut report = Report::of(Given {
+            about: "Example & Sons",
+            window,
+            observed: &observed,
+            changes: &Changes::new(),
+            runs: &runs,
+            canaries: &[canary],
+            daily: &[],
+            queue: &[waiting(65, 61.5), waiting(56, 12.25)],
+        });
+        let drift = Drift { before: 2.0, recent: 6.5 };
+        report.drifts.push(("Title of listing-users".to_owned(), drift));
+        report
     }
 
     #[test]
