@@ -426,7 +426,7 @@ impl Service {
 
     pub(crate) fn outcome(self) -> Outcome {
         let Self { world, voided, tally, findings, .. } = self;
-        tally.outcome(&world, &findings, voided.len())
+        tally.outcome(&world, &findings, &voided)
     }
 }
 
