@@ -62,9 +62,10 @@ fn main() -> ExitCode {
     outcomes.sort_by_key(|(seed, _)| *seed);
     for (seed, outcome) in &outcomes {
         println!(
-            "seed {seed}: {:.0} % fewer false positives a day, {} attacks, hidden {:?}, {} steps quieted, {} filters merged, {} voided, refused {:?}",
+            "seed {seed}: {:.0} % fewer false positives a day, {} attacks ({} with a borrowed identity), hidden {:?}, {} steps quieted, {} filters merged, voided {:?}, refused {:?}",
             outcome.reduction(),
             outcome.attacks,
+            outcome.borrowed,
             outcome.hidden,
             outcome.steps_quieted,
             outcome.merged,

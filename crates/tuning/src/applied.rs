@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use trailloop_rules::{QuietBacktest, QuietEvidence, Seen};
 
 use crate::candidate::{Candidate, Compiled, CompiledScratch};
-use crate::evidence::{Attack, Evidence, Hit};
+use crate::evidence::{Attack, Audited, Evidence, Hit};
 use crate::file::Figures;
 use crate::flat::profile;
 
@@ -68,11 +68,14 @@ impl<'e> Applied<'e> {
                 with != alone
             })
             .count();
-        let audited: Vec<_> = evidence
-            .audited
-            .iter()
-            .filter(|audited| compiled.describes(&audited.record, &mut scratch))
-            .collect();
+        // Of two verdicts on one finding the graver counts.
+        let mut audited: BTreeMap<&str, &Audited> = BTreeMap::new();
+        for one in &evidence.audited {
+            if compiled.describes(&one.record, &mut scratch) {
+                let known = audited.entry(&one.uid).or_insert(one);
+                *known = if one.is_attack { one } else { known };
+            }
+        }
         Self {
             kept: count(kept.len()),
             unreviewed: unreviewed.collect(),
@@ -83,8 +86,8 @@ impl<'e> Applied<'e> {
             attacks: touched(compiled, &evidence.attacks, &mut scratch),
             corpora: touched(compiled, &evidence.corpora, &mut scratch),
             audited: count(audited.len()),
-            audited_attacks: count(audited.iter().filter(|audited| audited.is_attack).count()),
-            audited_on: audited.iter().map(|audited| audited.day).max(),
+            audited_attacks: count(audited.values().filter(|audited| audited.is_attack).count()),
+            audited_on: audited.values().map(|audited| audited.day).max(),
             evidence: verdicts(compiled, evidence, &mut scratch),
             lost: count(lost),
             hidden,
@@ -199,10 +202,11 @@ fn verdicts(
         }
     }
     let reviewers: BTreeSet<&str> = described.iter().map(|judged| &*judged.reviewer).collect();
+    let findings: BTreeSet<&str> = described.iter().map(|judged| &*judged.uid).collect();
     let days: BTreeSet<i64> =
         described.iter().map(|judged| judged.at.as_second().div_euclid(86_400)).collect();
     QuietEvidence {
-        verdicts: count(described.len()),
+        verdicts: count(findings.len()),
         reviewers: count(reviewers.len()),
         days: count(days.len()),
     }

@@ -111,6 +111,8 @@ pub struct Archive {
 /// A finding that was drawn at random, not chosen, and judged.
 #[derive(Clone, Debug)]
 pub struct Audited {
+    /// The finding's id; one that was judged twice was drawn once.
+    pub uid: String,
     /// The day it was judged.
     pub day: Date,
     /// Whether it has to stay visible.

@@ -6,7 +6,8 @@
 //!
 //! In suggested reading order: [`evidence`] is what is handed in. `mine` finds conjunctions of fields that describe findings
 //! which people called harmless, and makes a `candidate` of each. `gates` asks ten questions of a candidate, of which one
-//! refusal is enough, on what `applied` counted; `forge` knows who decides what stands in a field. `proposal` writes what
+//! refusal is enough, on what `applied` counted; `forge` knows who decides what stands in a field, `audit` draws what is to
+//! be judged first. `proposal` writes what
 //! passes (`file`) with a report. `tripwire` voids what was merged. `derived` makes examples for rules out of verdicts, `answers`
 //! tells which questions are worth asking, `backtest` compares what two sets of rules find, and
 //! `prevent` writes policies that would have prevented an attack. `selectors` says what a trail would have to record for rules
@@ -19,6 +20,7 @@ pub mod gates;
 
 mod answers;
 mod applied;
+mod audit;
 mod backtest;
 mod candidate;
 mod derived;
@@ -32,6 +34,7 @@ mod tripwire;
 
 pub use answers::{Suggestion, Worth, worth, worth_report};
 pub use applied::{Applied, upper_bound};
+pub use audit::{needed, to_audit};
 pub use backtest::{Backtest, Change, Cost, Differing, Found, compare};
 pub use candidate::{Candidate, Compiled, CompiledScratch, Condition, Test};
 pub use derived::{DerivedTest, WRONG_LOGIC, derived_tests};

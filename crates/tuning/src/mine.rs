@@ -225,6 +225,7 @@ fn satisfies(row: &Row<'_>, conditions: &[Condition]) -> bool {
 /// Whether rows are verdicts enough: by several people, on several days, of what was first seen long enough ago.
 fn is_enough(open: &[Row<'_>], rows: &BTreeSet<usize>, mine: &Mine<'_>) -> bool {
     let judged = || rows.iter().map(|nth| open[*nth].judged);
+    let findings: BTreeSet<&str> = judged().map(|one| one.uid.as_str()).collect();
     let reviewers: BTreeSet<&str> = judged().map(|one| one.reviewer.as_str()).collect();
     let days: BTreeSet<Date> =
         judged().map(|one| TimeZone::UTC.to_datetime(one.at).date()).collect();
@@ -232,7 +233,7 @@ fn is_enough(open: &[Row<'_>], rows: &BTreeSet<usize>, mine: &Mine<'_>) -> bool 
     let today = TimeZone::UTC.to_timestamp(midnight).unwrap_or(jiff::Timestamp::MIN);
     let watched = judged().map(|one| one.seen).min().map(|first| today.duration_since(first));
     let least = SignedDuration::from_hours(i64::from(FIRST_SIGHT_DAYS_MIN) * 24);
-    count(rows.len()) >= VERDICTS_MIN
+    count(findings.len()) >= VERDICTS_MIN
         && count(reviewers.len()) >= REVIEWERS_MIN
         && count(days.len()) >= DAYS_MIN
         && watched.is_some_and(|watched| watched >= least)

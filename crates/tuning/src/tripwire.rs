@@ -130,7 +130,7 @@ impl Tripwires {
         let is_meant = |entity: &str| match named {
             _ if parameter.is_empty() => is_of_account(entity, account),
             Some(named) => is_of_account(entity, account) && is_called(entity, named),
-            None => entity == caller,
+            None => *parameter == "userName" && entity == caller,
         };
         self.void(tripwire, |filter| {
             let entity = entities(filter).find(|entity| is_meant(entity))?;

@@ -2,7 +2,8 @@
 
 use jiff::ToSpan;
 use trailloop_tuning::{
-    Attack, Candidate, Condition, Evidence, Label, Test, all_pass, judge, may_merge,
+    Applied, Attack, Candidate, Compiled, Condition, Evidence, Label, Test, all_pass, judge,
+    may_merge, to_audit,
 };
 
 use crate::support::{
@@ -135,6 +136,8 @@ fn the_audit_bounds_what_may_hide() {
     evidence.audited.truncate(58);
     assert_eq!(refused(&candidate(), &evidence), [6], "5.03 %");
     evidence.audited.push(evidence.audited[0].clone());
+    assert_eq!(refused(&candidate(), &evidence), [6], "one finding is drawn once");
+    evidence.audited[58].uid = "another".to_owned();
     assert!(refused(&candidate(), &evidence).is_empty(), "4.95 %");
     evidence.audited[0].is_attack = true;
     assert_eq!(refused(&candidate(), &evidence), [6]);
@@ -142,6 +145,9 @@ fn the_audit_bounds_what_may_hide() {
     let of = |level: &str| {
         let mut evidence = self::evidence();
         evidence.audited = (0..4).flat_map(|_| evidence.audited[..50].to_vec()).collect();
+        for (nth, audited) in evidence.audited.iter_mut().enumerate() {
+            audited.uid = format!("drawn-{nth}");
+        }
         let candidates = mined(&rule(level), &evidence);
         refused(candidates.first().unwrap(), &evidence)
     };
@@ -212,4 +218,24 @@ fn somebody_else_approves() {
     assert!(may_merge(&candidate, "").is_err());
     assert!(may_merge(&candidate, "carla").is_ok());
     assert_eq!(candidate.rule.analytic.uid, RULE_ID);
+}
+
+#[test]
+fn what_is_missing_is_drawn_at_random_and_again() {
+    let mut evidence = evidence();
+    evidence.audited.truncate(9);
+    let candidate = candidate();
+    let compiled = Compiled::of(&candidate).unwrap();
+    let applied = Applied::new(&compiled, &evidence);
+    let drawn = |draw: &str| -> Vec<String> {
+        let hits = to_audit(candidate.level(), &applied, &evidence, draw);
+        hits.iter().map(|hit| hit.uid.clone()).collect()
+    };
+    let first = drawn("a");
+    assert_eq!(first.len(), 50);
+    assert_eq!(first, drawn("a"));
+    assert_ne!(first, drawn("b"));
+    // None of the attacker's: it is drawn from what the filter describes.
+    // Nor any that was judged.
+    assert!(first.iter().all(|uid| (9..200).contains(&uid[4..].parse::<u32>().unwrap())));
 }

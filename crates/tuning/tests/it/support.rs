@@ -98,6 +98,7 @@ pub(crate) fn evidence() -> Evidence {
     let mut hits: Vec<Hit> = (0..200).map(|nth| hit(nth, benign(event(nth)), true)).collect();
     hits.extend((200..210).map(|nth| hit(nth, attack(event(nth)), true)));
     let audited = (0..60).map(|nth| Audited {
+        uid: format!("hit-{nth}"),
         day: days_ago(nth % 10),
         is_attack: false,
         record: benign(event(nth)),

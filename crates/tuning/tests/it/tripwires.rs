@@ -50,6 +50,13 @@ fn changes_of_the_identity_void() {
         assert_eq!(names(&voided), Vec::from_iter(tripwire), "{event} {parameters}");
         assert_eq!(tripwires.holds(&filter), tripwire.is_none());
     }
+    // Without a name a user means itself, and a role nothing.
+    let own = |event: &str| {
+        let mut tripwires = Tripwires::new(&[filter()]);
+        names(&tripwires.record(&benign(event)))
+    };
+    assert_eq!(own("CreateAccessKey"), ["key_created"]);
+    assert!(own("AttachRolePolicy").is_empty());
     let mut tripwires = Tripwires::new(&[filter()]);
     let other = String::from_utf8(change(
         "PutRolePolicy",

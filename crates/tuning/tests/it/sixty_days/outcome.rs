@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use trailloop_tuning::Voided;
+
 use super::DAYS;
 use super::rank::{Place, Ranking};
 use super::service::Finding;
@@ -43,7 +45,10 @@ pub(crate) struct Outcome {
     /// Findings of attacks that were made quieter while another of the same attack was visible.
     pub(crate) steps_quieted: usize,
     pub(crate) merged: u32,
-    pub(crate) voided: usize,
+    /// How often each tripwire voided a filter.
+    pub(crate) voided: BTreeMap<&'static str, usize>,
+    /// Attackers who used the identity of an automation or a person.
+    pub(crate) borrowed: usize,
     /// How often each gate refused.
     pub(crate) refused: BTreeMap<u8, u32>,
 }
@@ -73,7 +78,7 @@ impl Tally {
         self.ranked.push(count(queue.len()));
     }
 
-    pub(crate) fn outcome(self, world: &World, findings: &[Finding], voided: usize) -> Outcome {
+    pub(crate) fn outcome(self, world: &World, findings: &[Finding], voided: &[Voided]) -> Outcome {
         let visible: BTreeSet<usize> =
             findings.iter().filter(|one| !one.is_quieted).filter_map(|one| one.attack).collect();
         let seen: BTreeSet<usize> = findings.iter().filter_map(|one| one.attack).collect();
@@ -93,7 +98,11 @@ impl Tally {
                 .filter(|one| one.is_quieted && one.attack.is_some())
                 .count(),
             merged: self.merged,
-            voided,
+            voided: voided.iter().fold(BTreeMap::new(), |mut counts, one| {
+                *counts.entry(one.tripwire).or_default() += 1;
+                counts
+            }),
+            borrowed: (0..world.attacks()).filter(|nth| world.how(*nth) != How::Foothold).count(),
             refused: self.refused,
         }
     }
@@ -162,7 +171,7 @@ impl Summary {
             brier_by_level: outcomes.iter().map(|one| one.brier_by_level).sum::<f64>()
                 / f64::from(ranked.max(1)),
             merged: outcomes.iter().map(|one| one.merged).sum(),
-            voided: outcomes.iter().map(|one| one.voided).sum(),
+            voided: outcomes.iter().map(|one| one.voided.values().sum::<usize>()).sum(),
         }
     }
 }

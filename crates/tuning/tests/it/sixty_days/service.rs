@@ -256,7 +256,8 @@ impl Service {
             record: one.record.clone(),
         };
         let audited =
-            of_rule().filter(|(_, one)| one.is_audit && is_judged(one)).map(|(_, one)| Audited {
+            of_rule().filter(|(_, one)| one.is_audit && is_judged(one)).map(|(nth, one)| Audited {
+                uid: format!("finding-{nth}"),
                 day: date_of(one.day),
                 is_attack: one.votes.standing() == Standing::True,
                 record: one.record.clone(),
@@ -425,7 +426,7 @@ impl Service {
 
     pub(crate) fn outcome(self) -> Outcome {
         let Self { world, voided, tally, findings, .. } = self;
-        tally.outcome(&world, &findings, voided.len())
+        tally.outcome(&world, &findings, &voided)
     }
 }
 

@@ -343,6 +343,7 @@ fn record(
         json!({"type": "IAMUser", "arn": caller.arn, "accountId": ACCOUNT, "userName": name})
     };
     let month_day = super::people::date_of(day);
+    let named = if event.contains("Role") { "roleName" } else { "userName" };
     let mut record = json!({
         "eventVersion": "1.11",
         "eventID": format!("{:016x}", random.u64(..)),
@@ -354,7 +355,7 @@ fn record(
         "userAgent": caller.agent,
         "recipientAccountId": ACCOUNT,
         "userIdentity": identity,
-        "requestParameters": {"userName": format!("victim-{}", random.u8(..))},
+        "requestParameters": {named: format!("target-{}", random.u8(..))},
     });
     if let Some(endpoint) = &caller.endpoint {
         record["vpcEndpointId"] = endpoint.as_str().into();
