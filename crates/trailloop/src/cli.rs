@@ -15,8 +15,8 @@ use trailloop_cloud::AwsOptions;
 use trailloop_finding::Level;
 
 pub(crate) use self::findings::{
-    SampleArgs, FindingsArgs, FindingsCommand, FindingsListArgs, Form, IncidentShowArgs,
-    IncidentsArgs, IncidentsCommand, OneArgs, PageArgs,
+    FindingsArgs, FindingsCommand, FindingsListArgs, Form, IncidentShowArgs, IncidentsArgs,
+    IncidentsCommand, OneArgs, PageArgs, SampleArgs,
 };
 pub(crate) use self::query::{
     EngineKind, QueryArgs, QueryCommand, QueryDdlArgs, QueryIndexArgs, QueryPathArgs, QueryRunArgs,

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use trailloop_cloud::{Clock, Table};
 use trailloop_respond::store::{self, Shown};
 
-use crate::cli::{SampleArgs, FindingsArgs, FindingsCommand, FindingsListArgs, Form, OneArgs};
+use crate::cli::{FindingsArgs, FindingsCommand, FindingsListArgs, Form, OneArgs, SampleArgs};
 use crate::config::{self, Purpose};
 use crate::kept::{self, Filter};
 use crate::show::{shown, thousands};

@@ -4,10 +4,8 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use trailloop_cloud::{Clock, Table};
-use trailloop_feedback::metrics::{Changes, Observed, Window, days, overall, rows};
-use trailloop_feedback::report::{Report, Waiting};
-use trailloop_feedback::runs::runbook_rows;
-use trailloop_feedback::safety::{self, Regularity};
+use trailloop_feedback::metrics::{Changes, Observed, Window};
+use trailloop_feedback::report::{Given, Report, Waiting};
 use trailloop_respond::store::{self, Shown};
 
 use crate::cli::ReportArgs;
@@ -17,9 +15,6 @@ use crate::{Exit, kept, respond};
 
 /// So many of those that wait are named.
 const WAITING_MAX: usize = 20;
-
-/// So many questions are asked.
-const QUESTIONS_MAX: usize = 5;
 
 /// Runs the command.
 pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Exit> {
@@ -53,23 +48,18 @@ async fn of(table: &dyn Table, clock: &Clock, arguments: &ReportArgs) -> anyhow:
         }
         observed.push(one);
     }
-    let rows = rows(&observed, window, &Changes::new());
     let waiting = queue.iter().filter(|shown| shown.standing.is_none());
-    Ok(Report {
-        about: arguments.about.clone(),
-        from_ms: window.from_ms,
-        to_ms: window.to_ms,
-        overall: overall(&observed, window),
-        days: days(&observed, window),
-        runbooks: runbook_rows(&runs, now_ms),
-        queue: waiting.take(WAITING_MAX).map(waits).collect(),
-        drifts: Vec::new(),
-        silent: safety::silent(&rows, &Regularity::default()),
-        missed: Vec::new(),
-        demotions: safety::demotions(&runs),
-        questions: safety::questions(&rows, &observed, QUESTIONS_MAX),
-        rows,
-    })
+    let waiting: Vec<Waiting> = waiting.take(WAITING_MAX).map(waits).collect();
+    Ok(Report::of(Given {
+        about: &arguments.about,
+        window,
+        observed: &observed,
+        changes: &Changes::new(),
+        runs: &runs,
+        canaries: &[],
+        daily: &[],
+        queue: &waiting,
+    }))
 }
 
 fn waits(one: &Shown) -> Waiting {

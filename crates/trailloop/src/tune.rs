@@ -184,6 +184,7 @@ impl Known<'_> {
                 });
                 if self.labels.drawn.contains(&said.place.uid) {
                     audited.push(tuning::Audited {
+                        uid: found.uid.clone(),
                         day: day_of(opinion.at_ms),
                         is_attack: label.is_attack(),
                         record: found.record.clone(),
