@@ -11,4 +11,5 @@ mod killed;
 mod kit;
 mod limits;
 mod links;
+mod quieted;
 mod told;

@@ -22,3 +22,4 @@ mod scheduled;
 mod service;
 mod support;
 mod tidy;
+mod tuned;

@@ -1,0 +1,257 @@
+//! The loop from the command line: verdicts on a noisy rule become a proposed filter, which is merged, checked and replayed; what would
+//! hide a judged attack is refused.
+
+use std::fs;
+use std::path::PathBuf;
+
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use trailloop_cloud::{Clock, LocalTable, Table};
+use trailloop_feedback::Entry;
+use trailloop_respond::voices::{self, Verdict};
+use trailloop_respond::{day_of, store};
+
+use crate::support::{lines, run, status, stderr, text};
+
+const RULE: &str = "title: A role lists all users
+id: 1f2e3d4c-0000-4000-8000-0000000000aa
+status: experimental
+level: medium
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventSource: iam.amazonaws.com, eventName: ListUsers}
+  condition: selection
+";
+
+/// The role of a pipeline, and who is no pipeline.
+const PIPELINE: &str = "arn:aws:iam::111122223333:role/ci-plan";
+const ATTACKER: &str = "arn:aws:iam::111122223333:role/web";
+
+/// So many days the pipeline has done it; what happens on each is a finding of its own.
+const DAYS: i64 = 80;
+
+struct World {
+    folder: TempDir,
+    table: LocalTable,
+    runtime: Runtime,
+}
+
+fn now_ms() -> i64 {
+    Clock::System.now_ms()
+}
+
+fn record(role: &str, number: i64, days_ago: i64) -> Value {
+    let at = Timestamp::from_millisecond(now_ms()).unwrap() - (24 * days_ago).hours();
+    let name = role.rsplit('/').next().unwrap();
+    json!({
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "AssumedRole", "principalId": "AROAEXAMPLE:run", "accountId": "111122223333",
+            "arn": format!("arn:aws:sts::111122223333:assumed-role/{name}/run"),
+            "sessionContext": {"sessionIssuer": {"type": "Role", "arn": role, "accountId": "111122223333"}},
+        },
+        "eventTime": at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "eventSource": "iam.amazonaws.com", "eventName": "ListUsers", "awsRegion": "us-east-1",
+        "sourceIPAddress": "203.0.113.9", "vpcEndpointId": "vpce-0abc", "userAgent": "terraform/1.9",
+        "requestParameters": null, "responseElements": null,
+        "eventID": format!("baa2919c-0ded-47bb-bec0-{number:012x}"), "readOnly": true,
+        "eventType": "AwsApiCall", "managementEvent": true, "recipientAccountId": "111122223333",
+        "eventCategory": "Management",
+    })
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["logs", "attacks", "rules"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        let mut records: Vec<Value> = (0..DAYS).map(|nth| record(PIPELINE, nth, nth)).collect();
+        records.push(record(ATTACKER, 1000, 2));
+        fs::write(at("logs/a.json"), json!({ "Records": records }).to_string()).unwrap();
+        let attack = record("arn:aws:iam::444455556666:role/other", 2000, 9);
+        fs::write(at("attacks/one.json"), json!({ "Records": [attack] }).to_string()).unwrap();
+        fs::write(at("rules/rule.yml"), RULE).unwrap();
+        let state = at("state.sqlite");
+        let config = format!("[respond]\nstate = '{}'\n", text(&state));
+        fs::write(at("trailloop.toml"), config).unwrap();
+        let table = LocalTable::open(&state).unwrap();
+        Self { table, folder, runtime: Runtime::new().unwrap() }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The findings of a replay.
+    fn replayed(&self) -> Vec<Value> {
+        let (logs, rules) = (self.at("logs"), self.at("rules"));
+        let output = run(&["replay", text(&logs), "--rules", text(&rules), "--quiet"]);
+        assert_eq!(status(&output), 0, "{}", stderr(&output));
+        lines(&output.stdout)
+    }
+
+    /// What an executor would keep of them, and what two people say: of the pipeline's that it is automation, over and over drawn by
+    /// chance; of the other that it is an attack.
+    fn judged(&self) {
+        let findings = self.replayed();
+        assert_eq!(findings.len(), usize::try_from(DAYS).unwrap() + 1);
+        let table: &dyn Table = &self.table;
+        let days: Vec<String> =
+            (0..=DAYS).map(|back| day_of(now_ms() - back * 86_400_000)).collect();
+        self.runtime.block_on(async {
+            for finding in &findings {
+                let entry = Entry::of(finding).unwrap();
+                store::take(table, &entry, &day_of(entry.first_ms)).await.unwrap();
+            }
+            for nth in 0..70_i64 {
+                let mut asked = vec![format!("draw-{nth}")];
+                asked.extend(days.iter().cloned());
+                let drawn = store::audit(table, (&asked, now_ms()), 1, "seed").await.unwrap();
+                for one in drawn.iter().filter(|one| one.kept.entry.lineage() == Some(PIPELINE)) {
+                    let by = if nth % 2 == 0 { "ana" } else { "ben" };
+                    self.say(&one.place.uid, "benign_positive", ("automation", by), nth % 9).await;
+                }
+            }
+            let attack = findings.iter().map(|one| Entry::of(one).unwrap());
+            let attack = attack.into_iter().find(|one| one.lineage() == Some(ATTACKER)).unwrap();
+            self.say(&attack.uid, "true_positive", ("stolen_credential", "ana"), 1).await;
+        });
+    }
+
+    async fn say(&self, uid: &str, judgement: &str, (reason, by): (&str, &str), days_ago: i64) {
+        let verdict = Verdict {
+            finding: uid.to_owned(),
+            judgement: judgement.to_owned(),
+            reason: reason.to_owned(),
+            by: by.to_owned(),
+            at_ms: now_ms() - days_ago * 86_400_000,
+        };
+        voices::judge(&self.table, &verdict).await.unwrap();
+        assert!(store::judge(&self.table, uid).await.unwrap());
+    }
+
+    fn propose(&self, out: &str) -> (i32, String) {
+        let (logs, attacks, rules) =
+            (self.at("logs"), self.at("attacks"), self.at("rules/rule.yml"));
+        let (out, config) = (self.at(out), self.at("trailloop.toml"));
+        let output = run(&[
+            "tune",
+            "propose",
+            text(&logs),
+            "--rules",
+            text(&rules),
+            "--attacks",
+            text(&attacks),
+            "--out",
+            text(&out),
+            "--owner",
+            "platform",
+            "--by",
+            "ana",
+            "--whole",
+            "--config",
+            text(&config),
+        ]);
+        let said = String::from_utf8(output.stdout.clone()).unwrap();
+        (status(&output), format!("{said}{}", stderr(&output)))
+    }
+
+    fn backtest(&self, new: &str) -> (i32, Value) {
+        let (logs, config) = (self.at("logs"), self.at("trailloop.toml"));
+        let (old, new) = (self.at("rules/rule.yml"), self.at(new));
+        let output = run(&[
+            "rules",
+            "backtest",
+            text(&old),
+            text(&new),
+            "--against",
+            text(&old),
+            "--source",
+            text(&logs),
+            "--config",
+            text(&config),
+            "--format",
+            "json",
+            "--quiet",
+        ]);
+        let json = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        (status(&output), json)
+    }
+}
+
+#[test]
+fn verdicts_become_a_filter_that_is_merged_and_hides_no_attack() {
+    let world = World::new();
+    let (code, said) = world.propose("none");
+    assert_eq!((code, said.contains("0 proposals")), (0, true), "nobody has judged: {said}");
+    world.judged();
+    let (code, said) = world.propose("proposed");
+    assert_eq!((code, said.contains("1 proposals")), (0, true), "{said}");
+    let (code, said) = world.propose("proposed");
+    assert_eq!((code, said.contains("is not empty")), (2, true), "{said}");
+    let file = fs::read_dir(world.at("proposed")).unwrap().map(|file| file.unwrap().path());
+    let file =
+        file.into_iter().find(|path| path.extension().is_some_and(|of| of == "yml")).unwrap();
+    let filter = fs::read_to_string(&file).unwrap();
+    assert!(filter.contains(PIPELINE), "{filter}");
+    let report = fs::read_to_string(file.with_extension("md")).unwrap();
+    assert!(report.contains("| 10 |"), "{report}");
+
+    // Merged, the same replay finds as much, and the pipeline's is moved down.
+    fs::copy(&file, world.at("rules/filter.yml")).unwrap();
+    let rules = world.at("rules");
+    let checked = run(&["tune", "check", text(&rules)]);
+    assert_eq!(status(&checked), 0, "{}", String::from_utf8_lossy(&checked.stdout));
+    let replayed = world.replayed();
+    let visible: Vec<&Value> = replayed.iter().filter(|one| one["status_id"] == 1).collect();
+    assert_eq!((replayed.len(), visible.len()), (usize::try_from(DAYS).unwrap() + 1, 1));
+    assert!(visible[0]["raw_data"].as_str().unwrap().contains(ATTACKER), "{visible:?}");
+    let (code, backtest) = world.backtest("rules/filter.yml");
+    assert_eq!((code, &backtest["attacks_lost"]), (0, &json!(0)), "{backtest}");
+    assert_eq!(backtest["total"]["lost"], DAYS);
+    assert_eq!(backtest, world.backtest("rules/filter.yml").1, "the same each time");
+
+    // A word changed, and it counts no more.
+    fs::write(world.at("rules/rule.yml"), RULE.replace("all users", "users")).unwrap();
+    let checked = run(&["tune", "check", text(&rules)]);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert_eq!(status(&checked), 1, "{said}");
+    assert_eq!(world.replayed().iter().filter(|one| one["status_id"] == 3).count(), 0);
+}
+
+#[test]
+fn a_backtest_fails_if_a_judged_attack_would_be_lost() {
+    let world = World::new();
+    world.judged();
+    let hides = "title: Hides too much\nlogsource: {product: aws, service: cloudtrail}\nfilter:\n  rules: [1f2e3d4c-0000-4000-8000-0000000000aa]\n  s: {awsRegion: us-east-1}\n  condition: not s\n";
+    fs::write(world.at("hides.yml"), hides).unwrap();
+    let (code, backtest) = world.backtest("hides.yml");
+    assert_eq!((code, &backtest["attacks_lost"]), (3, &json!(1)), "{backtest}");
+    assert_eq!(
+        backtest["lost"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["label"] == "true_positive")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn the_report_tells_of_rules_and_verdicts() {
+    let world = World::new();
+    world.judged();
+    let (config, page) = (world.at("trailloop.toml"), world.at("report.html"));
+    let output = run(&["report", "--days", "90", "--html", text(&page), "--config", text(&config)]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("A role lists all users"), "{said}");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("<svg") && !page.contains("<script"), "{page}");
+}
