@@ -11,7 +11,7 @@ use trailloop_cloudtrail::raw;
 use crate::text::{CUT, clip_at};
 
 /// JSON text that is being written. Keys are those of the schema, which need no escape.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Json(pub(crate) Vec<u8>);
 
 /// Buffers that outgrew this are given back after the record: one long record must not set what a worker holds.

@@ -15,13 +15,17 @@ use crate::analytic::{Analytic, Level};
 use crate::evidence::Evidence;
 use crate::fields::Fields;
 use crate::identity::{FindingId, event_uid_of, finding_uid, sha256};
-use crate::json::{Json, KEPT_BYTES_MAX};
+use crate::json::Json;
+use crate::lines::JsonLines;
 use crate::redact::Redaction;
 use crate::rendered::METADATA;
 use crate::text::{clip, escape_for_queues, string_of};
 
 /// The longest finding: an SQS message holds 256 KiB with its attributes.
 pub const FINDING_BYTES_MAX: usize = 240 << 10;
+
+/// A finding without its record is seldom longer, and room is made for no more beforehand.
+const GUESS_BYTES_MAX: usize = 8 << 10;
 
 /// Where a record's object lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +82,10 @@ impl Finding {
 pub struct FindingScratch {
     redaction: Redaction,
     shared: Shared,
-    /// The finding of one rule, and its message.
-    line: Json,
+    /// The message of one rule's finding.
     message: String,
+    /// How long the members of the last finding were, as a guess at those of the next.
+    members_bytes: usize,
 }
 
 /// The findings of one record: [`Findings::of`] is asked for each rule that matched it.
@@ -116,59 +121,49 @@ impl<'a> Findings<'a> {
     /// What this rule says of the record.
     #[must_use]
     pub fn of(&mut self, analytic: &Analytic) -> Finding {
-        let mut json = String::new();
+        let mut json = Json::default();
         let uid = self.append(analytic, &mut json);
+        let json = string_of(json.0);
         Finding { uid, level: analytic.level, account: self.account.clone(), json }
     }
 
-    /// Appends what this rule says of the record to lines of JSON, for who wants the text alone.
-    pub fn append_line(&mut self, analytic: &Analytic, lines: &mut String) {
-        self.append(analytic, lines);
-        lines.push('\n');
+    /// Appends what this rule says of the record, for who wants the text alone.
+    pub fn append_line(&mut self, analytic: &Analytic, lines: &mut JsonLines) {
+        lines.add(|json| self.append(analytic, json));
     }
 
-    fn append(&mut self, analytic: &Analytic, out: &mut String) -> FindingId {
-        let FindingScratch { shared, line, message, .. } = &mut *self.scratch;
+    fn append(&mut self, analytic: &Analytic, json: &mut Json) -> FindingId {
+        let FindingScratch { shared, message, members_bytes, .. } = &mut *self.scratch;
         let uid = finding_uid(&analytic.uid, &self.event_uid);
         let (rule_set, quieted) = (self.origin.rule_set, self.quieted);
         let about = About { analytic, uid: uid.as_str(), shared, rule_set, quieted };
-        line.0.clear();
-        line.0.push(b'{');
-        about.write_members(line, message);
-        let members = text_of_json(std::mem::take(&mut line.0));
-        // The comma between and the brace that closes.
-        let is_long = shared.is_long || members.len() + shared.raw.len() + 2 > FINDING_BYTES_MAX;
+        // Most are as long as the one before; then there are the comma between, the brace that closes and the end of a line.
+        json.0.reserve((*members_bytes).min(GUESS_BYTES_MAX) + shared.raw.0.len() + 3);
+        let start = json.0.len();
+        json.0.push(b'{');
+        about.write_members(json, message);
+        escape_for_queues(&mut json.0, start);
+        *members_bytes = json.0.len() - start;
+        let is_long = shared.is_long || *members_bytes + shared.raw.0.len() + 2 > FINDING_BYTES_MAX;
         let last = match is_long {
             true => shared.reference(self.record, self.origin.place),
-            false => &shared.raw,
+            false => &shared.raw.0,
         };
-        let bytes = members.len() + last.len() + 2;
-        debug_assert!(bytes <= FINDING_BYTES_MAX, "every other field is clipped");
-        // With the end of its line.
-        out.reserve(bytes + 1);
-        out.push_str(&members);
-        out.push(',');
-        out.push_str(last);
-        out.push('}');
-        line.0 = members.into_bytes();
+        debug_assert!(
+            *members_bytes + last.len() + 2 <= FINDING_BYTES_MAX,
+            "every other field is clipped"
+        );
+        json.members(last);
+        json.0.push(b'}');
         uid
     }
 }
 
 impl Drop for Findings<'_> {
     fn drop(&mut self) {
-        let FindingScratch { redaction, shared, line, .. } = &mut *self.scratch;
+        let FindingScratch { redaction, shared, .. } = &mut *self.scratch;
         redaction.forget();
         shared.forget();
-        line.forget();
-    }
-}
-
-/// JSON as any queue takes it.
-pub(crate) fn text_of_json(json: Vec<u8>) -> String {
-    match escape_for_queues(&json) {
-        Cow::Borrowed(_) => string_of(json),
-        Cow::Owned(escaped) => string_of(escaped),
     }
 }
 
@@ -189,9 +184,9 @@ struct Shared {
     /// The record is longer than a finding may be, so it does not stand in `raw`.
     is_long: bool,
     /// The last members, ready to be sent: `raw_data_size` and `raw_data`.
-    raw: String,
+    raw: Json,
     /// The same with a reference in place of the record; empty until a finding needs it.
-    reference: String,
+    reference: Json,
 }
 
 impl Shared {
@@ -220,18 +215,17 @@ impl Shared {
         self.location.number("index", evidence.record.index());
         let raw = evidence.redaction.raw(evidence.record);
         self.is_long = raw.len() > FINDING_BYTES_MAX;
-        let mut last = Json(std::mem::take(&mut self.raw).into_bytes());
-        last.number("raw_data_size", evidence.record.raw().len());
+        self.raw.number("raw_data_size", evidence.record.raw().len());
         if !self.is_long {
-            last.bytes("raw_data", raw);
+            self.raw.bytes("raw_data", raw);
         }
-        self.raw = text_of_json(last.0);
+        escape_for_queues(&mut self.raw.0, 0);
     }
 
     /// Where a record too long for a finding is to be found, and how to tell that it is the one.
-    fn reference(&mut self, record: Record<'_>, place: Place<'_>) -> &str {
-        if !self.reference.is_empty() {
-            return &self.reference;
+    fn reference(&mut self, record: Record<'_>, place: Place<'_>) -> &[u8] {
+        if !self.reference.0.is_empty() {
+            return &self.reference.0;
         }
         let mut reference = Json::default();
         reference.element(|json| {
@@ -245,11 +239,10 @@ impl Shared {
             json.number("bytes", record.raw().len());
             json.whole("sha256", &sha256(record.raw()));
         });
-        let mut last = Json::default();
-        last.number("raw_data_size", record.raw().len());
-        last.bytes("raw_data", &reference.0);
-        self.reference = text_of_json(last.0);
-        &self.reference
+        self.reference.number("raw_data_size", record.raw().len());
+        self.reference.bytes("raw_data", &reference.0);
+        escape_for_queues(&mut self.reference.0, 0);
+        &self.reference.0
     }
 
     fn forget(&mut self) {
@@ -266,12 +259,8 @@ impl Shared {
             reference,
         } = self;
         message.clear();
-        for json in [time, cloud, times, event, evidence, location] {
+        for json in [time, cloud, times, event, evidence, location, raw, reference] {
             json.forget();
-        }
-        for text in [raw, reference] {
-            text.clear();
-            text.shrink_to(KEPT_BYTES_MAX);
         }
     }
 }

@@ -16,10 +16,10 @@ use crate::evidence::LIST_MAX;
 use crate::fields::{Fields, member};
 use crate::identity::{FindingId, row_uid};
 use crate::json::Json;
-use crate::ocsf::{FINDING_BYTES_MAX, Finding, text_of_json};
+use crate::ocsf::{FINDING_BYTES_MAX, Finding};
 use crate::redact::Redaction;
 use crate::rendered::{HEAD, METADATA, write_attacks};
-use crate::text::clip;
+use crate::text::{clip, escape_for_queues, string_of};
 
 /// The most columns of a row that a finding shows.
 const COLUMNS_MAX: usize = 64;
@@ -329,7 +329,8 @@ impl Found {
                 });
             });
         });
-        let json = text_of_json(json.0);
+        escape_for_queues(&mut json.0, 0);
+        let json = string_of(json.0);
         debug_assert!(json.len() <= FINDING_BYTES_MAX, "every field is clipped");
         let account = self.account.map(Into::into);
         Finding { uid: self.uid, level: asked.level, account, json }

@@ -38,27 +38,29 @@ pub(crate) fn clip(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Escapes the two code points of JSON text that SQS refuses in a message body and JSON does not escape by itself.
+/// Escapes, from here on, the two code points of JSON text that SQS refuses in a message body and JSON does not escape by itself.
 /// Without this an attacker with U+FFFF in a user agent would make findings that cannot be sent.
-pub(crate) fn escape_for_queues(json: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn escape_for_queues(json: &mut Vec<u8>, from: usize) {
     // Outside of strings JSON is ASCII, so wherever they stand an escape is in place.
-    let mut out = Vec::new();
+    let escape_at = |json: &[u8], at: usize| match json.get(at..at + 3) {
+        Some([_, 0xbf, 0xbe]) => Some(b"\\ufffe"),
+        Some([_, 0xbf, 0xbf]) => Some(b"\\uffff"),
+        _ => None,
+    };
+    let text = &json[from..];
+    // Nearly no text has any.
+    let Some(first) = memchr_iter(0xef, text).find(|at| escape_at(text, *at).is_some()) else {
+        return;
+    };
+    let rest = json.split_off(from + first);
     let mut copied = 0;
-    for at in memchr_iter(0xef, json) {
-        let escape = match json.get(at..at + 3) {
-            Some([_, 0xbf, 0xbe]) => b"\\ufffe",
-            Some([_, 0xbf, 0xbf]) => b"\\uffff",
-            _ => continue,
-        };
-        out.extend_from_slice(&json[copied..at]);
-        out.extend_from_slice(escape);
+    for at in memchr_iter(0xef, &rest) {
+        let Some(escape) = escape_at(&rest, at) else { continue };
+        json.extend_from_slice(&rest[copied..at]);
+        json.extend_from_slice(escape);
         copied = at + 3;
     }
-    if copied == 0 {
-        return Cow::Borrowed(json);
-    }
-    out.extend_from_slice(&json[copied..]);
-    Cow::Owned(out)
+    json.extend_from_slice(&rest[copied..]);
 }
 
 /// Bytes as text. A record has none that are no text; if it had, they would be shown as U+FFFD.
@@ -90,9 +92,13 @@ mod tests {
         #[test]
         fn escaped_json_means_the_same_and_sqs_takes_it(text: String, odd in "[\u{fffe}\u{ffff}\u{0}\u{1fffe}a]{0,8}") {
             let text = text + &odd;
-            let json = serde_json::to_string(&text).unwrap();
-            let json = String::from_utf8(escape_for_queues(json.as_bytes()).into_owned()).unwrap();
-            proptest::prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+            let before = "before \u{ffff}";
+            let mut json = before.as_bytes().to_vec();
+            json.extend_from_slice(&serde_json::to_vec(&text).unwrap());
+            escape_for_queues(&mut json, before.len());
+            let json = String::from_utf8(json).unwrap();
+            let json = json.strip_prefix(before).unwrap();
+            proptest::prop_assert_eq!(serde_json::from_str::<String>(json).unwrap(), text);
             let taken = |c: char| {
                 matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
             };

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Sender, bounded};
-use trailloop_finding::{Level, Place};
+use trailloop_finding::{JsonLines, Level, Place};
 
 use crate::bridge::guarded;
 use crate::examine::{Engine, Examined, Worker};
@@ -54,7 +54,7 @@ pub enum Replayed<'a> {
 #[derive(Debug, Default)]
 pub struct Lines {
     /// The lines, each with its end.
-    pub text: String,
+    pub text: JsonLines,
     /// How many there are.
     pub count: u64,
     /// The highest level among them.
@@ -119,7 +119,7 @@ pub fn replay_indexing<S: Sync>(
     }
     let (results, arrived) = bounded::<(usize, Message)>(ahead);
     // Emptied batches go back to be filled again, because fresh memory costs more than what is written to it.
-    let (give_back, spare) = bounded::<String>(ahead);
+    let (give_back, spare) = bounded::<JsonLines>(ahead);
     let next = AtomicUsize::new(0);
     let turn = Turn::new(jobs * HELD_BYTES_PER_WORKER);
     std::thread::scope(|scope| {
@@ -174,7 +174,7 @@ pub fn replay_indexing<S: Sync>(
 /// The end that the sink is on.
 struct Collector<'c, F> {
     turn: &'c Turn,
-    give_back: Sender<String>,
+    give_back: Sender<JsonLines>,
     sink: &'c mut F,
 }
 

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
+use trailloop_finding::JsonLines;
 
 use crate::replay::{Lines, Message};
 
@@ -106,7 +107,7 @@ pub(crate) struct Outgoing<'w> {
     turn: &'w Turn,
     results: &'w Sender<(usize, Message)>,
     /// Emptied batches.
-    spare: &'w Receiver<String>,
+    spare: &'w Receiver<JsonLines>,
     /// The batch that is being filled.
     lines: Lines,
     held: Vec<Lines>,
@@ -122,7 +123,7 @@ impl<'w> Outgoing<'w> {
         object: usize,
         turn: &'w Turn,
         results: &'w Sender<(usize, Message)>,
-        spare: &'w Receiver<String>,
+        spare: &'w Receiver<JsonLines>,
     ) -> Self {
         let (lines, held) = (Lines::default(), Vec::new());
         Self { object, turn, results, spare, lines, held, held_bytes: 0 }
@@ -130,7 +131,7 @@ impl<'w> Outgoing<'w> {
 
     /// Has a finding appended to the batch, and hands that on if it is full.
     pub(crate) fn add(&mut self, append: impl FnOnce(&mut Lines)) -> ControlFlow<()> {
-        if self.lines.text.capacity() == 0 {
+        if self.lines.text.is_unallocated() {
             self.lines.text = self.spare.try_recv().unwrap_or_default();
         }
         append(&mut self.lines);

@@ -259,7 +259,7 @@ impl Collector {
     fn take_findings(&mut self, lines: &Lines, output: &mut Output) -> anyhow::Result<()> {
         self.summary.findings += lines.count;
         self.highest = self.highest.max(lines.highest);
-        output.write(&lines.text)
+        output.write(lines.text.as_bytes())
     }
 
     /// Takes how an object ended.
@@ -345,8 +345,8 @@ impl Output {
         Ok(Self { to: BufWriter::with_capacity(1 << 16, to), file, bytes })
     }
 
-    fn write(&mut self, lines: &str) -> anyhow::Result<()> {
-        self.to.write_all(lines.as_bytes()).context("write findings")?;
+    fn write(&mut self, lines: &[u8]) -> anyhow::Result<()> {
+        self.to.write_all(lines).context("write findings")?;
         self.bytes += lines.len() as u64;
         Ok(())
     }

@@ -48,7 +48,8 @@ fn results_come_in_order_for_any_number_of_jobs() {
                             finding["metadata"]["uid"].as_str().unwrap().to_owned()
                         };
                         let before = uids.len();
-                        uids.extend(lines.text.lines().map(finding));
+                        let text = std::str::from_utf8(lines.text.as_bytes()).unwrap();
+                        uids.extend(text.lines().map(finding));
                         assert_eq!(lines.count, (uids.len() - before) as u64);
                         return true;
                     }
