@@ -93,6 +93,7 @@ pub struct Findings<'a> {
     record: Record<'a>,
     origin: Origin<'a>,
     event_uid: Cow<'a, str>,
+    /// The account, from the first finding on that is asked for: lines have no need of it.
     account: Option<Arc<str>>,
     /// The filter that makes the next finding's rule quieter for this record.
     quieted: Option<Quieted<'a>>,
@@ -109,8 +110,7 @@ impl<'a> Findings<'a> {
         let evidence = Evidence::new(record, &fields, redaction, origin.enrichment);
         let event_uid = event_uid_of(record, &fields);
         shared.write(evidence, &event_uid, origin.place);
-        let account = evidence.account().map(|account| Arc::from(clip(account)));
-        Self { record, origin, event_uid, account, quieted: None, scratch }
+        Self { record, origin, event_uid, account: None, quieted: None, scratch }
     }
 
     /// Whether a filter moves down what is asked for next, and which. Such a finding is written as any other, and says so.
@@ -124,6 +124,10 @@ impl<'a> Findings<'a> {
         let mut json = Json::default();
         let uid = self.append(analytic, &mut json);
         let json = string_of(json.0);
+        if self.account.is_none() {
+            let account = self.scratch.shared.account.as_str();
+            self.account = (!account.is_empty()).then(|| account.into());
+        }
         Finding { uid, level: analytic.level, account: self.account.clone(), json }
     }
 
@@ -170,6 +174,8 @@ impl Drop for Findings<'_> {
 /// What the findings of all rules of a record share, which is most of them, in parts of JSON.
 #[derive(Default)]
 struct Shared {
+    /// The account that the record concerns; empty if it names none.
+    account: String,
     time: Json,
     /// What follows the name of the rule in `message`.
     message: String,
@@ -193,6 +199,7 @@ impl Shared {
     fn write(&mut self, evidence: Evidence<'_>, event_uid: &str, place: Place<'_>) {
         // A panic may have left parts of another record.
         self.forget();
+        self.account.push_str(&clip(evidence.account().unwrap_or_default()));
         let time = evidence.time();
         self.time.number("time", time);
         evidence.write_message(&mut self.message);
@@ -247,6 +254,7 @@ impl Shared {
 
     fn forget(&mut self) {
         let Self {
+            account,
             time,
             message,
             cloud,
@@ -258,6 +266,7 @@ impl Shared {
             raw,
             reference,
         } = self;
+        account.clear();
         message.clear();
         for json in [time, cloud, times, event, evidence, location, raw, reference] {
             json.forget();
