@@ -24,7 +24,7 @@ fn fifty_seeds_are_quieter_and_hide_no_attack() {
     assert_eq!((summary.seeds, summary.hidden), (50, 0), "{summary}");
     assert!(summary.attacks > 500 && summary.merged > 500, "{summary}");
     // Some seeds have attackers on the hosts of many automations, which then stay visible, as they should.
-    assert!(summary.reduction_mean >= 70.0 && summary.reduction_least > 40.0, "{summary}");
+    assert!(summary.reduction_mean >= 70.0 && summary.reduction_least > 55.0, "{summary}");
     assert!(summary.top_last > summary.top_first, "{summary}");
     assert!(summary.top_last > summary.top_by_level, "{summary}");
     assert!(summary.brier < summary.brier_by_level, "{summary}");
