@@ -33,8 +33,9 @@ fn fifty_seeds_are_quieter_and_hide_no_attack() {
 #[test]
 fn few_labels_hide_no_attack_either() {
     let summary = Summary::of(&outcomes(0.1, 0..8));
-    assert_eq!(summary.hidden, 0, "{summary}");
-    assert!(summary.brier < summary.brier_by_level, "{summary}");
+    assert!(summary.attacks > 80 && summary.hidden == 0, "{summary}");
+    // Too little is known for filters, and still the order is better than that of levels.
+    assert!(summary.top_last > summary.top_by_level, "{summary}");
 }
 
 #[test]
