@@ -31,6 +31,13 @@ const PEOPLE_MIN: usize = 2;
 /// How many other rules are named.
 const NAMED_MAX: usize = 10;
 
+/// So many unjudged findings of a rule are looked at before and after; a rule counts three times its greatest score, so more add
+/// nothing.
+const NEAR_MAX: usize = 16;
+
+/// So many judged ones.
+const JUDGED_MAX: usize = 64;
+
 /// What only who keeps counts, verdicts and accounts can know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Known {
@@ -54,35 +61,85 @@ impl Known {
     }
 }
 
-impl Features {
-    /// What is known of a finding. `others` are the findings of its lineage in the last thirty days; of what else is among them, and of
-    /// the finding itself, nothing is taken.
+/// Findings by lineage and rule, to look at each beside the others of its lineage. What an attacker can make many of costs no more
+/// for that: of each other rule the findings nearest in time are looked at, and those that people judged.
+pub struct Neighbours<'a> {
+    lineages: BTreeMap<&'a str, BTreeMap<&'a str, OfRule<'a>>>,
+}
+
+/// The findings of one rule on one lineage.
+#[derive(Default)]
+struct OfRule<'a> {
+    /// Those that nobody has judged, by time.
+    unjudged: Vec<Kin<'a>>,
+    /// The others, by time, attacks last.
+    judged: Vec<Kin<'a>>,
+}
+
+impl<'a> Neighbours<'a> {
+    /// Those of the last thirty days, or more; of what has no lineage nothing is known.
     #[must_use]
-    pub fn around(entry: &Entry, others: &[Observed<'_>], known: Known, now_ms: i64) -> Self {
+    pub fn of(observed: &[Observed<'a>]) -> Self {
+        let mut lineages = BTreeMap::<&str, BTreeMap<&str, OfRule<'_>>>::new();
+        for one in observed {
+            let Some(lineage) = one.entry.lineage() else { continue };
+            let of_rule = lineages.entry(lineage).or_default().entry(&one.entry.rule).or_default();
+            let standing = Standing::of(one.opinions);
+            let kin = Kin { entry: one.entry, opinions: one.opinions, standing };
+            match kin.standing {
+                Some(_) => of_rule.judged.push(kin),
+                None => of_rule.unjudged.push(kin),
+            }
+        }
+        for of_rule in lineages.values_mut().flat_map(BTreeMap::values_mut) {
+            of_rule.unjudged.sort_by_key(Kin::at);
+            // Attacks last, which are the ones that stay when there are too many.
+            let is_attack = |one: &Kin<'_>| one.judgement() == Some(Judgement::TruePositive);
+            of_rule.judged.sort_by_key(|one| (is_attack(one), one.at()));
+        }
+        Self { lineages }
+    }
+
+    /// Those of the finding's lineage that are looked at, itself among them if it is there.
+    fn beside(&self, entry: &Entry) -> impl Iterator<Item = &Kin<'a>> {
+        let of_lineage = entry.lineage().and_then(|lineage| self.lineages.get(lineage));
+        let at = (entry.first_ms, entry.uid.as_str());
+        of_lineage.into_iter().flat_map(BTreeMap::values).flat_map(move |of_rule| {
+            let OfRule { unjudged, judged } = of_rule;
+            let middle = unjudged.partition_point(|one| one.at() < at);
+            let (first, after) = (middle.saturating_sub(NEAR_MAX), middle.saturating_add(NEAR_MAX));
+            let near = unjudged.get(first..after.min(unjudged.len())).unwrap_or_default();
+            // People judge in bounded numbers; of more the last and attacks count.
+            let heard = judged.len().saturating_sub(JUDGED_MAX);
+            near.iter().chain(judged.get(heard..).unwrap_or_default())
+        })
+    }
+}
+
+impl Features {
+    /// What is known of a finding beside the others of its lineage.
+    #[must_use]
+    pub fn beside(entry: &Entry, neighbours: &Neighbours<'_>, known: Known, now_ms: i64) -> Self {
         let Known { precision, seen, criticality } = known;
-        let of_lineage = |one: &&Observed<'_>| {
-            entry.lineage().is_some() && one.entry.lineage() == entry.lineage()
-        };
-        let kin: Vec<Kin<'_>> = others
-            .iter()
-            .filter(of_lineage)
-            .filter(|one| one.entry.uid != entry.uid)
-            .map(|one| Kin {
-                entry: one.entry,
-                opinions: one.opinions,
-                standing: Standing::of(one.opinions),
-            })
-            .collect();
+        let all: Vec<&Kin<'_>> = neighbours.beside(entry).collect();
+        let is_attack = all.iter().any(|one| one.judgement() == Some(Judgement::TruePositive));
+        let kin: Vec<&Kin<'_>> = all.into_iter().filter(|one| one.entry.uid != entry.uid).collect();
         Self {
             level: entry.level,
             precision,
             seen,
             entity_risk: entity_risk(&kin, criticality, now_ms),
             corroboration: corroboration(entry, &kin),
-            benign: benign(entry, &kin, now_ms),
+            benign: if is_attack { Vec::new() } else { benign(entry, &kin, now_ms) },
             criticality,
             tactics: entry.tactics.keys().cloned().collect(),
         }
+    }
+
+    /// The same for one finding alone, of `others` in the last thirty days. Who has many asks [`Neighbours`] once.
+    #[must_use]
+    pub fn around(entry: &Entry, others: &[Observed<'_>], known: Known, now_ms: i64) -> Self {
+        Self::beside(entry, &Neighbours::of(others), known, now_ms)
     }
 }
 
@@ -93,15 +150,19 @@ struct Kin<'a> {
     standing: Option<Standing>,
 }
 
-impl Kin<'_> {
+impl<'a> Kin<'a> {
+    fn at(&self) -> (i64, &'a str) {
+        (self.entry.first_ms, &self.entry.uid)
+    }
+
     fn judgement(&self) -> Option<Judgement> {
         self.standing.as_ref().map(|standing| standing.judgement)
     }
 }
 
 /// The risk that the lineage has without this finding.
-fn entity_risk(kin: &[Kin<'_>], criticality: Criticality, now_ms: i64) -> f64 {
-    let contribution = |one: &Kin<'_>| Contribution {
+fn entity_risk(kin: &[&Kin<'_>], criticality: Criticality, now_ms: i64) -> f64 {
+    let contribution = |one: &&Kin<'_>| Contribution {
         rule: one.entry.rule.clone(),
         score: score_of(one.entry.level),
         at_ms: one.entry.last_ms,
@@ -114,7 +175,7 @@ fn entity_risk(kin: &[Kin<'_>], criticality: Criticality, now_ms: i64) -> f64 {
 
 /// The other rules, with a tactic that this finding has not, that speak of the lineage within a day, and were not judged to be
 /// wrong. What a filter moved down speaks as well.
-fn corroboration(entry: &Entry, kin: &[Kin<'_>]) -> Vec<String> {
+fn corroboration(entry: &Entry, kin: &[&Kin<'_>]) -> Vec<String> {
     let mut rules = BTreeMap::<&str, &str>::new();
     for one in kin {
         let other = one.entry;
@@ -138,15 +199,11 @@ fn corroboration(entry: &Entry, kin: &[Kin<'_>]) -> Vec<String> {
     rules.into_values().take(NAMED_MAX).map(|title| plain(title).into_owned()).collect()
 }
 
-/// What speaks for legitimate use: a reason that two people gave for findings of the same rule and lineage. An attack on the lineage
-/// ends all of it.
-fn benign(entry: &Entry, kin: &[Kin<'_>], now_ms: i64) -> Vec<Benign> {
+/// What speaks for legitimate use: a reason that two people gave for findings of the same rule and lineage.
+fn benign(entry: &Entry, kin: &[&Kin<'_>], now_ms: i64) -> Vec<Benign> {
     let mut said = BTreeMap::<Reason, BTreeSet<&str>>::new();
     for one in kin {
         let Some(standing) = &one.standing else { continue };
-        if standing.judgement == Judgement::TruePositive {
-            return Vec::new();
-        }
         if one.entry.rule != entry.rule || standing.judgement != Judgement::BenignPositive {
             continue;
         }
@@ -249,5 +306,35 @@ mod tests {
         let both = [ana, ben];
         let others = [Observed::new(&earlier, &both), Observed::new(&attack, &malicious)];
         assert_eq!(features(&this, &others, 200).benign, []);
+        let others = [Observed::new(&earlier, &both), Observed::new(&this, &malicious)];
+        assert_eq!(features(&this, &others, 200).benign, [], "nor if it is one itself");
+    }
+
+    #[test]
+    fn a_flood_hides_neither_another_rule_nor_an_attack() {
+        let this = of(1, "r", "TA0001", 1_000);
+        let mut entries = vec![of(2, "quiet", "TA0040", 1_020), of(3, "r", "TA0001", 1)];
+        let mut noise: Vec<Entry> =
+            (10..2_010).map(|number| of(number, "noisy", "TA0007", 1_000)).collect();
+        noise.extend((3_000..5_000).map(|number| of(number, "r", "TA0001", 1_000)));
+        entries.extend(noise);
+        let malicious = [said("eve", Judgement::TruePositive, Reason::Malicious, 2)];
+        let benign: Vec<Opinion> = ["ana", "ben"]
+            .map(|by| said(by, Judgement::BenignPositive, Reason::Automation, 900))
+            .to_vec();
+        let observed: Vec<Observed<'_>> = entries
+            .iter()
+            .map(|entry| match entry.uid.as_str() {
+                "f3" => Observed::new(entry, &malicious),
+                "f3000" => Observed::new(entry, &benign),
+                _ => Observed::new(entry, &[]),
+            })
+            .collect();
+        let neighbours = Neighbours::of(&observed);
+        assert!(neighbours.beside(&this).count() < 200, "the work is bounded");
+        let known = Known::nothing(Level::Medium);
+        let features = Features::beside(&this, &neighbours, known, 1_100 * HOUR);
+        assert_eq!(features.corroboration, ["Title of noisy", "Title of quiet"]);
+        assert_eq!(features.benign, []);
     }
 }

@@ -27,6 +27,10 @@ pub const MEMBERS_MAX: usize = 100;
 /// How many entities an incident is known by. What comes after is counted and named, but nothing joins by it.
 pub const ENTITIES_MAX: usize = 512;
 
+/// How many bytes their names may have together, so that an incident fits into a row of any table: DynamoDB's holds 400 KB, and an
+/// attacker chooses names of a thousand bytes.
+const ENTITIES_BYTES_MAX: usize = 128 << 10;
+
 /// How many spans of an entity are kept, the last ones; between two of them lies a day.
 const SPANS_MAX: usize = 64;
 
@@ -208,9 +212,16 @@ impl Incident {
     pub fn take(entry: &Entry, open: &[Self]) -> Taken {
         let mut incident = Self::begin(entry);
         let mut before = BTreeSet::new();
-        for other in open.iter().filter(|other| other.is_near(entry)) {
+        let near = || open.iter().filter(|other| other.is_near(entry));
+        for other in near() {
             before.insert(other.id.clone());
             incident.unite(other);
+        }
+        // A finding of its own is new to a person; one that comes again, or was moved down, changes nothing that they have settled.
+        let is_news = entry.suppressed_by.is_none()
+            && near().all(|other| !other.visible.contains(&entry.uid));
+        if let (false, Some(status)) = (is_news, near().map(|other| other.status).min()) {
+            incident.status = status;
         }
         before.remove(&incident.id);
         Taken { incident, gone: before.into_iter().collect() }
@@ -246,7 +257,11 @@ impl Incident {
     /// Whether it has more entities than it is known by, so that not all that belongs to it need join.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.entities.len() >= ENTITIES_MAX
+        self.entities.len() >= ENTITIES_MAX || self.entity_bytes() >= ENTITIES_BYTES_MAX
+    }
+
+    fn entity_bytes(&self) -> usize {
+        self.entities.keys().map(String::len).sum()
     }
 
     fn unite(&mut self, other: &Self) {
@@ -283,11 +298,13 @@ impl Incident {
                 places.pop_last();
             }
         }
+        let mut bytes = self.entity_bytes();
         for (entity, spans) in &other.entities {
             if let Some(known) = self.entities.get_mut(entity) {
                 known.extend(spans);
                 join(known);
-            } else if self.entities.len() < ENTITIES_MAX {
+            } else if self.entities.len() < ENTITIES_MAX && bytes < ENTITIES_BYTES_MAX {
+                bytes += entity.len();
                 self.entities.insert(entity.clone(), spans.clone());
             }
         }
@@ -392,6 +409,33 @@ mod tests {
         assert!(incident.is_visible());
         assert_eq!((incident.level, incident.findings.count()), (Level::Low, 2));
         assert_eq!(incident.visible.count(), 1);
+    }
+
+    #[test]
+    fn an_incident_fits_into_a_row_whatever_it_is_about() {
+        let mut incident = Incident::begin(&entry(0, Some("ana"), None, 0));
+        for number in 1..700 {
+            let target = format!("{number}{}", "x".repeat(3_000));
+            let next = entry(number, Some("ana"), Some(&target), 1);
+            incident = Incident::take(&next, std::slice::from_ref(&incident)).incident;
+        }
+        assert!(incident.is_full() && incident.findings.count() > 400);
+        let bytes = serde_json::to_string(&incident).unwrap().len();
+        assert!(bytes < 200_000, "{bytes}");
+    }
+
+    #[test]
+    fn what_is_closed_is_opened_by_news_alone() {
+        let first = entry(1, Some("ana"), None, 0);
+        let mut closed = Incident::begin(&first);
+        closed.status = Status::Closed;
+        let status =
+            |entry: &Entry| Incident::take(entry, std::slice::from_ref(&closed)).incident.status;
+        assert_eq!(status(&first), Status::Closed, "it comes again");
+        let mut quiet = entry(2, Some("ana"), None, 1);
+        assert_eq!(status(&quiet), Status::New);
+        quiet.suppressed_by = Some("filter".to_owned());
+        assert_eq!(status(&quiet), Status::Closed);
     }
 
     fn entries() -> impl Strategy<Value = Vec<Entry>> {

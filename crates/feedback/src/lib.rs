@@ -13,6 +13,8 @@
 mod beta;
 mod chart;
 mod context;
+pub mod daily;
+pub mod drift;
 mod entry;
 mod incident;
 mod incident_json;
@@ -26,6 +28,7 @@ mod posterior;
 mod quality;
 mod rank;
 pub mod report;
+mod report_text;
 mod risk;
 pub mod runs;
 pub mod safety;
@@ -33,7 +36,7 @@ mod shown;
 mod times;
 mod uids;
 
-pub use context::Known;
+pub use context::{Known, Neighbours};
 pub use entry::{Clocks, Entry, Made, Unreadable};
 pub use incident::{
     ENTITIES_MAX, GAP_MS, Incident, MEMBERS_MAX, Member, Status, Taken, entities_of,

@@ -289,6 +289,17 @@ mod tests {
     }
 
     #[test]
+    fn the_page_lists_them() {
+        let page = include_str!("../../../docs/verdicts.md");
+        let mut table = String::from("| Metric | Labels | It says |\n|---|---|---|\n");
+        for Metric { name, help, labels } in METRICS {
+            let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+            table.push_str(&format!("| `{name}` | {} | {help} |\n", labels.join(", ")));
+        }
+        assert!(page.contains(&table), "docs/verdicts.md should hold:\n{table}");
+    }
+
+    #[test]
     fn all_of_them_as_text() {
         let mut one = entry(1, "a \"rule\"\\\n", "arn:aws:iam::111122223333:user/ana", 1);
         one.clocks.contained_ms = Some(2 * HOUR);

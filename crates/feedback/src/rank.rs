@@ -256,7 +256,7 @@ fn impact(features: &Features) -> [Term; 3] {
     ]
 }
 
-/// How far an attack has come that does this: recognition .6, impact 1.3. The gravest of the tactics counts.
+/// How far an attack has come that does this: reconnaissance .6, impact 1.3. The gravest of the tactics counts.
 fn stage(tactics: &[String]) -> (f64, String) {
     let of = |tactic: &str| -> f64 {
         match tactic {

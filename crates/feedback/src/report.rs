@@ -1,18 +1,50 @@
-//! The report: a page that one would forward, and the same as a table in text.
+//! The report: a page that one would forward. `report_text.rs` has the same as a table in text.
 //!
 //! The page is one HTML file that asks for nothing else: no scripts, no fonts, no pictures, charts as SVG in the page, and a policy in
 //! its head that forbids the rest. What comes from records (names of principals, above all) is escaped and shown as plain text.
 
 use serde::{Deserialize, Serialize};
+use trailloop_finding::Level;
 
 use crate::chart;
-use crate::metrics::{Day, Overall, Row, Times, day_of};
-use crate::runs::{Ending, RunbookRow};
-use crate::safety::{Demotion, Missed, Question, Silent};
-use crate::shown::{html, maybe_percent, maybe_span, percent, plain, short, short_middle, span};
+use crate::drift::{Drift, drift, volumes};
+use crate::level_name;
+use crate::metrics::{
+    Changes, Day, Observed, Overall, Row, Times, Window, day_of, days, overall, rows,
+};
+use crate::runs::{Ending, RunSeen, RunbookRow, runbook_rows};
+use crate::safety::{
+    Canary, Demotion, Missed, Question, Regularity, Silent, demotions, missed, questions, silent,
+};
+use crate::shown::{html, maybe_percent, maybe_span, percent, short_middle, span};
 
 /// How many rules, entities and questions are shown.
 const LINES_MAX: usize = 50;
+
+/// How many verdicts are asked for.
+const QUESTIONS_MAX: usize = 5;
+
+/// How many findings of the queue are shown.
+pub(crate) const QUEUE_MAX: usize = 20;
+
+/// A finding that waits for a verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Its id.
+    pub uid: String,
+    /// Its title.
+    pub title: String,
+    /// Its level.
+    #[serde(with = "level_name")]
+    pub level: Level,
+    /// Whom it is about.
+    #[serde(default)]
+    pub who: Option<String>,
+    /// Its priority, from 0 to 100.
+    pub score: f64,
+    /// When it happened.
+    pub event_ms: i64,
+}
 
 /// What a report says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +64,10 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Runbooks.
     pub runbooks: Vec<RunbookRow>,
+    /// What waits for a verdict, the first to look at first.
+    pub queue: Vec<Waiting>,
+    /// Rules whose daily volume has changed: their titles.
+    pub drifts: Vec<(String, Drift)>,
     /// Rules that have gone silent.
     pub silent: Vec<Silent>,
     /// Canaries that were not found.
@@ -42,9 +78,58 @@ pub struct Report {
     pub questions: Vec<Question>,
 }
 
+/// What a report is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// What it is about, such as the name of the organization.
+    pub about: &'a str,
+    /// The time it is about.
+    pub window: Window,
+    /// The findings, with what was said of them.
+    pub observed: &'a [Observed<'a>],
+    /// How versions of rules differ from those before.
+    pub changes: &'a Changes,
+    /// The runs of runbooks in the window.
+    pub runs: &'a [RunSeen],
+    /// The canaries that were sent.
+    pub canaries: &'a [Canary],
+    /// The rows of single days that were kept, for what has drifted; none are needed.
+    pub daily: &'a [Row],
+    /// What waits for a verdict, the first to look at first.
+    pub queue: &'a [Waiting],
+}
+
 impl Report {
+    /// The report of what is given.
+    #[must_use]
+    pub fn of(given: Given<'_>) -> Self {
+        let Given { about, window, observed, changes, runs, canaries, daily, queue } = given;
+        let now_ms = window.to_ms;
+        let rows = rows(observed, window, changes);
+        let today = day_of(now_ms.saturating_sub(1));
+        let drift = |row: &Row| {
+            let drift = drift(&volumes(daily, &row.id, &today))?;
+            Some((row.title.clone(), drift))
+        };
+        Self {
+            about: about.to_owned(),
+            from_ms: window.from_ms,
+            to_ms: now_ms,
+            overall: overall(observed, window),
+            days: days(observed, window),
+            runbooks: runbook_rows(runs, now_ms),
+            queue: queue.to_vec(),
+            drifts: rows.iter().filter_map(drift).collect(),
+            silent: silent(&rows, &Regularity::default()),
+            missed: missed(canaries, now_ms),
+            demotions: demotions(runs),
+            questions: questions(&rows, observed, QUESTIONS_MAX),
+            rows,
+        }
+    }
+
     /// The rules and queries in the order in which they are shown: those that cost people most come first.
-    fn by_volume(&self) -> Vec<&Row> {
+    pub(crate) fn by_volume(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         rows.sort_by(|one, other| {
             other.volume.cmp(&one.volume).then_with(|| one.id.cmp(&other.id))
@@ -54,12 +139,12 @@ impl Report {
     }
 
     /// Its days, such as `2026-10-27 to 2026-11-25`.
-    fn period(&self) -> String {
+    pub(crate) fn period(&self) -> String {
         format!("{} to {}", day_of(self.from_ms), day_of(self.to_ms.saturating_sub(1)))
     }
 
     /// What is wrong with detection itself, as sentences.
-    fn alarms(&self) -> Vec<String> {
+    pub(crate) fn alarms(&self) -> Vec<String> {
         let mut alarms = Vec::new();
         for missed in &self.missed {
             let (rule, took) = (&missed.canary.rule, span(missed.took_ms));
@@ -78,6 +163,13 @@ impl Report {
                 silent.title,
             ));
         }
+        for (title, drift) in &self.drifts {
+            let more = if drift.is_more() { "more" } else { "less" };
+            alarms.push(format!(
+                "{title} fires {more} than it did: {:.1} a day in the last days, {:.1} before.",
+                drift.recent, drift.before,
+            ));
+        }
         for demotion in &self.demotions {
             alarms.push(format!(
                 "Runbook {} asks again before it acts on findings of {}: runs undone by a verdict: {}, the last on {}.",
@@ -87,79 +179,12 @@ impl Report {
         alarms
     }
 
-    /// The report as a table in text.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let all = &self.overall;
-        let mut lines = vec![format!("{}: {}", plain(self.title()), self.period())];
-        lines.push(format!(
-            "{} findings in {} entries, {} of them not judged, {} disputed; {} judged within a day",
-            all.findings,
-            all.folded,
-            all.waiting,
-            all.disputed,
-            maybe_percent(all.judged_in_time),
-        ));
-        for (name, times) in stages(all) {
-            let (half, most) = (maybe_span(times.p50_ms), maybe_span(times.p95_ms));
-            lines.push(format!("{name:<40} median {half:>7}, 95 % {most:>7}, of {}", times.known));
-        }
-        lines.extend(self.alarms().iter().map(|alarm| format!("! {}", plain(alarm))));
-        lines.push(String::new());
-        lines.push(format!(
-            "{:<36} {:<13} {:>8} {:>7} {:>21} {:>8} {:>8} {:>8}",
-            "rule or query",
-            "level",
-            "findings",
-            "judged",
-            "precision (10–90 %)",
-            "detect",
-            "contain",
-            "silent",
-        ));
-        for row in self.by_volume() {
-            let precision = format!("{:.2} ({:.2}–{:.2})", row.mean, row.q10, row.q90);
-            lines.push(format!(
-                "{:<36} {:<13} {:>8} {:>7} {precision:>21} {:>8} {:>8} {:>8}",
-                short(&row.title, 36),
-                row.level.as_str(),
-                row.volume,
-                judged(row),
-                maybe_span(row.to_detect.p50_ms),
-                maybe_span(row.to_contain.p50_ms),
-                span(row.silent_ms),
-            ));
-        }
-        let noisy = self.noisiest();
-        if !noisy.is_empty() {
-            lines.push(String::new());
-            lines.push(format!(
-                "{:<36} {:<50} {:>8} {:>6}",
-                "rule or query", "noisy entity", "findings", "share"
-            ));
-        }
-        for (row, entity, count, share) in noisy {
-            let (title, entity) = (short(&row.title, 36), short_middle(entity, 50));
-            lines.push(format!("{title:<36} {entity:<50} {count:>8} {:>6}", percent(share)));
-        }
-        if let Some(question) = self.questions.first() {
-            lines.push(String::new());
-            lines.push(format!(
-                "The verdict that would teach most: {}, {}",
-                plain(&question.uid),
-                plain(&question.because)
-            ));
-        }
-        lines.push(String::new());
-        lines.join("\n")
-    }
-
-    fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         if self.about.is_empty() { "Detection" } else { &self.about }
     }
 
     /// The entities that make most of a rule's findings, where there are more than a few.
-    fn noisiest(&self) -> Vec<(&Row, &str, u64, f64)> {
+    pub(crate) fn noisiest(&self) -> Vec<(&Row, &str, u64, f64)> {
         /// Fewer findings are no noise.
         const NOISE_MIN: u64 = 5;
         let mut noisy: Vec<(&Row, &str, u64, f64)> = Vec::new();
@@ -192,6 +217,7 @@ impl Report {
             }
             page.push_str("</ul></section>\n");
         }
+        self.queued(&mut page);
         page.push_str("<section><h2>Findings a day</h2>\n");
         page.push_str(&chart::days(&self.days));
         page.push_str(&chart::legend(&self.days));
@@ -219,6 +245,28 @@ impl Report {
             page.extend(["<div><b>", &figure, "</b>", caption, "</div>\n"]);
         }
         page.push_str("</div>\n");
+    }
+
+    fn queued(&self, page: &mut String) {
+        if self.queue.is_empty() {
+            return;
+        }
+        page.push_str("<section><h2>First in the queue</h2>\n");
+        table(page, &["Priority", "Level", "Finding", "About", "Since"]);
+        for one in self.queue.iter().take(QUEUE_MAX) {
+            let who = short_middle(one.who.as_deref().unwrap_or("–"), 70);
+            cells(
+                page,
+                &[
+                    format!("{:.0}", one.score),
+                    one.level.to_string(),
+                    html(&one.title),
+                    format!("<code>{}</code>", html(&who)),
+                    span(self.to_ms.saturating_sub(one.event_ms)),
+                ],
+            );
+        }
+        page.push_str("</table></section>\n");
     }
 
     fn rules(&self, page: &mut String) {
@@ -278,7 +326,12 @@ impl Report {
                 ],
             );
         }
-        page.push_str("</table></section>\n");
+        page.push_str("</table>\n");
+        if let Some(accuracy) = self.overall.accuracy {
+            let (judged, right) = (self.overall.judged_twice, percent(accuracy));
+            page.push_str(&format!("<p>Two people judged {judged} of the findings; as often as they agree, each is right in {right}.</p>\n"));
+        }
+        page.push_str("</section>\n");
     }
 
     fn noise(&self, page: &mut String) {
@@ -347,11 +400,11 @@ impl Report {
 }
 
 /// Of how many findings it is known what they were.
-fn judged(row: &Row) -> u64 {
+pub(crate) fn judged(row: &Row) -> u64 {
     row.verdicts.values().fold(0, |sum, count| sum.saturating_add(*count))
 }
 
-fn stages(all: &Overall) -> [(&'static str, Times); 5] {
+pub(crate) fn stages(all: &Overall) -> [(&'static str, Times); 5] {
     [
         ("AWS's delivery, from event to receipt", all.delivery),
         ("Trailloop, from receipt to finding", all.ours),
@@ -408,10 +461,7 @@ svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif
 mod tests {
     use super::*;
     use crate::metrics::tests::{HOUR, entry, said};
-    use crate::metrics::{Changes, Observed, Window, days, overall, rows};
-    use crate::runs::runbook_rows;
     use crate::runs::tests::run;
-    use crate::safety::{Canary, Regularity, demotions, missed, questions, silent};
     use crate::{Entry, Judgement, Opinion};
 
     const CREATED: &str =
@@ -431,7 +481,7 @@ mod tests {
             let mut entry =
                 entry(number, "logging-stopped", who, START + i64::from(number - 60) * 40);
             entry.clocks.contained_ms = Some(entry.first_ms + 420_000);
-            entry.level = trailloop_finding::Level::High;
+            entry.level = Level::High;
             entries.push(entry);
         }
         let opinions = |nth: usize| -> Vec<Opinion> {
@@ -455,26 +505,33 @@ mod tests {
             .collect();
         let window = Window { from_ms: (START - 24) * HOUR, to_ms: (START + 300) * HOUR };
         let runs = [run(1, Ending::Contained, false), run(2, Ending::Undone, true)];
-        let rows = rows(&observed, window, &Changes::new());
         let canary = Canary {
             rule: "root-used".to_owned(),
             sent_ms: window.to_ms - HOUR,
             found_ms: None,
             objective_ms: 600_000,
         };
-        Report {
-            about: "Example & Sons".to_owned(),
-            from_ms: window.from_ms,
-            to_ms: window.to_ms,
-            overall: overall(&observed, window),
-            days: days(&observed, window),
-            runbooks: runbook_rows(&runs, window.to_ms),
-            silent: silent(&rows, &Regularity::default()),
-            missed: missed(&[canary], window.to_ms),
-            demotions: demotions(&runs),
-            questions: questions(&rows, &observed, 3),
-            rows,
-        }
+        let waiting = |nth: usize, score| Waiting {
+            uid: entries[nth].uid.clone(),
+            title: entries[nth].title.clone(),
+            level: entries[nth].level,
+            who: entries[nth].who().map(str::to_owned),
+            score,
+            event_ms: entries[nth].first_ms,
+        };
+        let mut report = Report::of(Given {
+            about: "Example & Sons",
+            window,
+            observed: &observed,
+            changes: &Changes::new(),
+            runs: &runs,
+            canaries: &[canary],
+            daily: &[],
+            queue: &[waiting(65, 61.5), waiting(56, 12.25)],
+        });
+        let drift = Drift { before: 2.0, recent: 6.5 };
+        report.drifts.push(("Title of listing-users".to_owned(), drift));
+        report
     }
 
     #[test]

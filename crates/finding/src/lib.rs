@@ -26,7 +26,7 @@ mod url;
 pub use analytic::{Analytic, Level};
 pub use attack::{tactic_of, technique_of};
 pub use identity::{FindingId, event_uid, sha256};
-pub use ocsf::{FINDING_BYTES_MAX, Finding, FindingScratch, Findings, Origin, Place};
+pub use ocsf::{FINDING_BYTES_MAX, Finding, FindingScratch, Findings, Origin, Place, Quieted};
 pub use redact::redact;
 pub use rendered::Rendered;
 pub use row::{Asked, BadRow, redact_row};

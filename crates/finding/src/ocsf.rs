@@ -43,6 +43,15 @@ pub struct Origin<'a> {
     pub enrichment: &'a [(&'static str, String)],
 }
 
+/// A filter that moves a finding down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quieted<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// What it is known by: a hash of what it says.
+    pub hash: &'a str,
+}
+
 /// A finding, ready to be sent or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -80,6 +89,8 @@ pub struct Findings<'a> {
     origin: Origin<'a>,
     event_uid: Cow<'a, str>,
     account: Option<Arc<str>>,
+    /// The filter that makes the next finding's rule quieter for this record.
+    quieted: Option<Quieted<'a>>,
     scratch: &'a mut FindingScratch,
 }
 
@@ -94,7 +105,12 @@ impl<'a> Findings<'a> {
         let event_uid = event_uid_of(record, &fields);
         shared.write(evidence, &event_uid, origin.place);
         let account = evidence.account().map(|account| Arc::from(clip(account)));
-        Self { record, origin, event_uid, account, scratch }
+        Self { record, origin, event_uid, account, quieted: None, scratch }
+    }
+
+    /// Whether a filter moves down what is asked for next, and which. Such a finding is written as any other, and says so.
+    pub fn quieten(&mut self, filter: Option<Quieted<'a>>) {
+        self.quieted = filter;
     }
 
     /// What this rule says of the record.
@@ -114,7 +130,8 @@ impl<'a> Findings<'a> {
     fn append(&mut self, analytic: &Analytic, out: &mut String) -> FindingId {
         let FindingScratch { shared, line, message, .. } = &mut *self.scratch;
         let uid = finding_uid(&analytic.uid, &self.event_uid);
-        let about = About { analytic, uid: uid.as_str(), shared, rule_set: self.origin.rule_set };
+        let (rule_set, quieted) = (self.origin.rule_set, self.quieted);
+        let about = About { analytic, uid: uid.as_str(), shared, rule_set, quieted };
         line.0.clear();
         line.0.push(b'{');
         about.write_members(line, message);
@@ -272,14 +289,16 @@ struct About<'a> {
     uid: &'a str,
     shared: &'a Shared,
     rule_set: &'a str,
+    quieted: Option<Quieted<'a>>,
 }
 
 impl About<'_> {
     /// All members but the last two, which come to be other ones when the record is long.
     fn write_members(&self, json: &mut Json, message: &mut String) {
-        let Self { analytic, uid, shared, rule_set } = self;
+        let Self { analytic, uid, shared, rule_set, quieted } = self;
         let parts = analytic.rendered.get_or_render(analytic);
         json.members(&parts.head);
+        json.status(quieted.is_some());
         json.members(&shared.time.0);
         message.clear();
         message.extend([&analytic.name, ": ", &shared.message]);
@@ -305,6 +324,10 @@ impl About<'_> {
                 json.object("location", |json| json.members(&shared.location.0));
                 json.whole("rule_set", rule_set);
                 json.members(&parts.rule);
+                if let Some(Quieted { title, hash }) = quieted {
+                    json.text("suppressed_by", Some(title));
+                    json.whole("suppressed_by_hash", hash);
+                }
             });
         });
     }

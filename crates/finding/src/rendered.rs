@@ -34,11 +34,18 @@ pub(crate) const HEAD: &[u8] = br#""activity_id":1,"activity_name":"Create","cat
 pub(crate) const METADATA: &[u8] = br#""version":"1.5.0","product":{"name":"Trailloop","vendor_name":"Trailloop"},"profiles":["cloud"]"#;
 
 impl Json {
-    /// How much a finding matters, and that nobody has looked at it yet.
+    /// How much a finding matters.
     pub(crate) fn severity(&mut self, level: Level) {
         self.number("severity_id", level.severity_id());
         self.text("severity", Some(level.severity()));
-        self.members(br#""status_id":1,"status":"New","is_alert":true"#);
+    }
+
+    /// That nobody has looked at a finding yet, or that nobody need be called to.
+    pub(crate) fn status(&mut self, is_quieted: bool) {
+        self.members(match is_quieted {
+            false => br#""status_id":1,"status":"New","is_alert":true"#,
+            true => br#""status_id":3,"status":"Suppressed","is_alert":false"#,
+        });
     }
 }
 

@@ -282,6 +282,7 @@ impl Found {
         json.element(|json| {
             json.members(HEAD);
             json.severity(asked.level);
+            json.status(false);
             json.number("time", to);
             json.text("message", Some(&self.message));
             json.object("metadata", |json| {

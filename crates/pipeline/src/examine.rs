@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use trailloop_cloudtrail::{
     Glance, Keys, Limits, ReadSummary, Reader, Record, Scratch, Verdict, read_wanted,
 };
-use trailloop_finding::{Analytic, Finding, FindingScratch, Findings, Origin, Place, event_uid};
-use trailloop_rules::{MatchScratch, RuleSet};
+use trailloop_finding::{
+    Analytic, Finding, FindingScratch, Findings, Origin, Place, Quieted, event_uid,
+};
+use trailloop_rules::{Filter, MatchScratch, RuleSet};
 
 use crate::live::{InForce, LiveRules, Tally, Trial};
 use crate::needle::{Needles, Prints};
@@ -233,11 +235,24 @@ impl<T: FnMut(&mut Findings<'_>, &Analytic) -> ControlFlow<()>> Reader for Exami
         rules.enrichment_into(&record, scratch, enrichment);
         let origin = Origin { place: *place, rule_set: rules.hash(), enrichment };
         let mut findings = Findings::new(record, origin, findings);
+        let day = record.text(&["eventTime"]).and_then(|time| time.get(..DAY_CHARACTERS));
         for hit in hits.iter() {
+            // By the day of the event, so that a finding is the same on whatever day it is made.
+            let is_in_force = |filter: &Filter| in_force(filter, day);
+            let filter = rules.quieted_by_any(*hit, &record, scratch, is_in_force);
+            findings.quieten(filter.map(|one| Quieted { title: &one.title, hash: one.hash() }));
             (self.take)(&mut findings, &rules.rule(*hit).analytic)?;
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The characters of `2026-01-31`.
+const DAY_CHARACTERS: usize = 10;
+
+/// Whether a filter that makes its rule quieter holds on a day: one before it expires, not on one that nobody knows.
+fn in_force(filter: &Filter, day: Option<&str>) -> bool {
+    filter.expires().is_some_and(|expires| day.is_some_and(|day| day < expires))
 }
 
 /// The same, and what an index keeps of each record. Whatever a glance can't tell for the index is parsed.

@@ -100,6 +100,8 @@ impl From<ChangeError> for Halt {
 pub enum Handled {
     /// Runs were opened or found, and are where they rest.
     Runs(Vec<String>),
+    /// A filter moves the finding down: it is kept, and nothing is done.
+    Quieted,
     /// No runbook answers the finding.
     NoRunbook,
     /// The archive does not bear it out, or its rule has changed; said to whom it concerns.
@@ -137,8 +139,12 @@ impl Responder {
                 return Ok(Handled::Doubted(doubt.to_string()));
             }
         };
-        let case = Case::of(confirmed);
+        let mut case = Case::of(confirmed);
+        let is_quieted = Box::pin(self.is_quieted(&mut case)).await?;
         self.keep_for_people(&case, message).await?;
+        if is_quieted {
+            return Ok(Handled::Quieted);
+        }
         let case = Box::pin(self.ask_for(case)).await?;
         let runs = self.open(case, hint.is_live).await?;
         if runs.is_empty() {

@@ -5,17 +5,21 @@
 //! every step can be repeated: a finding that is delivered again, or that two workers take up at once, makes the same rows.
 //! A pointer is written before the row it points to, so that a crash between the two leaves nothing that nobody finds.
 
+mod audit;
 mod incidents;
 mod judged;
 mod queue;
+mod runs;
 
 use serde::{Deserialize, Serialize};
 use trailloop_cloud::{CloudError, CloudErrorKind, RowKey, Table};
 use trailloop_feedback::{Entry, GAP_MS};
 
+pub use self::audit::{audit, drawn};
 pub use self::incidents::{incident, incidents};
 pub use self::judged::{Judged, judge, of_rule};
 pub use self::queue::{Shown, queue, shown};
+pub use self::runs::runs;
 use crate::rows::{self, Kept as Row};
 use crate::tables::finding_partition;
 
@@ -138,6 +142,16 @@ async fn update(
         }
     }
     Err(busy(table, &place.uid))
+}
+
+/// Brings up again what a filter moved down on a day.
+pub async fn raise(table: &dyn Table, day: &str, filter: &str) -> Result<(), CloudError> {
+    for (place, kept) in of_day(table, day).await? {
+        if kept.entry.suppressed_by.as_deref() == Some(filter) {
+            update(table, &place, |kept| kept.entry.suppressed_by = None).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Where a finding is kept, by its own id or that of one that folded into it.

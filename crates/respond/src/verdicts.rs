@@ -33,6 +33,7 @@ impl Responder {
         let finding = &verdict.finding;
         let said = (verdict.by.as_str(), verdict.reason.as_str(), verdict.at_ms);
         store::judge(&*self.table, finding).await?;
+        self.show_verdict(finding, judgement).await?;
         self.update_security_hub(finding, judgement, said).await?;
         let mut is_kept = false;
         for (id, _) in rows::all::<String>(&*self.table, &runs_of(finding)).await? {

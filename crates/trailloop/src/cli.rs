@@ -3,6 +3,7 @@
 mod findings;
 mod query;
 mod respond;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ use trailloop_finding::Level;
 
 pub(crate) use self::findings::{
     FindingsArgs, FindingsCommand, FindingsListArgs, Form, IncidentShowArgs, IncidentsArgs,
-    IncidentsCommand, OneArgs, PageArgs,
+    IncidentsCommand, OneArgs, PageArgs, SampleArgs,
 };
 pub(crate) use self::query::{
     EngineKind, QueryArgs, QueryCommand, QueryDdlArgs, QueryIndexArgs, QueryPathArgs, QueryRunArgs,
@@ -25,6 +26,7 @@ pub(crate) use self::respond::{
     AuditArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs, SayArgs,
     VerdictArgs, name,
 };
+pub(crate) use self::tune::{ReportArgs, TuneArgs, TuneCheckArgs, TuneCommand, TuneProposeArgs};
 
 /// Watches AWS CloudTrail and acts on what it sees.
 #[derive(Debug, Parser)]
@@ -88,6 +90,10 @@ pub(crate) enum Command {
     Findings(FindingsArgs),
     /// Look at incidents: findings of one credential or target together.
     Incidents(IncidentsArgs),
+    /// Propose filters that make rules quieter, from verdicts; check those that were merged. Nothing changes by itself.
+    Tune(TuneArgs),
+    /// Show how detection and response do: a table, or a page to pass on.
+    Report(ReportArgs),
     /// Answer the API: findings, incidents and verdicts for programs. `respond` answers it as well.
     Serve(ServeArgs),
     /// Ask SQL of archived log objects; list, check and test kept queries.
@@ -254,6 +260,9 @@ pub(crate) enum RulesCommand {
     New(NewArgs),
     /// Show the findings that one rule set has and another does not, on the same records.
     Diff(DiffArgs),
+    /// Show by rule and entity what other rules and filters would find and no longer find, with what people judged of it; exits with
+    /// 3 if a judged attack would be lost or moved down.
+    Backtest(BacktestArgs),
     /// Write the shipped rules to a folder.
     Export(ExportArgs),
 }
@@ -325,6 +334,33 @@ pub(crate) struct DiffArgs {
     #[arg(long, value_name = "SOURCE", required = true)]
     pub(crate) source: Vec<String>,
     /// How to print the difference.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: TableFormat,
+    /// Worker threads, at most one for each core [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) enrichment: EnrichmentArgs,
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
+/// Arguments of `rules backtest`.
+#[derive(Debug, Args)]
+pub(crate) struct BacktestArgs {
+    /// The rules and filters that would run: a Sigma file or folder, or `shipped`. May be given several times.
+    #[arg(value_name = "NEW", required = true)]
+    pub(crate) new: Vec<String>,
+    /// Those that run. May be given several times.
+    #[arg(long, value_name = "OLD", default_value = "shipped")]
+    pub(crate) against: Vec<String>,
+    /// The archive: a file, a folder, or s3://bucket/prefix. May be given several times.
+    #[arg(long, value_name = "SOURCE", required = true)]
+    pub(crate) source: Vec<String>,
+    /// A configuration with `respond.state`, whose verdicts mark findings.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How to print it.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: TableFormat,
     /// Worker threads, at most one for each core [default: one for each core].

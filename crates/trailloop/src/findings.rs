@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use trailloop_cloud::{Clock, Table};
-use trailloop_respond::store::Shown;
+use trailloop_respond::store::{self, Shown};
 
-use crate::cli::{FindingsArgs, FindingsCommand, FindingsListArgs, Form, OneArgs};
+use crate::cli::{FindingsArgs, FindingsCommand, FindingsListArgs, Form, OneArgs, SampleArgs};
 use crate::config::{self, Purpose};
 use crate::kept::{self, Filter};
 use crate::show::{shown, thousands};
@@ -17,6 +17,7 @@ use crate::{Exit, UsageError, respond};
 pub(crate) fn findings(arguments: &FindingsArgs) -> anyhow::Result<Exit> {
     match &arguments.command {
         FindingsCommand::List(arguments) => list(arguments),
+        FindingsCommand::Audit(arguments) => audit(arguments),
         FindingsCommand::Show(arguments) => show(arguments),
         FindingsCommand::Why(arguments) => why(arguments),
     }
@@ -42,16 +43,33 @@ fn list(arguments: &FindingsListArgs) -> anyhow::Result<Exit> {
         let table = state(&arguments.page.config).await?;
         kept::findings(&*table, &Clock::System, &filter).await.context("read the findings")
     })?;
+    print_all(&found, arguments.page.format)
+}
+
+fn audit(arguments: &SampleArgs) -> anyhow::Result<Exit> {
+    let seed =
+        format!("{:032x}", u128::from(fastrand::u64(..)) << 64 | u128::from(fastrand::u64(..)));
+    let capacity = usize::try_from(arguments.capacity).unwrap_or(usize::MAX);
+    let found = respond::block_on(async {
+        let table = state(&arguments.page.config).await?;
+        let days = kept::days(&Clock::System, arguments.page.days);
+        let when = (days.as_slice(), Clock::System.now_ms());
+        store::audit(&*table, when, capacity, &seed).await.context("draw the audit sample")
+    })?;
+    print_all(&found, arguments.page.format)
+}
+
+fn print_all(found: &[Shown], form: Form) -> anyhow::Result<Exit> {
     let mut out = std::io::stdout().lock();
-    if arguments.page.format == Form::Ndjson {
-        for one in &found {
+    if form == Form::Ndjson {
+        for one in found {
             writeln!(out, "{}", kept::of_finding(one)).context("write the list")?;
         }
         return Ok(Exit::Done);
     }
     writeln!(out, "{:<32}  priority  {:<13}  {:>5}  verdict          last", "id", "level", "count")
         .context("write the list")?;
-    for one in &found {
+    for one in found {
         print(&mut out, one).context("write the list")?;
     }
     writeln!(out, "{} findings", found.len()).context("write the list")?;

@@ -10,9 +10,11 @@ mod demo;
 mod enrichment;
 mod explain;
 mod findings;
+mod found;
 mod incidents;
 mod inputs;
 mod kept;
+mod labels;
 mod links;
 mod logging;
 mod org;
@@ -20,6 +22,7 @@ mod progress;
 mod query;
 mod reload;
 mod replay;
+mod report;
 mod respond;
 mod resume;
 mod rulefiles;
@@ -34,6 +37,7 @@ mod source;
 mod state;
 mod story;
 pub mod synth;
+mod tune;
 mod verdict;
 
 use std::io::{ErrorKind, Write as _};
@@ -123,6 +127,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
                 Command::Verdict(arguments) => verdict::verdict(&arguments),
                 Command::Findings(arguments) => findings::findings(&arguments),
                 Command::Incidents(arguments) => incidents::incidents(&arguments),
+                Command::Tune(arguments) => tune::tune(&arguments, &cli.global),
+                Command::Report(arguments) => report::report(&arguments),
                 Command::Query(arguments) => query::query(&arguments, &cli.global),
                 Command::Org(arguments) => org::org(&arguments),
                 Command::Synth(arguments) => synth::command(&arguments),

@@ -1,5 +1,6 @@
 //! `trailloop rules`: check, list, test, explain, compare and write rules.
 
+mod backtest;
 mod coverage;
 mod diff;
 mod export;
@@ -30,6 +31,7 @@ pub(crate) fn rules(arguments: &RulesArgs, global: &Global) -> anyhow::Result<Ex
         RulesCommand::Coverage(arguments) => coverage::coverage(arguments),
         RulesCommand::New(arguments) => new::new(arguments),
         RulesCommand::Diff(arguments) => diff::diff(arguments, global),
+        RulesCommand::Backtest(arguments) => backtest::backtest(arguments, global),
         RulesCommand::Export(arguments) => export::export(arguments),
     }
 }

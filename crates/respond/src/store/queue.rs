@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use trailloop_cloud::{CloudError, Table};
 use trailloop_feedback::metrics::Observed;
 use trailloop_feedback::{
-    Entry, Features, Known, Label, Opinion, Posterior, Priority, Ranked, Standing, Weights,
+    Entry, Features, Known, Label, Neighbours, Opinion, Posterior, Priority, Ranked, Standing,
+    Weights,
 };
 
 use super::{Judged, Kept, Place, of_day, of_rule};
@@ -27,7 +28,7 @@ pub struct Shown {
 
 impl Shown {
     /// What its place in the queue follows from.
-    fn ranked(&self) -> Ranked {
+    pub(super) fn ranked(&self) -> Ranked {
         Ranked {
             uid: self.place.uid.clone(),
             level: self.kept.entry.level,
@@ -70,18 +71,17 @@ pub fn shown(
     let of_rule = |rule: &str| judged.get(rule).map(Vec::as_slice).unwrap_or_default();
     let said_of =
         |place: &Place, entry: &Entry| of_rule(&entry.rule).iter().find(|one| one.place == *place);
-    let mut by_lineage: BTreeMap<Option<&str>, Vec<Observed<'_>>> = BTreeMap::new();
+    let mut observed = Vec::new();
     for (place, Kept { entry, .. }) in all {
         let opinions: &[Opinion] = said_of(place, entry).map_or(&[], |said| &said.opinions);
-        by_lineage.entry(entry.lineage()).or_default().push(Observed::new(entry, opinions));
+        observed.push(Observed::new(entry, opinions));
     }
+    let neighbours = Neighbours::of(&observed);
     let one = |(place, kept): &(Place, Kept)| {
         let entry = &kept.entry;
         let precision = precision(entry, place, of_rule(&entry.rule), now_ms);
         let known = Known { precision, ..Known::nothing(entry.level) };
-        let others = entry.lineage().and_then(|of| by_lineage.get(&Some(of)));
-        let others = others.map(Vec::as_slice).unwrap_or_default();
-        let features = Features::around(entry, others, known, now_ms);
+        let features = Features::beside(entry, &neighbours, known, now_ms);
         let said = said_of(place, entry);
         Shown {
             place: place.clone(),

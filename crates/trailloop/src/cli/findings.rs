@@ -18,6 +18,8 @@ pub(crate) struct FindingsArgs {
 pub(crate) enum FindingsCommand {
     /// List findings, the most important first. What is judged is left out unless it is asked for.
     List(FindingsListArgs),
+    /// List the audit sample of today: findings that nobody would come to, drawn to be judged all the same.
+    Audit(SampleArgs),
     /// Show one finding: what folded into it, what was said of it, what was done.
     Show(OneArgs),
     /// Say what the priority of a finding is made of, term by term.
@@ -42,6 +44,16 @@ pub(crate) struct FindingsListArgs {
     /// Also findings that were judged.
     #[arg(long)]
     pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+}
+
+/// Arguments of `findings audit`.
+#[derive(Debug, Args)]
+pub(crate) struct SampleArgs {
+    /// How many findings people judge a day; a twentieth of it is drawn, the first time that a day is asked for.
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) capacity: u32,
     #[command(flatten)]
     pub(crate) page: PageArgs,
 }

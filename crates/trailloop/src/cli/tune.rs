@@ -1,0 +1,87 @@
+//! The commands that learn from verdicts: `tune` and `report`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{AwsArgs, EnrichmentArgs};
+
+/// Arguments of `tune`.
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    #[command(subcommand)]
+    pub(crate) command: TuneCommand,
+}
+
+/// What can be done about noisy rules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TuneCommand {
+    /// Write filters that verdicts speak for and that ten gates let through, each with a report of its evidence, to be reviewed.
+    Propose(Box<TuneProposeArgs>),
+    /// Refuse merged filters whose backtest is of another rule or text, or that have ended; exits with 1 if there is one.
+    Check(TuneCheckArgs),
+}
+
+/// Arguments of `tune propose`.
+#[derive(Debug, Args)]
+pub(crate) struct TuneProposeArgs {
+    /// The archive for the backtest: a file, a folder, or s3://bucket/prefix. May be given several times.
+    #[arg(value_name = "SOURCE", required = true)]
+    pub(crate) source: Vec<String>,
+    /// Rules and filters in force: a Sigma file or folder; replaces the shipped rules. May be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Logs of known attacks, none of which a filter may describe: a file or folder. May be given several times.
+    #[arg(long, value_name = "PATH", required = true)]
+    pub(crate) attacks: Vec<String>,
+    /// The folder to write to; it must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Who will answer for the filters.
+    #[arg(long, value_name = "NAME", value_parser = super::name)]
+    pub(crate) owner: String,
+    /// Who proposes; somebody else has to review.
+    #[arg(long, value_name = "NAME", value_parser = super::name)]
+    pub(crate) by: String,
+    /// A network of yours, such as 198.51.100.0/24. May be given several times.
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) own_network: Vec<String>,
+    /// Whether SOURCE is all there is; otherwise it has to be of 90 days.
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// The configuration with `respond.state`, where verdicts are kept.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Worker threads, at most one for each core [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) enrichment: EnrichmentArgs,
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
+/// Arguments of `tune check`.
+#[derive(Debug, Args)]
+pub(crate) struct TuneCheckArgs {
+    /// Rules and filters: Sigma files or folders; with the shipped rules if no file holds a rule.
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) rules: Vec<PathBuf>,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The days that are told of, today among them.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=400))]
+    pub(crate) days: u32,
+    /// Also write a page, in one file that loads nothing.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// What it is about, such as the organization's name.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) about: String,
+    /// The configuration with `respond.state`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
