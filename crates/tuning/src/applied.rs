@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
+use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_rules::{QuietBacktest, QuietEvidence, Seen};
 
 use crate::candidate::{Candidate, Compiled, CompiledScratch};
 use crate::evidence::{Attack, Audited, Evidence, Hit};
 use crate::file::Figures;
-use crate::flat::profile;
+use crate::flat::{Profile, profile_of};
 
 /// So many of each kind are listed in a filter; one that comes from more places is no single automation.
 pub(crate) const SEEN_MAX: usize = 20;
@@ -28,6 +29,8 @@ pub struct Applied<'e> {
     pub by_day: BTreeMap<Date, u64>,
     /// On nineteen of twenty days no more.
     pub daily_p95: u64,
+    /// Whether the root user is among them.
+    pub names_root: bool,
     /// What they have in common.
     pub seen: Seen,
     /// The known attacks of which it describes some event, each with how many.
@@ -51,23 +54,26 @@ impl<'e> Applied<'e> {
     #[must_use]
     pub fn new(compiled: &Compiled, evidence: &'e Evidence) -> Self {
         let mut scratch = CompiledScratch::default();
-        let hits = &evidence.archive.hits;
-        let (hidden, kept): (Vec<&Hit>, Vec<&Hit>) =
-            hits.iter().partition(|hit| compiled.describes(&hit.record, &mut scratch));
+        let (mut hidden, mut kept, mut lost) = (Vec::new(), 0, 0);
         let mut by_day: BTreeMap<Date, u64> = BTreeMap::new();
         let mut entities: BTreeMap<&str, u64> = BTreeMap::new();
-        for hit in &hidden {
+        let mut sets = SeenSets::default();
+        for hit in &evidence.archive.hits {
+            let mut buffer = RecordBuffer::new();
+            let record = Record::parse(&hit.record, &mut buffer).ok();
+            let described = record.filter(|one| compiled.describes_parsed(one, &mut scratch));
+            let Some(record) = described else {
+                kept += 1;
+                continue;
+            };
+            let (with, alone) = compiled.matches_parsed(&record, &mut scratch);
+            lost += u64::from(with != alone);
+            sets.insert(hit, profile_of(&record));
             *by_day.entry(hit.day).or_default() += 1;
             *entities.entry(&hit.entity).or_default() += 1;
+            hidden.push(hit);
         }
         let unreviewed = hidden.iter().filter(|hit| !hit.is_reviewed).map(|hit| &*hit.entity);
-        let lost = hidden
-            .iter()
-            .filter(|hit| {
-                let (with, alone) = compiled.matches(&hit.record, &mut scratch);
-                with != alone
-            })
-            .count();
         // Of two verdicts on one finding the graver counts.
         let mut audited: BTreeMap<&str, &Audited> = BTreeMap::new();
         for one in &evidence.audited {
@@ -77,19 +83,20 @@ impl<'e> Applied<'e> {
             }
         }
         Self {
-            kept: count(kept.len()),
+            kept,
             unreviewed: unreviewed.collect(),
             entities,
             daily_p95: daily_p95(&by_day, evidence.archive.from, evidence.archive.to),
             by_day,
-            seen: seen(&hidden),
+            names_root: sets.names_root,
+            seen: sets.seen(),
             attacks: touched(compiled, &evidence.attacks, &mut scratch),
             corpora: touched(compiled, &evidence.corpora, &mut scratch),
             audited: count(audited.len()),
             audited_attacks: count(audited.values().filter(|audited| audited.is_attack).count()),
             audited_on: audited.values().map(|audited| audited.day).max(),
             evidence: verdicts(compiled, evidence, &mut scratch),
-            lost: count(lost),
+            lost,
             hidden,
         }
     }
@@ -150,26 +157,36 @@ fn daily_p95(by_day: &BTreeMap<Date, u64>, from: Date, to: Date) -> u64 {
     counts.get(days / 20).copied().unwrap_or(0).max(1)
 }
 
-fn seen(hidden: &[&Hit]) -> Seen {
-    let mut entities = BTreeSet::new();
-    let mut events = BTreeSet::new();
-    let (mut networks, mut regions, mut agents) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for hit in hidden {
-        let profile = profile(&hit.record);
-        entities.insert(hit.entity.clone());
-        events.insert(profile.event);
-        networks.insert(profile.network);
-        regions.insert(profile.region);
-        agents.insert(profile.agent);
+/// What hidden findings have in common, each once and in order.
+#[derive(Default)]
+struct SeenSets {
+    entities: BTreeSet<String>,
+    events: BTreeSet<String>,
+    networks: BTreeSet<String>,
+    regions: BTreeSet<String>,
+    agents: BTreeSet<String>,
+    names_root: bool,
+}
+
+impl SeenSets {
+    fn insert(&mut self, hit: &Hit, profile: Profile) {
+        self.entities.insert(hit.entity.clone());
+        self.events.insert(profile.event);
+        self.networks.insert(profile.network);
+        self.regions.insert(profile.region);
+        self.agents.insert(profile.agent);
+        self.names_root |= profile.is_root;
     }
-    let list = |set: BTreeSet<String>| set.into_iter().filter(|one| !one.is_empty()).collect();
-    Seen {
-        entities: list(entities),
-        events: list(events),
-        networks: list(networks),
-        regions: list(regions),
-        agents: list(agents),
+
+    fn seen(self) -> Seen {
+        let list = |set: BTreeSet<String>| set.into_iter().filter(|one| !one.is_empty()).collect();
+        Seen {
+            entities: list(self.entities),
+            events: list(self.events),
+            networks: list(self.networks),
+            regions: list(self.regions),
+            agents: list(self.agents),
+        }
     }
 }
 

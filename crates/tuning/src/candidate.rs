@@ -156,18 +156,34 @@ impl Compiled {
     pub fn describes(&self, record: &[u8], scratch: &mut CompiledScratch) -> bool {
         let mut buffer = RecordBuffer::new();
         Record::parse(record, &mut buffer)
-            .is_ok_and(|record| self.set.quieted_by(0, &record, &mut scratch.set).is_some())
+            .is_ok_and(|record| self.describes_parsed(&record, scratch))
+    }
+
+    pub(crate) fn describes_parsed(
+        &self,
+        record: &Record<'_>,
+        scratch: &mut CompiledScratch,
+    ) -> bool {
+        self.set.quieted_by(0, record, &mut scratch.set).is_some()
     }
 
     /// Whether the rule matches a record, with the filter beside it and alone: a filter that downranks leaves both equal.
     #[must_use]
     pub fn matches(&self, record: &[u8], scratch: &mut CompiledScratch) -> (bool, bool) {
         let mut buffer = RecordBuffer::new();
-        let Ok(record) = Record::parse(record, &mut buffer) else { return (false, false) };
+        Record::parse(record, &mut buffer)
+            .map_or((false, false), |record| self.matches_parsed(&record, scratch))
+    }
+
+    pub(crate) fn matches_parsed(
+        &self,
+        record: &Record<'_>,
+        scratch: &mut CompiledScratch,
+    ) -> (bool, bool) {
         let CompiledScratch { set, alone, found } = scratch;
-        self.set.matches_into(&record, set, found);
+        self.set.matches_into(record, set, found);
         let with = !found.is_empty();
-        self.alone.matches_into(&record, alone, found);
+        self.alone.matches_into(record, alone, found);
         (with, !found.is_empty())
     }
 }

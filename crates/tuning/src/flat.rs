@@ -65,11 +65,14 @@ pub struct Profile {
 #[must_use]
 pub fn profile(record: &[u8]) -> Profile {
     let mut buffer = RecordBuffer::new();
-    let Ok(record) = Record::parse(record, &mut buffer) else { return Profile::default() };
+    Record::parse(record, &mut buffer).map(|record| profile_of(&record)).unwrap_or_default()
+}
+
+pub(crate) fn profile_of(record: &Record<'_>) -> Profile {
     let text = |path: &[&str]| record.text(path).unwrap_or_default();
     Profile {
         event: text(&["eventName"]).to_owned(),
-        entity: entity(&record),
+        entity: entity(record),
         // Behind an endpoint are private addresses, which come and go and exist in every VPC.
         network: match text(&["vpcEndpointId"]) {
             "" => network_of(text(&["sourceIPAddress"])),

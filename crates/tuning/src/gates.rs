@@ -12,7 +12,6 @@ use trailloop_rules::{Filter, Rule, TRIPWIRES, TestEvent, run_tests};
 use crate::applied::{Applied, SEEN_MAX, count};
 use crate::candidate::{Candidate, Compiled, CompiledScratch, Condition, Test};
 use crate::evidence::Evidence;
-use crate::flat::profile;
 use crate::forge::Class;
 use crate::satisfy;
 
@@ -200,9 +199,7 @@ fn cannot_be_forged(candidate: &Candidate, applied: &Applied<'_>, evidence: &Evi
         Some("no condition names who acted by a field that AWS decides".to_owned())
     } else if !narrows {
         Some("beside who acted it names nothing that a thief of the credential could not bring along".to_owned())
-    } else if applied.hidden.iter().any(|hit| profile(&hit.record).is_root)
-        || names_root(conditions)
-    {
+    } else if applied.names_root || names_root(conditions) {
         Some("it describes the root user".to_owned())
     } else {
         None

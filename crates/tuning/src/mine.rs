@@ -48,11 +48,14 @@ const VERBS: &[&str] = &["Describe", "Get", "List"];
 struct Row<'j> {
     judged: &'j Judged,
     fields: BTreeMap<String, String>,
+    /// The conditions that it satisfies and that tell it from others.
+    atoms: Vec<Condition>,
 }
 
 impl<'j> Row<'j> {
-    fn of(judged: &'j Judged) -> Self {
-        Self { fields: flatten(&judged.record), judged }
+    fn of(judged: &'j Judged, mine: &Mine<'_>) -> Self {
+        let fields = flatten(&judged.record);
+        Self { atoms: atoms(&fields, mine), fields, judged }
     }
 }
 
@@ -61,8 +64,9 @@ impl<'j> Row<'j> {
 pub fn mine(rule: &Rule, judged: &[Judged], mine: &Mine<'_>) -> Vec<Candidate> {
     let of_rule = || judged.iter().filter(|one| one.rule == rule.analytic.uid);
     let attacks: Vec<Row<'_>> =
-        of_rule().filter(|one| one.label.is_attack()).map(Row::of).collect();
-    let open: Vec<Row<'_>> = of_rule().filter(|one| !one.label.is_attack()).map(Row::of).collect();
+        of_rule().filter(|one| one.label.is_attack()).map(|one| Row::of(one, mine)).collect();
+    let open: Vec<Row<'_>> =
+        of_rule().filter(|one| !one.label.is_attack()).map(|one| Row::of(one, mine)).collect();
     let mut found: Vec<(u64, Vec<Condition>, BTreeSet<usize>)> = Vec::new();
     for (who, rows) in identities(&open, mine) {
         if is_enough(&open, &rows, mine) {
@@ -89,8 +93,8 @@ pub fn mine(rule: &Rule, judged: &[Judged], mine: &Mine<'_>) -> Vec<Candidate> {
 fn identities(open: &[Row<'_>], mine: &Mine<'_>) -> BTreeMap<Condition, BTreeSet<usize>> {
     let mut identities: BTreeMap<Condition, BTreeSet<usize>> = BTreeMap::new();
     for (nth, row) in open.iter().enumerate() {
-        for atom in atoms(row, mine).into_iter().filter(|atom| is_who(atom, mine)) {
-            identities.entry(atom).or_default().insert(nth);
+        for atom in row.atoms.iter().filter(|atom| is_who(atom, mine)) {
+            identities.entry(atom.clone()).or_default().insert(nth);
         }
     }
     identities
@@ -105,17 +109,18 @@ fn grown(
     attacks: &[Row<'_>],
     mine: &Mine<'_>,
 ) -> Vec<(u64, Vec<Condition>, BTreeSet<usize>)> {
-    let mut counts: BTreeMap<Condition, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<&Condition, usize> = BTreeMap::new();
     for nth in rows {
-        for atom in atoms(&open[*nth], mine) {
+        for atom in &open[*nth].atoms {
             *counts.entry(atom).or_default() += 1;
         }
     }
-    counts.extend(verbs(rows, open).map(|verbs| (verbs, rows.len())));
+    let verbs = verbs(rows, open);
+    counts.extend(verbs.iter().map(|verbs| (verbs, rows.len())));
     // From where comes before what; among equals what describes more, then the order of texts.
     let mut further: Vec<(Class, usize, Condition)> = counts
         .into_iter()
-        .map(|(one, count)| (one.class(mine.own_networks), usize::MAX - count, one))
+        .map(|(one, count)| (one.class(mine.own_networks), usize::MAX - count, one.clone()))
         .filter(|(class, _, one)| {
             one.field != who.field && matches!(class, Class::Where | Class::What)
         })
@@ -150,17 +155,16 @@ fn grown(
     found
 }
 
-/// The conditions that a row satisfies and that tell it from others.
-fn atoms(row: &Row<'_>, mine: &Mine<'_>) -> Vec<Condition> {
-    let mut atoms: Vec<Condition> = row
-        .fields
+/// The conditions that a row of these fields satisfies and that tell it from others.
+fn atoms(fields: &BTreeMap<String, String>, mine: &Mine<'_>) -> Vec<Condition> {
+    let mut atoms: Vec<Condition> = fields
         .iter()
         .filter(|(field, value)| is_printable(field) && value.trim() == value.as_str())
         .map(|(field, value)| Condition::equals(field, value))
         .filter(|atom| atom.class(mine.own_networks) != Class::Chosen)
         .filter(|atom| atom.field != "sourceIPAddress")
         .collect();
-    if let Some(address) = row.fields.get("sourceIPAddress") {
+    if let Some(address) = fields.get("sourceIPAddress") {
         // The network, because addresses within it come and go.
         let network = Condition {
             field: "sourceIPAddress".to_owned(),

@@ -5,7 +5,7 @@ use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_rules::{Filter, MatchScratch, RuleSet, load};
 use trailloop_tuning::{
     Attack, Candidate, Compiled, CompiledScratch, Condition, Label, Test, Tripwires, all_pass,
-    judge, propose,
+    derived_tests, judge, prevent, propose,
 };
 
 use crate::support::{TODAY, attack, benign, call, candidate, evidence, hit, judged, mined, rule};
@@ -194,9 +194,42 @@ proptest! {
         evidence.judged[0].record.clone_from(&garbage);
         evidence.archive.hits[0].record.clone_from(&garbage);
         evidence.attacks[0].records.push(garbage.clone());
-        evidence.audited[0].record = garbage;
+        evidence.audited[0].record.clone_from(&garbage);
         drop(judge(&candidate(), &evidence));
         drop(mined(&rule("medium"), &evidence));
+        drop(derived_tests(&rule("medium"), &evidence.judged));
+        drop(prevent(&evidence.attacks[0], &[garbage, benign("ListUsers")]));
+    }
+
+    /// Records of the right shape with texts of anybody's in every place.
+    #[test]
+    fn no_text_panics_or_breaks_out(text in any::<String>(), other in ".{0,40}") {
+        let record = serde_json::json!({
+            "eventID": other, "eventSource": format!("{other}.amazonaws.com"), "eventName": text,
+            "awsRegion": text, "sourceIPAddress": other, "userAgent": text, "vpcEndpointId": other,
+            "userIdentity": {"type": text, "sessionContext": {"sessionIssuer": {"arn": text}}},
+            "requestParameters": {"roleName": other, text.clone(): [text.clone(), {"a": text}]},
+        });
+        let record = serde_json::to_vec(&record).unwrap();
+        let all: Vec<_> = (0..10).map(|nth| judged(nth, Label::True, record.clone())).collect();
+        prop_assert!(derived_tests(&rule("medium"), &all).is_empty(), "the rule does not match it");
+        let attack = Attack { name: text.clone(), entity: text.clone(), judged: None, records: vec![record.clone()] };
+        for prevention in prevent(&attack, std::slice::from_ref(&record)) {
+            prop_assert!(prevention.report().is_ascii(), "{}", prevention.report());
+        }
+        let mut evidence = evidence();
+        evidence.judged = (0..10).map(|nth| judged(nth, Label::Benign, record.clone())).collect();
+        evidence.archive.hits = (0..10).map(|nth| hit(nth, record.clone(), true)).collect();
+        let candidate = Candidate {
+            conditions: vec![Condition::equals("vpcEndpointId", &text), Condition::equals("userAgent", &other)],
+            owner: text.clone(),
+            reason: other,
+            ..candidate()
+        };
+        drop(judge(&candidate, &evidence));
+        drop(mined(&rule("medium"), &evidence));
+        let mut wires = Tripwires::new(&[]);
+        prop_assert!(wires.record(&record).is_empty());
     }
 }
 

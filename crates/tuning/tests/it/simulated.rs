@@ -24,17 +24,18 @@ fn fifty_seeds_are_quieter_and_hide_no_attack() {
     assert_eq!((summary.seeds, summary.hidden), (50, 0), "{summary}");
     assert!(summary.attacks > 500 && summary.merged > 500, "{summary}");
     // Some seeds have attackers on the hosts of many automations, which then stay visible, as they should.
-    assert!(summary.reduction_mean >= 70.0 && summary.reduction_least > 40.0, "{summary}");
+    assert!(summary.reduction_mean >= 70.0 && summary.reduction_least > 55.0, "{summary}");
     assert!(summary.top_last > summary.top_first, "{summary}");
-    assert!(summary.top_last > summary.top_by_level, "{summary}");
+    assert!(summary.top > summary.top_by_level_all, "{summary}");
     assert!(summary.brier < summary.brier_by_level, "{summary}");
 }
 
 #[test]
 fn few_labels_hide_no_attack_either() {
     let summary = Summary::of(&outcomes(0.1, 0..8));
-    assert_eq!(summary.hidden, 0, "{summary}");
-    assert!(summary.brier < summary.brier_by_level, "{summary}");
+    assert!(summary.attacks > 80 && summary.hidden == 0, "{summary}");
+    // Too little is known for filters, and still the order is better than that of levels.
+    assert!(summary.top_last > summary.top_by_level, "{summary}");
 }
 
 #[test]

@@ -32,7 +32,9 @@ pub(crate) fn svg(outcomes: &[Outcome]) -> String {
         "<path d=\"M{MARGIN} {MARGIN}V{bottom}H{right}\" fill=\"none\" stroke=\"#888\"/>"
     )
     .ok();
-    for (label, at) in [("0", 0.0), ("", most / 2.0), (&*format!("{most:.0}"), most)] {
+    for (label, at) in
+        [("0", 0.0), (&*format!("{:.0}", most / 2.0), most / 2.0), (&*format!("{most:.0}"), most)]
+    {
         writeln!(out, "<text x=\"8\" y=\"{:.1}\">{label}</text>", y(at) + 4.0).ok();
     }
     for day in (0..DAYS).step_by(10) {

@@ -137,6 +137,9 @@ pub(crate) struct Summary {
     pub(crate) top_first: f64,
     pub(crate) top_last: f64,
     pub(crate) top_by_level: f64,
+    /// The same of all days: ours, and by level alone.
+    pub(crate) top: f64,
+    pub(crate) top_by_level_all: f64,
     /// The mean squared error of the last thirty days, ours and that of levels.
     pub(crate) brier: f64,
     pub(crate) brier_by_level: f64,
@@ -167,6 +170,8 @@ impl Summary {
             top_first: share(|one| &one.in_top, 0, 14),
             top_last: share(|one| &one.in_top, days - 14, days),
             top_by_level: share(|one| &one.in_top_by_level, days - 14, days),
+            top: share(|one| &one.in_top, 0, days),
+            top_by_level_all: share(|one| &one.in_top_by_level, 0, days),
             brier: outcomes.iter().map(|one| one.brier).sum::<f64>() / f64::from(ranked.max(1)),
             brier_by_level: outcomes.iter().map(|one| one.brier_by_level).sum::<f64>()
                 / f64::from(ranked.max(1)),
@@ -180,7 +185,7 @@ impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} seeds: {:.1} % fewer false positives a day in the last week than in the first (least {:.1} %, {} seeds reach 70 %); {} of {} attacks hidden, {} of their findings quieted beside visible ones; {:.0} % of findings of attacks in the top 20 in the first two weeks, {:.0} % in the last two ({:.0} % by level alone); Brier {:.3}, of levels {:.3}; {} filters merged, {} voided",
+            "{} seeds: {:.1} % fewer false positives a day in the last week than in the first (least {:.1} %, {} seeds reach 70 %); {} of {} attacks hidden, {} of their findings quieted beside visible ones; {:.0} % of findings of attacks in the top 20 in the first two weeks, {:.0} % in the last two ({:.0} % by level alone), over all days {:.0} % ({:.0} % by level alone); Brier {:.3}, of levels {:.3}; {} filters merged, {} voided",
             self.seeds,
             self.reduction_mean,
             self.reduction_least,
@@ -191,6 +196,8 @@ impl std::fmt::Display for Summary {
             self.top_first * 100.0,
             self.top_last * 100.0,
             self.top_by_level * 100.0,
+            self.top * 100.0,
+            self.top_by_level_all * 100.0,
             self.brier,
             self.brier_by_level,
             self.merged,
