@@ -281,7 +281,8 @@ impl Entry {
         }
         // What one of them does not hide is not hidden.
         first.suppressed_by = match (first.suppressed_by.take(), &second.suppressed_by) {
-            (Some(one), Some(other)) => Some(one.min(other.clone())),
+            // Nor what two filters hide: once one of them is void, nobody knows what the other hides.
+            (Some(one), Some(other)) if one == *other => Some(one),
             _ => None,
         };
         *self = first;

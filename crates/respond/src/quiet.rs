@@ -2,8 +2,8 @@
 //!
 //! The stream marks a finding that a filter describes and sends it as any other. Here it is kept, counted and joined to incidents,
 //! and nothing is done about it, unless its filter is void. Tripwires look at every finding that is borne out: a change of the
-//! identity that a filter speaks of, a new network, region or kind of agent, more of them than the backtest saw, an attack on the
-//! same identity. Voiding is a row of the state table, so it holds for all executors from the next finding on, and what the filter
+//! identity that a filter speaks of, where a rule finds such changes; a new network, region or kind of agent, more of them than the
+//! backtest saw, an attack on the same identity. Voiding is a row of the state table, so it holds for all executors from the next finding on, and what the filter
 //! moved down in the last seven days comes up again. Only a newly sealed filter takes the place of a void one.
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ struct Void {
     tripwire: String,
     why: String,
     at_ms: i64,
+    /// Whether what it moved down has come up again, and people were told.
+    is_raised: bool,
 }
 
 impl Responder {
@@ -45,7 +47,10 @@ impl Responder {
     pub(crate) async fn is_quieted(&self, case: &mut Case) -> Result<bool, Halt> {
         let in_force = self.archive.engine.rules.now();
         let rules = &in_force.rules;
-        if rules.quieting().is_empty() {
+        // Of a record too long for a finding only the place is known, and tripwires have to see what a filter saw.
+        let is_whole = case.confirmed.record.get("eventName").is_some();
+        if rules.quieting().is_empty() || !is_whole {
+            raise(&mut case.confirmed.finding);
             return Ok(false);
         }
         let mut wires = self.tripwires(rules).await?;
@@ -80,9 +85,10 @@ impl Responder {
         let Some(place) = store::place_of(&*self.table, finding).await? else { return Ok(()) };
         let Some(kept) = store::load(&*self.table, &place).await? else { return Ok(()) };
         let entry = kept.entry;
-        let lineage: Vec<&str> = entry.principal.as_deref().into_iter().collect();
+        let lineage: Vec<&str> =
+            entry.lineage().into_iter().chain(entry.principal.as_deref()).collect();
         let mut wires = self.tripwires(&in_force.rules).await?;
-        let entity = entry.lineage().unwrap_or_default();
+        let entity = kept.entity.as_deref().or(entry.lineage()).unwrap_or_default();
         let voided = wires.judged(Label::True, entity, &lineage);
         self.void(&voided).await
     }
@@ -105,17 +111,37 @@ impl Responder {
         };
         let partition = format!("quieted/{}/{day}", filter.hash());
         let key = RowKey::new(&partition, case.text("uid"));
-        if !rows::create(&*self.table, &key, &()).await? {
-            return Ok(Vec::new());
-        }
+        // However often it comes it is one; and it is looked at each time, in case that was all that was done.
+        rows::create(&*self.table, &key, &()).await?;
         let counted = rows::all::<()>(&*self.table, &partition).await?.len();
         Ok((0..counted).flat_map(|_| wires.quieted(filter, day)).collect())
     }
 
-    /// Writes down that filters are void, brings up again what they moved down, and tells people.
+    /// Writes down that filters are void, and then brings up again what they moved down.
     async fn void(&self, voided: &[Voided]) -> Result<(), Halt> {
         for one in voided {
-            let Voided { filter, title, tripwire, why } = one;
+            let row = Void {
+                title: one.title.clone(),
+                tripwire: one.tripwire.to_owned(),
+                why: one.why.clone(),
+                at_ms: self.clock.now_ms(),
+                is_raised: false,
+            };
+            rows::create(&*self.table, &RowKey::new(VOIDED, &one.filter), &row).await?;
+        }
+        match voided {
+            [] => Ok(()),
+            _ => self.finish_voiding().await,
+        }
+    }
+
+    /// Brings up again what void filters moved down, and tells people, of those of which it is not done.
+    pub(crate) async fn finish_voiding(&self) -> Result<(), Halt> {
+        for (hash, mut row) in rows::all::<Void>(&*self.table, VOIDED).await? {
+            if row.value.is_raised {
+                continue;
+            }
+            let Void { title, tripwire, why, .. } = &row.value;
             tracing::warn!(
                 filter = title,
                 tripwire,
@@ -130,15 +156,19 @@ impl Responder {
             alert.rule = "trailloop.filter_voided".to_owned();
             alert.target.clone_from(title);
             alert.reasons = vec![why.clone()];
-            self.send(DEFAULT, &alert, &Surroundings::default(), &format!("void/{filter}")).await?;
-            // Last, so that whoever dies before it does all of it again.
-            let row = Void {
-                title: title.clone(),
-                tripwire: (*tripwire).to_owned(),
-                why: why.clone(),
-                at_ms: self.clock.now_ms(),
-            };
-            rows::create(&*self.table, &RowKey::new(VOIDED, filter), &row).await?;
+            self.send(DEFAULT, &alert, &Surroundings::default(), &format!("void/{hash}")).await?;
+            row.value.is_raised = true;
+            // Another who did the same at once has written the same.
+            rows::store(&*self.table, &RowKey::new(VOIDED, &hash), &mut row).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings up what was moved down by a filter that became void while it was kept.
+    pub(crate) async fn raise_if_void(&self, filter: &str, day: &str) -> Result<(), Halt> {
+        let voided = rows::all::<Void>(&*self.table, VOIDED).await?;
+        if voided.iter().any(|(_, row)| row.value.title == filter) {
+            store::raise(&*self.table, day, filter).await?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::fill::{self, choose_all};
 use trailloop_runbook::{Call, Target};
+use trailloop_tuning::entity_of;
 
 use crate::ask::Queries;
 use crate::change::{Change, ChangeError};
@@ -116,6 +117,14 @@ const DRIVE_MS: i64 = 30_000;
 /// So many deliveries a finding of rules that are not ours is let go, before it is told.
 const RULES_AWAITED: u32 = 3;
 
+/// A finding on its way to what is kept for people.
+struct ToKeep {
+    entry: Entry,
+    /// Who did it, as filters name it.
+    entity: String,
+    day: String,
+}
+
 /// So many phases and steps a run passes at most in one go; beyond lies a mistake of ours.
 const MOVES_MAX: usize = 10_000;
 
@@ -141,15 +150,14 @@ impl Responder {
         };
         let mut case = Case::of(confirmed);
         let is_quieted = Box::pin(self.is_quieted(&mut case)).await?;
-        self.keep_for_people(&case, message).await?;
+        let day = Box::pin(tables::take_up(&*self.table, &case, self.clock.now_ms())).await?;
+        let kept = self.as_kept(&case, message, day);
         if is_quieted {
+            Box::pin(self.keep_for_people(kept)).await?;
             return Ok(Handled::Quieted);
         }
         let case = Box::pin(self.ask_for(case)).await?;
         let runs = self.open(case, hint.is_live).await?;
-        if runs.is_empty() {
-            return Ok(Handled::NoRunbook);
-        }
         for run in &runs {
             match self.advance(run).await {
                 // It is written and listed: whoever has it, or the next sweep, goes on with it.
@@ -157,20 +165,38 @@ impl Responder {
                 Err(error) => return Err(error),
             }
         }
+        // After what contains: whoever makes very many findings makes this slow.
+        Box::pin(self.keep_for_people(kept)).await?;
+        if runs.is_empty() {
+            return Ok(Handled::NoRunbook);
+        }
         Ok(Handled::Runs(runs))
     }
 
-    /// Lists a finding that was borne out, and folds it into what is kept for people.
-    async fn keep_for_people(&self, case: &Case, message: &Message) -> Result<(), Halt> {
-        let now_ms = self.clock.now_ms();
-        let day = tables::take_up(&*self.table, case, now_ms).await?;
+    /// What is kept of a finding for people; `None` of one that we can't read, though we have just made it ourselves.
+    fn as_kept(&self, case: &Case, message: &Message, day: String) -> Option<Box<ToKeep>> {
         match Entry::of(&case.confirmed.finding) {
             Ok(mut entry) => {
+                let now_ms = self.clock.now_ms();
                 entry.clocks.finding_ms = Some(message.sent_at_ms.unwrap_or(now_ms));
-                Box::pin(store::take(&*self.table, &entry, &day)).await?;
+                let entity = entity_of(case.confirmed.record.to_string().as_bytes());
+                Some(Box::new(ToKeep { entry, entity, day }))
             }
-            // We have just made it ourselves.
-            Err(error) => tracing::error!(finding = case.text("uid"), %error, "it is not kept"),
+            Err(error) => {
+                tracing::error!(finding = case.text("uid"), %error, "it is not kept");
+                None
+            }
+        }
+    }
+
+    /// Folds a finding into what is kept for people.
+    async fn keep_for_people(&self, kept: Option<Box<ToKeep>>) -> Result<(), Halt> {
+        let Some(kept) = kept else { return Ok(()) };
+        let ToKeep { entry, entity, day } = *kept;
+        let place = Box::pin(store::take(&*self.table, &entry, &day)).await?;
+        store::name(&*self.table, &place, &entity).await?;
+        if let Some(filter) = &entry.suppressed_by {
+            self.raise_if_void(filter, &place.day).await?;
         }
         Ok(())
     }
@@ -181,6 +207,7 @@ impl Responder {
         self.deliver_held_back().await?;
         self.tell_held_back().await?;
         self.take_up_verdicts().await?;
+        Box::pin(self.finish_voiding()).await?;
         self.ask_again().await?;
         let open = rows::all::<String>(&*self.table, OPEN).await?;
         for (id, _) in &open {

@@ -3,7 +3,7 @@
 //! A row holds one finding with all that folded into it ([`Kept`]). It stands under the day on which the first of them was taken
 //! up ([`Place`]), and is found from the id of any of them and from what repeats have in common. Every write is conditional and
 //! every step can be repeated: a finding that is delivered again, or that two workers take up at once, makes the same rows.
-//! A pointer is written before the row it points to, so that a crash between the two leaves nothing that nobody finds.
+//! What repeats have in common points to a row before it is written, so that a crash between the two leaves nothing that nobody finds.
 
 mod audit;
 mod incidents;
@@ -26,6 +26,9 @@ use crate::tables::finding_partition;
 /// A write that others come before is tried so often.
 const TRIES: usize = 32;
 
+/// What goes on for longer is a finding again: lists show some days, and what still happens has to be among them.
+const FOLDED_MS: i64 = 7 * 86_400_000;
+
 /// Where a finding is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
@@ -43,6 +46,15 @@ pub struct Kept {
     /// The incident it joined, which may have become another's part since.
     #[serde(default)]
     pub incident: Option<String>,
+    /// Who did it, as filters name it: the role or user behind a session.
+    #[serde(default)]
+    pub entity: Option<String>,
+}
+
+impl Kept {
+    fn new(entry: Entry) -> Self {
+        Self { entry, incident: None, entity: None }
+    }
 }
 
 impl Place {
@@ -66,7 +78,14 @@ pub async fn take(table: &dyn Table, entry: &Entry, day: &str) -> Result<Place, 
     let place = fold(table, entry, day).await?;
     let incident = incidents::take(table, entry, day).await?;
     update(table, &place, |kept| kept.incident = Some(incident.clone())).await?;
+    // Somebody may have judged it before it came.
+    judge(table, &entry.uid).await?;
     Ok(place)
+}
+
+/// Notes who did it, as filters name it.
+pub async fn name(table: &dyn Table, place: &Place, entity: &str) -> Result<(), CloudError> {
+    update(table, place, |kept| kept.entity = Some(entity.to_owned())).await
 }
 
 /// Folds a finding into the one it repeats, or keeps it as one of its own.
@@ -82,7 +101,7 @@ async fn fold(table: &dyn Table, entry: &Entry, day: &str) -> Result<Place, Clou
         let key = place.key();
         let mut row = match rows::load::<Kept>(table, &key).await? {
             Some(row) => row,
-            None => Row { value: Kept { entry: entry.clone(), incident: None }, version: 0 },
+            None => Row { value: Kept::new(entry.clone()), version: 0 },
         };
         let before = row.value.entry.clone();
         // A finding that enrichment tells something else of today stays where it was.
@@ -120,8 +139,11 @@ async fn open_place(
 async fn takes_more(table: &dyn Table, place: &Place, entry: &Entry) -> Result<bool, CloudError> {
     let Some(kept) = rows::load::<Kept>(table, &place.key()).await? else { return Ok(true) };
     let there = kept.value.entry;
+    let (first_ms, last_ms) =
+        (entry.first_ms.min(there.first_ms), entry.last_ms.max(there.last_ms));
     let is_near = entry.first_ms.saturating_sub(there.last_ms) < GAP_MS
-        && there.first_ms.saturating_sub(entry.last_ms) < GAP_MS;
+        && there.first_ms.saturating_sub(entry.last_ms) < GAP_MS
+        && last_ms.saturating_sub(first_ms) < FOLDED_MS;
     let judged = judged::of(table, &there.rule, &place.uid).await?;
     Ok(is_near && judged.is_none_or(|judged| judged.opinions.is_empty()))
 }
@@ -149,6 +171,9 @@ pub async fn raise(table: &dyn Table, day: &str, filter: &str) -> Result<(), Clo
     for (place, kept) in of_day(table, day).await? {
         if kept.entry.suppressed_by.as_deref() == Some(filter) {
             update(table, &place, |kept| kept.entry.suppressed_by = None).await?;
+            // Its incident is one to look at from now on.
+            let raised = Entry { suppressed_by: None, ..kept.entry };
+            incidents::take(table, &raised, day).await?;
         }
     }
     Ok(())

@@ -32,6 +32,7 @@ impl Responder {
         let Some(judgement) = Judgement::parse(&verdict.judgement) else { return Ok(()) };
         let finding = &verdict.finding;
         let said = (verdict.by.as_str(), verdict.reason.as_str(), verdict.at_ms);
+        voices::write_down(&*self.table, verdict).await?;
         store::judge(&*self.table, finding).await?;
         self.show_verdict(finding, judgement).await?;
         self.update_security_hub(finding, judgement, said).await?;

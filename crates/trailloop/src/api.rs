@@ -273,6 +273,7 @@ async fn judge(
         by: said.by,
         at_ms: api.clock.now_ms(),
     };
+    // Should whoever asks go away in between, the executor takes it up from what is listed.
     if !voices::judge(&*api.table, &verdict).await? {
         let why = format!("{} has just judged this finding; say it again", verdict.by);
         return Err(Refused::new(StatusCode::CONFLICT, why));

@@ -10,7 +10,7 @@ use trailloop_respond::store::{self, Shown};
 use crate::cli::{FindingsArgs, FindingsCommand, FindingsListArgs, Form, OneArgs, SampleArgs};
 use crate::config::{self, Purpose};
 use crate::kept::{self, Filter};
-use crate::show::{shown, thousands};
+use crate::show::{shown, shown_json, thousands};
 use crate::{Exit, UsageError, respond};
 
 /// Runs the command.
@@ -26,7 +26,7 @@ pub(crate) fn findings(arguments: &FindingsArgs) -> anyhow::Result<Exit> {
 /// The state that a configuration names.
 pub(crate) async fn state(config: &std::path::Path) -> anyhow::Result<Arc<dyn Table>> {
     let config = config::load(config, Purpose::State)?;
-    respond::table(&config).await
+    respond::table_there(&config).await
 }
 
 fn list(arguments: &FindingsListArgs) -> anyhow::Result<Exit> {
@@ -56,14 +56,15 @@ fn audit(arguments: &SampleArgs) -> anyhow::Result<Exit> {
         let when = (days.as_slice(), Clock::System.now_ms());
         store::audit(&*table, when, capacity, &seed).await.context("draw the audit sample")
     })?;
-    print_all(&found, arguments.page.format)
+    let listed = &found[..found.len().min(arguments.page.limit)];
+    print_all(listed, arguments.page.format)
 }
 
 fn print_all(found: &[Shown], form: Form) -> anyhow::Result<Exit> {
     let mut out = std::io::stdout().lock();
     if form == Form::Ndjson {
         for one in found {
-            writeln!(out, "{}", kept::of_finding(one)).context("write the list")?;
+            writeln!(out, "{}", shown_json(&kept::of_finding(one))).context("write the list")?;
         }
         return Ok(Exit::Done);
     }

@@ -91,7 +91,7 @@ impl Archive {
             |nth: usize, item: &Item, buffer: &mut Vec<u8>| fetcher.fetch(nth, item, buffer);
         replay(&engine, &self.items, jobs.unwrap_or_else(cores), name, fetch, |nth, replayed| {
             match replayed {
-                Replayed::Findings(lines) => error = gathered.take(&lines.text).err(),
+                Replayed::Findings(lines) => error = gathered.take(lines.text.as_bytes()).err(),
                 Replayed::Examined { examined, .. } => {
                     gathered.records += examined.records_evaluated;
                     gathered.failed += u64::from(!examined.read.is_whole());
@@ -115,9 +115,9 @@ impl Archive {
 
 impl Gathered {
     /// Takes findings as lines of JSON.
-    fn take(&mut self, lines: &str) -> anyhow::Result<()> {
-        for line in lines.lines() {
-            let finding: Value = serde_json::from_str(line).context("read a finding of ours")?;
+    fn take(&mut self, lines: &[u8]) -> anyhow::Result<()> {
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let finding: Value = serde_json::from_slice(line).context("read a finding of ours")?;
             match of(&finding) {
                 Some(found) => self.found.push(found),
                 None => self.without_record += 1,

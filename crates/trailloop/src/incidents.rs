@@ -10,7 +10,7 @@ use trailloop_respond::store;
 use crate::cli::{Form, IncidentShowArgs, IncidentsArgs, IncidentsCommand, PageArgs};
 use crate::findings::state;
 use crate::kept;
-use crate::show::shown;
+use crate::show::{shown, shown_json};
 use crate::{Exit, UsageError, respond};
 
 /// Runs the command.
@@ -34,7 +34,7 @@ fn list(arguments: &PageArgs) -> anyhow::Result<Exit> {
     }
     for one in &found {
         match arguments.format {
-            Form::Ndjson => writeln!(out, "{}", kept::of_incident(one)),
+            Form::Ndjson => writeln!(out, "{}", shown_json(&kept::of_incident(one))),
             Form::Table => writeln!(
                 out,
                 "{}  {:<13}  {:>8}  {:>8}  {}\n    {}",
@@ -66,7 +66,7 @@ fn show(arguments: &IncidentShowArgs) -> anyhow::Result<Exit> {
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let message = incident.ocsf(Activity::Update, "security", Clock::System.now_ms());
-        writeln!(out, "{message}").context("write the incident")?;
+        writeln!(out, "{}", shown_json(&message)).context("write the incident")?;
         return Ok(Exit::Done);
     }
     let accounts: Vec<&str> = incident.accounts.iter().map(String::as_str).collect();

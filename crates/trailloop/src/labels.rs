@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use trailloop_feedback::Judgement;
 use trailloop_respond::store::{self, Judged, Kept};
+use trailloop_rules::Rule;
 use trailloop_tuning::Label;
 
 use crate::findings::state;
-use crate::found::Gathered;
 use crate::respond;
 
 /// What was said of the findings of some rules.
@@ -21,10 +21,13 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    /// Reads what was said of the findings of the rules that found something.
-    pub(crate) fn read(config: &Path, gathered: &[&Gathered]) -> anyhow::Result<Self> {
+    /// Reads what was said of the findings of these rules.
+    pub(crate) fn read<'r>(
+        config: &Path,
+        rules: impl IntoIterator<Item = &'r Rule>,
+    ) -> anyhow::Result<Self> {
         let rules: BTreeSet<&str> =
-            gathered.iter().flat_map(|one| &one.found).map(|found| found.rule.as_str()).collect();
+            rules.into_iter().map(|rule| rule.analytic.uid.as_str()).collect();
         respond::block_on(async {
             let table = state(config).await?;
             let (mut judged, mut drawn) = (Vec::new(), BTreeSet::new());

@@ -89,7 +89,7 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
             () = &mut serving => return Ok(Exit::Failed),
             // These end by themselves only by failing.
             Some(ended) = aside.join_next() => {
-                tracing::error!(?ended, "the rules or the links are no longer looked after; going down");
+                tracing::error!(?ended, "the rules, the links or the API are no longer looked after; going down");
                 stop.cancel();
                 serving.await;
                 return Ok(Exit::Failed);
@@ -241,6 +241,18 @@ pub(crate) async fn table(config: &Config) -> anyhow::Result<Arc<dyn Table>> {
         Some(StatePlace::File(path)) => state::file(path),
         _ => table_of(config, &aws(config).await),
     }
+}
+
+/// The state that is there already, for who only looks at it.
+pub(crate) async fn table_there(config: &Config) -> anyhow::Result<Arc<dyn Table>> {
+    let missing = || UsageError("respond.state is missing".to_owned());
+    let place = config.respond.state.as_ref().ok_or_else(missing)?;
+    let options = AwsOptions {
+        region: config.region.clone(),
+        endpoint_url: config.endpoint_url.clone(),
+        path_style: config.path_style,
+    };
+    state::there(place, options).await
 }
 
 fn table_of(config: &Config, aws: &Aws) -> anyhow::Result<Arc<dyn Table>> {

@@ -1,6 +1,7 @@
 //! `trailloop serve`: the API alone, beside executors or without one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,6 +9,9 @@ use crate::api::{self, Api};
 use crate::cli::{Global, ServeArgs};
 use crate::config::{self, Purpose};
 use crate::{Exit, UsageError, logging, respond};
+
+/// Requests that have begun may take so long to end.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the command until it is told to stop.
 pub(crate) fn serve(arguments: &ServeArgs, global: &Global) -> anyhow::Result<Exit> {
@@ -30,6 +34,10 @@ pub(crate) fn serve(arguments: &ServeArgs, global: &Global) -> anyhow::Result<Ex
                 stop.cancel();
             }
         }
-        serving.await.map(|()| Exit::Done)
+        // Whoever has not sent a request by then gets no answer.
+        match tokio::time::timeout(STOP_WITHIN, serving).await {
+            Ok(ended) => ended.map(|()| Exit::Done),
+            Err(_) => Ok(Exit::Done),
+        }
     })
 }

@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use trailloop_cloud::Clock;
+use trailloop_feedback::Opinion;
 use trailloop_rules::{Loaded, Rule};
 use trailloop_tuning as tuning;
 use trailloop_tuning::{Evidence, Mine, Proposal, propose};
@@ -50,7 +51,9 @@ fn propose_all(arguments: &TuneProposeArgs, global: &Global) -> anyhow::Result<E
     let archive = Archive::list(&arguments.source, &arguments.aws)?;
     let jobs = arguments.jobs.map(usize::from);
     let gathered = archive.gather(rules.set.clone(), (jobs, global))?;
-    let labels = Labels::read(&arguments.config, &[&gathered])?;
+    let shipped = trailloop_content::shipped().rules;
+    let labels = Labels::read(&arguments.config, rules.set.rules().iter().chain(&shipped))?;
+    complete(&gathered, &labels)?;
     let corpora = Archive::list(&arguments.attacks, &arguments.aws)?.records()?;
     let known = Known { arguments, gathered: &gathered, labels: &labels, corpora };
     let attacks = known.attacks(&archive)?;
@@ -94,6 +97,29 @@ fn propose_all(arguments: &TuneProposeArgs, global: &Global) -> anyhow::Result<E
     writeln!(out, "{written} proposals in {}", arguments.out.display())
         .context("write what was proposed")?;
     Ok(if gathered.failed > 0 { Exit::Failed } else { Exit::Done })
+}
+
+/// Refuses an archive that lacks something: what can't be seen can't be held against a filter.
+fn complete(gathered: &Gathered, labels: &Labels) -> anyhow::Result<()> {
+    let (failed, long) = (gathered.failed, gathered.without_record);
+    if failed > 0 || long > 0 {
+        let text = format!(
+            "nothing is proposed: {failed} objects could not be read whole, and {long} findings have records too long to be looked at; leave these out of SOURCE"
+        );
+        return Err(UsageError(text).into());
+    }
+    let there: BTreeSet<&str> = gathered.found.iter().map(|found| found.uid.as_str()).collect();
+    for (judged, kept) in &labels.judged {
+        let is_attack = judged.standing().is_some_and(|standing| standing.judgement.is_attack());
+        if is_attack && !kept.entry.folded.iter().any(|uid| there.contains(uid)) {
+            let (uid, title) = (&judged.place.uid, shown(&kept.entry.title));
+            let text = format!(
+                "nothing is proposed: {uid} ({title}) was judged an attack, and the rules do not find it in SOURCE; name an archive and rules that hold it"
+            );
+            return Err(UsageError(text).into());
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a folder that holds something: what is not to be reviewed does not lie beside what is.
@@ -168,7 +194,7 @@ impl Known<'_> {
             let found = kept.entry.folded.iter().find_map(|uid| by_uid.get(uid));
             let Some(found) = found else { continue };
             reviewed.insert(found.entity.as_str());
-            for opinion in &said.opinions {
+            for opinion in last_words(&said.opinions) {
                 let Some(label) = label_of(opinion.judgement) else { continue };
                 judged.push(tuning::Judged {
                     uid: found.uid.clone(),
@@ -226,6 +252,13 @@ impl Known<'_> {
         };
         self.corpora.iter().map(of).collect()
     }
+}
+
+/// Of each author the last word.
+fn last_words(opinions: &[Opinion]) -> impl Iterator<Item = &Opinion> {
+    let by_author: BTreeMap<&str, &Opinion> =
+        opinions.iter().map(|opinion| (opinion.by.as_str(), opinion)).collect();
+    by_author.into_values()
 }
 
 fn day_of(ms: i64) -> Date {

@@ -49,6 +49,7 @@ pub(super) async fn take(
         let id = incident.id.clone();
         let version = match known.iter().find(|row| row.value.id == id) {
             Some(row) => row.version,
+            // Only one that became part of another, which this finding is no longer near to.
             None => rows::load::<State>(table, &key(&id)).await?.map_or(0, |row| row.version),
         };
         let entities: Vec<String> = incident.entities().map(str::to_owned).collect();
@@ -57,14 +58,17 @@ pub(super) async fn take(
             continue;
         }
         for gone in &taken.gone {
-            let version =
-                rows::load::<State>(table, &key(gone)).await?.map_or(0, |row| row.version);
+            // As it was read: what joined it since would be lost.
+            let as_read = known.iter().find(|row| row.value.id == *gone);
+            let version = as_read.map_or(0, |row| row.version);
             let mut row = Row { value: State::PartOf(id.clone()), version };
             if !rows::store(table, &key(gone), &mut row).await? {
                 continue 'again;
             }
         }
-        for entity in &entities {
+        // An entity that was there before leads here already, unless its incident became part of this one.
+        let is_own = |entity: &&String| entities_of(entry).any(|own| own == entity.as_str());
+        for entity in entities.iter().filter(|one| !taken.gone.is_empty() || is_own(one)) {
             if !follow(table, entity, &id, &taken.gone).await? {
                 continue 'again;
             }
@@ -85,6 +89,9 @@ async fn known_by(table: &dyn Table, entry: &Entry) -> Result<Vec<Row<Incident>>
             found.extend(incident.filter(|one| found.iter().all(|f| f.value.id != one.value.id)));
         }
     }
+    // The one it began itself, if whoever wrote that came no further.
+    let own = resolve(table, &Incident::begin(entry).id).await?;
+    found.extend(own.filter(|one| found.iter().all(|f| f.value.id != one.value.id)));
     Ok(found)
 }
 

@@ -65,6 +65,9 @@ pub async fn judge(table: &dyn Table, finding: &str) -> Result<bool, CloudError>
     let Some(place) = place_of(table, finding).await? else { return Ok(false) };
     let Some(kept) = load(table, &place).await? else { return Ok(false) };
     let said = voices::verdicts(table, finding).await?;
+    if said.is_empty() {
+        return Ok(true);
+    }
     let key = key(&kept.entry.rule, &place.uid);
     for _ in 0..TRIES {
         let mut row = rows::load::<Judged>(table, &key).await?.unwrap_or_else(|| Row {
@@ -76,7 +79,7 @@ pub async fn judge(table: &dyn Table, finding: &str) -> Result<bool, CloudError>
             },
             version: 0,
         });
-        let before = row.value.opinions.len();
+        let before = row.value.opinions.clone();
         for opinion in said.iter().filter_map(opinion_of) {
             if !row.value.opinions.contains(&opinion) {
                 row.value.opinions.push(opinion);
@@ -85,13 +88,22 @@ pub async fn judge(table: &dyn Table, finding: &str) -> Result<bool, CloudError>
         row.value
             .opinions
             .sort_by(|one, other| (one.at_ms, &one.by).cmp(&(other.at_ms, &other.by)));
-        let beyond = row.value.opinions.len().saturating_sub(OPINIONS_MAX);
-        row.value.opinions.drain(..beyond);
-        if row.value.opinions.len() == before || rows::store(table, &key, &mut row).await? {
+        cut(&mut row.value.opinions);
+        if row.value.opinions == before || rows::store(table, &key, &mut row).await? {
             return Ok(true);
         }
     }
     Err(busy(table, finding))
+}
+
+/// Leaves out the oldest of what is too much, but of nobody the last word.
+fn cut(opinions: &mut Vec<Opinion>) {
+    while opinions.len() > OPINIONS_MAX {
+        let is_followed =
+            |nth: &usize| opinions[nth + 1..].iter().any(|later| later.by == opinions[*nth].by);
+        let oldest = (0..opinions.len()).find(is_followed).unwrap_or(0);
+        opinions.remove(oldest);
+    }
 }
 
 fn opinion_of(verdict: &Verdict) -> Option<Opinion> {

@@ -36,10 +36,11 @@ pub(super) fn backtest(arguments: &BacktestArgs, global: &Global) -> anyhow::Res
     let (old, new) = (load(&arguments.against)?, load(&arguments.new)?);
     let archive = Archive::list(&arguments.source, &arguments.aws)?;
     let jobs = arguments.jobs.map(usize::from);
+    let rules = [old.set.rules(), new.set.rules()].concat();
     let before = archive.gather(old.set, (jobs, global))?;
     let after = archive.gather(new.set, (jobs, global))?;
     let labels = match &arguments.config {
-        Some(config) => Labels::read(config, &[&before, &after])?.by_uid(),
+        Some(config) => Labels::read(config, &rules)?.by_uid(),
         None => BTreeMap::new(),
     };
     let compared =
