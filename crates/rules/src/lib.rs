@@ -54,6 +54,7 @@ mod path;
 mod pattern;
 mod program;
 mod quiet;
+mod quieting;
 mod relate;
 mod rule;
 mod set;

@@ -22,7 +22,7 @@ use crate::index::{Candidate, Index, IndexScratch, Stand};
 use crate::memo::{TESTS_MAX, TextMemo};
 use crate::pattern::Shape;
 use crate::program::{self, Tree};
-use crate::quiet::Quiets;
+use crate::quieting::Quiets;
 use crate::rule::Rule;
 use crate::strategy::Strategy;
 use crate::test::{Field, Predicate, Test};

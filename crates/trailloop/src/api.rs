@@ -28,14 +28,17 @@ use trailloop_respond::hint::is_id;
 use trailloop_respond::store;
 use trailloop_respond::voices::{self, Verdict};
 
+use crate::UsageError;
 use crate::kept::{self, DAYS, DAYS_MAX, Filter, LIMIT, LIMIT_MAX};
-use crate::{UsageError, cli};
 
 /// The longest body that is read: a verdict has three short texts.
 const BODY_BYTES_MAX: usize = 16 << 10;
 
 /// A shorter token could be guessed.
 const TOKEN_BYTES_MIN: usize = 32;
+
+/// The longest name of an author.
+const BY_BYTES_MAX: usize = 256;
 
 /// The document that describes it.
 const OPENAPI: &str = include_str!("api/openapi.json");
@@ -249,7 +252,11 @@ impl Said {
         if !reasons.contains(&self.reason.as_str()) {
             return Some(format!("reason of a {judgement} must be one of {}", reasons.join(", ")));
         }
-        cli::name(&self.by).err().map(|error| format!("by: {error}"))
+        let is_plain = self.by.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let is_name =
+            is_plain && self.by.trim() == self.by && (1..=BY_BYTES_MAX).contains(&self.by.len());
+        (!is_name)
+            .then(|| format!("by must be a name of 1 to {BY_BYTES_MAX} printable ASCII characters"))
     }
 }
 

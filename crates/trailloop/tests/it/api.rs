@@ -195,7 +195,7 @@ fn what_is_wrong_is_refused_with_its_reason() {
             400,
             "reason of a test",
         ),
-        (served.judge(FINDING, &good.replace("ana", "a\\nb")), 400, "by:"),
+        (served.judge(FINDING, &good.replace("ana", "a\\nb")), 400, "by must be"),
         (served.judge(FINDING, &good.replace("\"by\"", "\"author\"")), 400, "unknown field"),
         (served.judge(FINDING, &long), 413, "at most 16384 bytes"),
         (

@@ -274,7 +274,7 @@ async fn a_run_that_has_acted_can_be_undone_and_judged() {
     let judge = |id: &str, verdict: &str, reason: &str| {
         run(&["verdict", id, verdict, "--reason", reason, "--by", "ana", "--config", text(&config)])
     };
-    let output = judge(FINDING, "false_positive", "user_confirmed");
+    let output = judge(FINDING, "false_positive", "wrong_logic");
     assert_eq!(status(&output), 0, "{}", stderr(&output));
     assert!(
         String::from_utf8_lossy(&output.stdout).contains("is undone at the executor's next look")
@@ -282,10 +282,10 @@ async fn a_run_that_has_acted_can_be_undone_and_judged() {
     let kept = voices::verdicts(&*state.table, FINDING).await.unwrap();
     assert!(kept.len() == 1 && kept[0].undoes() && kept[0].by == "ana", "{kept:?}");
     let (one, _) = state.runbook(&["plan", WATCHED], 0);
-    assert!(one.contains("false_positive (user_confirmed) by ana"), "{one}");
+    assert!(one.contains("false_positive (wrong_logic) by ana"), "{one}");
     for (id, verdict, reason) in [
-        ("x", "false_positive", "user_confirmed"),
-        (FINDING, "maybe", "user_confirmed"),
+        ("x", "false_positive", "wrong_logic"),
+        (FINDING, "maybe", "wrong_logic"),
         (FINDING, "false_positive", "because"),
     ] {
         assert_eq!(status(&judge(id, verdict, reason)), 2, "{id} {verdict} {reason}");
