@@ -10,13 +10,11 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 use trailloop_cloud::{Actions, Clock, CloudError, Message, Notifier, RowKey, Table, Vault};
-use trailloop_feedback::Entry;
 use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
 use trailloop_runbook::fill::{self, choose_all};
 use trailloop_runbook::{Call, Target};
-use trailloop_tuning::entity_of;
 
 use crate::ask::Queries;
 use crate::change::{Change, ChangeError};
@@ -32,7 +30,7 @@ use crate::switch::Switch;
 use crate::tell::Destinations;
 use crate::verdicts::runs_of;
 use crate::voices::Approval;
-use crate::{holds, plan, store, tables};
+use crate::{holds, plan, tables};
 
 /// Everything a finding passes through.
 pub struct Responder {
@@ -117,14 +115,6 @@ const DRIVE_MS: i64 = 30_000;
 /// So many deliveries a finding of rules that are not ours is let go, before it is told.
 const RULES_AWAITED: u32 = 3;
 
-/// A finding on its way to what is kept for people.
-struct ToKeep {
-    entry: Entry,
-    /// Who did it, as filters name it.
-    entity: String,
-    day: String,
-}
-
 /// So many phases and steps a run passes at most in one go; beyond lies a mistake of ours.
 const MOVES_MAX: usize = 10_000;
 
@@ -171,34 +161,6 @@ impl Responder {
             return Ok(Handled::NoRunbook);
         }
         Ok(Handled::Runs(runs))
-    }
-
-    /// What is kept of a finding for people; `None` of one that we can't read, though we have just made it ourselves.
-    fn as_kept(&self, case: &Case, message: &Message, day: String) -> Option<Box<ToKeep>> {
-        match Entry::of(&case.confirmed.finding) {
-            Ok(mut entry) => {
-                let now_ms = self.clock.now_ms();
-                entry.clocks.finding_ms = Some(message.sent_at_ms.unwrap_or(now_ms));
-                let entity = entity_of(case.confirmed.record.to_string().as_bytes());
-                Some(Box::new(ToKeep { entry, entity, day }))
-            }
-            Err(error) => {
-                tracing::error!(finding = case.text("uid"), %error, "it is not kept");
-                None
-            }
-        }
-    }
-
-    /// Folds a finding into what is kept for people.
-    async fn keep_for_people(&self, kept: Option<Box<ToKeep>>) -> Result<(), Halt> {
-        let Some(kept) = kept else { return Ok(()) };
-        let ToKeep { entry, entity, day } = *kept;
-        let place = Box::pin(store::take(&*self.table, &entry, &day)).await?;
-        store::name(&*self.table, &place, &entity).await?;
-        if let Some(filter) = &entry.suppressed_by {
-            self.raise_if_void(filter, &place.day).await?;
-        }
-        Ok(())
     }
 
     /// Lets every run that is not at its end go on; gives how many there are. One that can't be is tried again at the next
