@@ -166,11 +166,17 @@ impl Story<'_> {
         );
         line(text, "  the rules that ran                 trailloop rules list");
         line(text, "  what answers them                  trailloop runbook list");
+        let config = self.containment.config.display();
         line(
             text,
             &format!(
-                "  the run above, and its ledger      trailloop runbook plan|audit --config {}",
-                self.containment.config.display()
+                "  the run above, and its ledger      trailloop runbook plan|audit --config {config}"
+            ),
+        );
+        line(
+            text,
+            &format!(
+                "  its finding, and its rank          trailloop findings list|why --config {config}"
             ),
         );
     }
