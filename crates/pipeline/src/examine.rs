@@ -235,10 +235,9 @@ impl<T: FnMut(&mut Findings<'_>, &Analytic) -> ControlFlow<()>> Reader for Exami
         rules.enrichment_into(&record, scratch, enrichment);
         let origin = Origin { place: *place, rule_set: rules.hash(), enrichment };
         let mut findings = Findings::new(record, origin, findings);
-        let day = record.text(&["eventTime"]).and_then(|time| time.get(..DAY_CHARACTERS));
         for hit in hits.iter() {
             // By the day of the event, so that a finding is the same on whatever day it is made.
-            let is_in_force = |filter: &Filter| in_force(filter, day);
+            let is_in_force = |filter: &Filter| in_force(filter, record);
             let filter = rules.quieted_by_any(*hit, &record, scratch, is_in_force);
             findings.quieten(filter.map(|one| Quieted { title: &one.title, hash: one.hash() }));
             (self.take)(&mut findings, &rules.rule(*hit).analytic)?;
@@ -250,8 +249,9 @@ impl<T: FnMut(&mut Findings<'_>, &Analytic) -> ControlFlow<()>> Reader for Exami
 /// The characters of `2026-01-31`.
 const DAY_CHARACTERS: usize = 10;
 
-/// Whether a filter that makes its rule quieter holds on a day: one before it expires, not on one that nobody knows.
-fn in_force(filter: &Filter, day: Option<&str>) -> bool {
+/// Whether a filter that makes its rule quieter holds on the day of an event: one before it expires, not one that nobody knows.
+fn in_force(filter: &Filter, record: Record<'_>) -> bool {
+    let day = record.text(&["eventTime"]).and_then(|time| time.get(..DAY_CHARACTERS));
     filter.expires().is_some_and(|expires| day.is_some_and(|day| day < expires))
 }
 

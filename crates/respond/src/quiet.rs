@@ -164,11 +164,14 @@ impl Responder {
         Ok(())
     }
 
-    /// Brings up what was moved down by a filter that became void while it was kept.
-    pub(crate) async fn raise_if_void(&self, filter: &str, day: &str) -> Result<(), Halt> {
-        let voided = rows::all::<Void>(&*self.table, VOIDED).await?;
-        if voided.iter().any(|(_, row)| row.value.title == filter) {
-            store::raise(&*self.table, day, filter).await?;
+    /// Brings up what was moved down by a filter of this hash and title, if it became void while that was kept.
+    pub(crate) async fn raise_if_void(
+        &self,
+        (hash, title): (&str, &str),
+        day: &str,
+    ) -> Result<(), Halt> {
+        if self.table.get(&RowKey::new(VOIDED, hash)).await?.is_some() {
+            store::raise(&*self.table, day, title).await?;
         }
         Ok(())
     }
@@ -176,8 +179,13 @@ impl Responder {
 
 /// The filter that the stream says moves a finding down, if it is one of those in force here.
 fn filter_of<'r>(finding: &Value, rules: &'r RuleSet) -> Option<&'r Filter> {
-    let hash = finding.pointer("/unmapped/trailloop/suppressed_by_hash")?.as_str()?;
+    let hash = hash_of(finding)?;
     rules.quieting().iter().find(|filter| filter.hash() == hash)
+}
+
+/// The hash of the filter that a finding says moves it down.
+pub(crate) fn hash_of(finding: &Value) -> Option<&str> {
+    finding.pointer("/unmapped/trailloop/suppressed_by_hash")?.as_str()
 }
 
 /// Takes back what a filter said of a finding.

@@ -235,6 +235,8 @@ impl Responder {
             plan: Vec::new(),
             reasons: Vec::new(),
             acted_ms: None,
+            contained_ms: None,
+            undone_ms: None,
             until_ms: None,
             reasserted: 0,
             stream_proof: None,

@@ -138,6 +138,12 @@ pub struct Run {
     pub reasons: Vec<String>,
     /// When the steps were done.
     pub acted_ms: Option<i64>,
+    /// When it was proven that they hold.
+    #[serde(default)]
+    pub contained_ms: Option<i64>,
+    /// When they were undone.
+    #[serde(default)]
+    pub undone_ms: Option<i64>,
     /// When the present phase ends by itself: an approval, a watch, a lease, a sleep.
     pub until_ms: Option<i64>,
     /// How often a change of ours was reverted and made again.

@@ -5,6 +5,7 @@ use trailloop_feedback::Entry;
 use trailloop_tuning::entity_of;
 
 use crate::context::Case;
+use crate::quiet::hash_of;
 use crate::responder::{Halt, Responder};
 use crate::store;
 
@@ -13,6 +14,8 @@ pub(crate) struct ToKeep {
     entry: Entry,
     /// Who did it, as filters name it.
     entity: String,
+    /// The hash of the filter that moves it down.
+    filter: Option<String>,
     day: String,
 }
 
@@ -29,7 +32,8 @@ impl Responder {
                 let now_ms = self.clock.now_ms();
                 entry.clocks.finding_ms = Some(message.sent_at_ms.unwrap_or(now_ms));
                 let entity = entity_of(case.confirmed.record.to_string().as_bytes());
-                Some(Box::new(ToKeep { entry, entity, day }))
+                let filter = hash_of(&case.confirmed.finding).map(str::to_owned);
+                Some(Box::new(ToKeep { entry, entity, filter, day }))
             }
             Err(error) => {
                 tracing::error!(finding = case.text("uid"), %error, "it is not kept");
@@ -41,11 +45,11 @@ impl Responder {
     /// Folds a finding into what is kept for people.
     pub(crate) async fn keep_for_people(&self, kept: Option<Box<ToKeep>>) -> Result<(), Halt> {
         let Some(kept) = kept else { return Ok(()) };
-        let ToKeep { entry, entity, day } = *kept;
+        let ToKeep { entry, entity, filter, day } = *kept;
         let place = Box::pin(store::take(&*self.table, &entry, &day)).await?;
         store::name(&*self.table, &place, &entity).await?;
-        if let Some(filter) = &entry.suppressed_by {
-            self.raise_if_void(filter, &place.day).await?;
+        if let Some((hash, title)) = filter.as_deref().zip(entry.suppressed_by.as_deref()) {
+            self.raise_if_void((hash, title), &place.day).await?;
         }
         Ok(())
     }

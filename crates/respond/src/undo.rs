@@ -75,6 +75,7 @@ impl Responder {
             }
         }
         run.phase = Phase::Undone;
+        run.undone_ms = Some(self.clock.now_ms());
         Ok(())
     }
 

@@ -103,19 +103,22 @@ fn verdicts_of(finding: &str) -> String {
 /// The partition of verdicts that the executor has not taken up yet.
 pub const TO_TAKE_UP: &str = "verdicts-to-take-up";
 
+/// Its place among the verdicts of its finding.
+fn place(verdict: &Verdict) -> String {
+    format!("{:020}-{}", verdict.at_ms, verdict.by)
+}
+
 /// Adds a verdict to the finding's history; `false` if the same person said something in the same millisecond.
 pub async fn judge(table: &dyn Table, verdict: &Verdict) -> Result<bool, CloudError> {
-    let sort = format!("{:020}-{}", verdict.at_ms, verdict.by);
     // Listed first: a verdict that nobody takes up would be heard by open runs alone.
-    let listed = RowKey::new(TO_TAKE_UP, format!("{}-{sort}", verdict.finding));
+    let listed = RowKey::new(TO_TAKE_UP, format!("{}-{}", verdict.finding, place(verdict)));
     rows::create(table, &listed, verdict).await?;
     write_down(table, verdict).await
 }
 
 /// Adds a verdict to the history alone: whoever listed it may have come no further. `false` if it is there.
 pub async fn write_down(table: &dyn Table, verdict: &Verdict) -> Result<bool, CloudError> {
-    let sort = format!("{:020}-{}", verdict.at_ms, verdict.by);
-    rows::create(table, &RowKey::new(verdicts_of(&verdict.finding), sort), verdict).await
+    rows::create(table, &RowKey::new(verdicts_of(&verdict.finding), place(verdict)), verdict).await
 }
 
 /// The history of a finding's verdicts, oldest first.

@@ -85,6 +85,7 @@ impl Responder {
             return self.escalate(run, runbook, &reason).await;
         }
         run.phase = Phase::Contained;
+        run.contained_ms = Some(self.clock.now_ms());
         run.until_ms = runbook.lease.as_ref().map(|lease| self.clock.now_ms() + ms(lease.ttl));
         let proof = run.stream_proof.as_deref().unwrap_or("no call of the lineage was seen");
         self.note(run, "watch", &format!("held for the whole watch; stream: {proof}")).await

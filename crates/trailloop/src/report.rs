@@ -37,8 +37,8 @@ async fn of(table: &dyn Table, clock: &Clock, arguments: &ReportArgs) -> anyhow:
     let now_ms = clock.now_ms();
     let window = Window::days(i64::from(arguments.days), now_ms);
     let asked = kept::days(clock, arguments.days);
-    let queue = store::queue(table, &asked, now_ms).await.context("read the findings")?;
-    let runs = store::runs(table, &queue).await.context("read the runs")?;
+    let mut queue = store::queue(table, &asked, now_ms).await.context("read the findings")?;
+    let runs = store::runs(table, &mut queue).await.context("read the runs")?;
     let mut observed = Vec::new();
     for shown in &queue {
         let opinions = shown.judged.as_ref().map_or(&[][..], |judged| &judged.opinions);

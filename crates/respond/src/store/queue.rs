@@ -62,12 +62,7 @@ pub async fn queue(
 }
 
 /// What is shown of each finding, beside the others and what was said of their rules.
-#[must_use]
-pub fn shown(
-    all: &[(Place, Kept)],
-    judged: &BTreeMap<String, Vec<Judged>>,
-    now_ms: i64,
-) -> Vec<Shown> {
+fn shown(all: &[(Place, Kept)], judged: &BTreeMap<String, Vec<Judged>>, now_ms: i64) -> Vec<Shown> {
     let of_rule = |rule: &str| judged.get(rule).map(Vec::as_slice).unwrap_or_default();
     let said_of =
         |place: &Place, entry: &Entry| of_rule(&entry.rule).iter().find(|one| one.place == *place);

@@ -8,29 +8,41 @@ use crate::rows;
 use crate::run::{Phase, Run};
 use crate::verdicts::runs_of;
 
-/// The runs of these findings.
-pub async fn runs(table: &dyn Table, shown: &[Shown]) -> Result<Vec<RunSeen>, CloudError> {
+/// The runs of these findings, whose clocks are set by them.
+pub async fn runs(table: &dyn Table, shown: &mut [Shown]) -> Result<Vec<RunSeen>, CloudError> {
     let mut seen = Vec::new();
-    for uid in shown.iter().flat_map(|one| one.kept.entry.folded.iter()) {
-        for (id, _) in rows::all::<String>(table, &runs_of(uid)).await? {
-            let run = rows::load::<Run>(table, &Run::key(&id)).await?;
-            seen.extend(run.and_then(|row| of(row.value)));
+    for one in shown {
+        let entry = &mut one.kept.entry;
+        let uids: Vec<String> = entry.folded.iter().map(str::to_owned).collect();
+        for uid in &uids {
+            for (id, _) in rows::all::<String>(table, &runs_of(uid)).await? {
+                let run = rows::load::<Run>(table, &Run::key(&id)).await?;
+                if let Some(run) = run.and_then(|row| of(row.value)) {
+                    earliest(&mut entry.clocks.proposed_ms, run.proposed_ms);
+                    earliest(&mut entry.clocks.action_ms, run.action_ms);
+                    earliest(&mut entry.clocks.contained_ms, run.contained_ms);
+                    seen.push(run);
+                }
+            }
         }
     }
     Ok(seen)
 }
 
+fn earliest(clock: &mut Option<i64>, other: Option<i64>) {
+    *clock = clock.iter().copied().chain(other).min();
+}
+
 /// `None` of a run that was only noted or planned: nothing more was asked for, so nothing can have gone well or ill.
 fn of(run: Run) -> Option<RunSeen> {
-    let held = matches!(run.phase, Phase::Contained | Phase::Kept);
     Some(RunSeen {
         ending: ending(run.phase)?,
         is_automatic: run.mode == "auto",
         proposed_ms: Some(run.started_ms),
         approved_ms: None,
         action_ms: run.acted_ms,
-        contained_ms: run.acted_ms.filter(|_| held),
-        undone_ms: run.acted_ms.filter(|_| run.phase == Phase::Undone),
+        contained_ms: run.contained_ms,
+        undone_ms: run.undone_ms,
         run: run.id,
         runbook: run.runbook,
         rule: run.rule,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use trailloop_cloud::{Actions, Answer, CloudError, Session};
 use trailloop_respond::voices::Judgement;
-use trailloop_respond::{Phase, ledger};
+use trailloop_respond::{Phase, day_of, ledger, store};
 use trailloop_runbook::Call;
 
 use crate::kit::{ACCOUNT, KEY, Kit, TRAIL};
@@ -49,12 +49,20 @@ async fn a_key_is_contained_proved_by_a_denial_and_given_back_when_it_was_wrong(
     kit.pass(&responder, WATCH, MINUTE).await;
     let run = kit.run(&runs[0]).await;
     assert_eq!(run.phase, Phase::Contained, "{:?}", run.reasons);
+    // What metrics tell of it: when it acted, and when that was proven to hold.
+    let day = day_of(kit.now_ms());
+    let mut queue = store::queue(&*kit.table, &[day], kit.now_ms()).await.unwrap();
+    let seen = store::runs(&*kit.table, &mut queue).await.unwrap();
+    assert_eq!(seen.iter().filter(|one| one.contained_ms == run.contained_ms).count(), 1);
+    let clocks = &queue[0].kept.entry.clocks;
+    assert!(clocks.contained_ms.is_some() && clocks.action_ms < clocks.contained_ms, "{clocks:?}");
     assert_eq!(run.stream_proof.as_deref(), Some("explicit_deny"));
 
     kit.judge(&run.finding, Judgement::FalsePositive).await;
     kit.sweep(&responder).await;
     let run = kit.run(&runs[0]).await;
     assert_eq!(run.phase, Phase::Undone, "{:?}", run.reasons);
+    assert!(run.undone_ms >= run.contained_ms, "{:?}", run.undone_ms);
     assert_eq!(kit.accounts.attempt(KEY, "iam:CreateUser", "*", kit.now_ms()), before);
     let summary = ledger::Ledger::new(kit.table.clone(), "auditor").audit(None).await.unwrap();
     assert!(summary.unwrap().lines > 8);
