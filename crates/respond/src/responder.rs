@@ -147,9 +147,9 @@ impl Responder {
             return Ok(Handled::Quieted);
         }
         let case = Box::pin(self.ask_for(case)).await?;
-        let runs = self.open(case, hint.is_live).await?;
+        let runs = Box::pin(self.open(case, hint.is_live)).await?;
         for run in &runs {
-            match self.advance(run).await {
+            match Box::pin(self.advance(run)).await {
                 // It is written and listed: whoever has it, or the next sweep, goes on with it.
                 Ok(()) | Err(Halt::Taken) => {}
                 Err(error) => return Err(error),
