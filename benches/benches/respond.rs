@@ -217,6 +217,7 @@ fn responder(aws: &Aws, engine: Arc<Engine>, folder: &Path) -> Arc<Responder> {
             buckets: vec![BUCKET.to_owned()],
             engine,
             object_bytes_max: 128 << 20,
+            index: None,
         },
         ledger: Ledger::new(Arc::clone(&table), "bench"),
         table,
@@ -239,6 +240,7 @@ fn responder(aws: &Aws, engine: Arc<Engine>, folder: &Path) -> Arc<Responder> {
         },
         clock: Clock::System,
         worker: "bench".to_owned(),
+        canaries: None,
         memory: Mutex::default(),
     })
 }

@@ -19,6 +19,7 @@ mod entry;
 mod incident;
 mod incident_json;
 mod judgement;
+pub mod ladder;
 mod level_name;
 pub mod metrics;
 pub mod names;

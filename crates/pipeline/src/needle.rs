@@ -18,15 +18,17 @@ use trailloop_cloudtrail::{Glance, Inside, Keys, Reader, Record, Sight, Value, V
 pub use self::prints::Prints;
 
 /// What a segment begins with; another layout, or other fields, get another number.
-const MAGIC: &[u8; 8] = b"TLNEEDL2";
+const MAGIC: &[u8; 8] = b"TLNEEDL3";
 
 /// The fields whose values are indexed, as paths in a record; a field's number is part of its fingerprints. `principalId` is
-/// not among them: it says of nearly every caller what the ARN says.
-pub const FIELDS: [&[&str]; 4] = [
+/// not among them: it says of nearly every caller what the ARN says. The last is the key that a call of the token service handed
+/// out, by which it is found where a key came from.
+pub const FIELDS: [&[&str]; 5] = [
     &["userIdentity", "accessKeyId"],
     &["userIdentity", "arn"],
     &["userIdentity", "sessionContext", "sessionIssuer", "arn"],
     &["sourceIPAddress"],
+    &["responseElements", "credentials", "accessKeyId"],
 ];
 
 /// The name of a day's file, in which segments are brought together.
@@ -131,6 +133,8 @@ struct Looks {
     identity: Keys,
     context: Keys,
     issuer: Keys,
+    response: Keys,
+    credentials: Keys,
 }
 
 /// Fingerprints of values, some of them several times.
@@ -140,11 +144,13 @@ struct Found(Vec<u32>);
 impl Default for Needles {
     fn default() -> Self {
         let looks = Looks {
-            own: Keys::new(["userIdentity", "sourceIPAddress"]),
+            own: Keys::new(["userIdentity", "sourceIPAddress", "responseElements"]),
             // In the order of `FIELDS`, and then what lies deeper.
             identity: Keys::new(["accessKeyId", "arn", "sessionContext"]),
             context: Keys::new(["sessionIssuer"]),
             issuer: Keys::new(["arn"]),
+            response: Keys::new(["credentials"]),
+            credentials: Keys::new(["accessKeyId"]),
         };
         Self { looks, found: Found::default(), buffer: String::new() }
     }
@@ -207,8 +213,18 @@ impl Looks {
     fn glance(&self, inside: Inside<'_>, found: &mut Found) -> ControlFlow<()> {
         inside.members(&self.own, |number, value| match (number, value) {
             (0, Sight::Object(identity)) => self.identity(identity, found),
-            (0, _) => ControlFlow::Continue(()),
+            (2, Sight::Object(response)) => self.response(response, found),
+            (0 | 2, _) => ControlFlow::Continue(()),
             (_, value) => found.add_sight(3, &value),
+        })
+    }
+
+    fn response(&self, inside: Inside<'_>, found: &mut Found) -> ControlFlow<()> {
+        inside.members(&self.response, |_, value| match value {
+            Sight::Object(inside) => {
+                inside.members(&self.credentials, |_, value| found.add_sight(4, &value))
+            }
+            _ => ControlFlow::Continue(()),
         })
     }
 

@@ -108,9 +108,33 @@ pub fn replay_indexing<S: Sync>(
     fetch: impl Fn(usize, &S, &mut Vec<u8>) -> Result<Fetched, String> + Sync,
     mut sink: impl FnMut(usize, Replayed<'_>) -> bool,
 ) {
+    let sources = Numbered {
+        count: sources.len(),
+        name: &|nth| name(&sources[nth]),
+        fetch: &|nth, buffer| fetch(nth, &sources[nth], buffer),
+    };
+    replay_numbered(engine, &sources, (jobs, is_indexing), &mut sink);
+}
+
+/// Sources by their numbers. What calls them is compiled here, where the inner loops belong, and not once a caller.
+struct Numbered<'s> {
+    count: usize,
+    name: &'s (dyn Fn(usize) -> String + Sync),
+    fetch: &'s Fetch<'s>,
+}
+
+type Fetch<'s> = dyn Fn(usize, &mut Vec<u8>) -> Result<Fetched, String> + Sync + 's;
+type Sink<'s> = dyn FnMut(usize, Replayed<'_>) -> bool + 's;
+
+fn replay_numbered(
+    engine: &Engine,
+    sources: &Numbered<'_>,
+    (jobs, is_indexing): (usize, bool),
+    sink: &mut Sink<'_>,
+) {
     // Whoever has no core to work on only pushes the others' text out of the caches.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = jobs.min(cores).clamp(1, sources.len().max(1));
+    let jobs = jobs.min(cores).clamp(1, sources.count.max(1));
     let ahead = jobs * AHEAD_PER_WORKER;
     let (give, tokens) = bounded::<()>(ahead);
     for _ in 0..ahead {
@@ -127,17 +151,19 @@ pub fn replay_indexing<S: Sync>(
         let _stop = turn.stop_when_dropped();
         for _ in 0..jobs {
             let (tokens, results, spare) = (tokens.clone(), results.clone(), spare.clone());
-            let (next, turn, name, fetch) = (&next, &turn, &name, &fetch);
+            let (next, turn) = (&next, &turn);
             scope.spawn(move || {
                 let (mut worker, mut buffer) = (Worker::indexing(is_indexing), Vec::new());
                 while tokens.recv().is_ok() && !turn.is_stopped() {
                     let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(source) = sources.get(nth) else { break };
+                    if nth >= sources.count {
+                        break;
+                    }
                     buffer.clear();
-                    let fetch = |buffer: &mut Vec<u8>| fetch(nth, source, buffer);
+                    let fetch = |buffer: &mut Vec<u8>| (sources.fetch)(nth, buffer);
                     let mut outgoing = Outgoing::new(nth, turn, &results, &spare);
                     let buffers = (&mut worker, &mut buffer);
-                    let replayed = one(engine, buffers, &name(source), fetch, &mut outgoing);
+                    let replayed = one(engine, buffers, &(sources.name)(nth), fetch, &mut outgoing);
                     let (rest, held_bytes) = outgoing.rest();
                     let end = End { rest, held_bytes, replayed };
                     if results.send((nth, Message::End(end))).is_err() {
@@ -147,7 +173,7 @@ pub fn replay_indexing<S: Sync>(
             });
         }
         drop((tokens, results, spare));
-        let mut collector = Collector { turn: &turn, give_back, sink: &mut sink };
+        let mut collector = Collector { turn: &turn, give_back, sink };
         let mut waiting = BTreeMap::new();
         let mut wanted = 0;
         for (nth, message) in arrived {
@@ -172,13 +198,13 @@ pub fn replay_indexing<S: Sync>(
 }
 
 /// The end that the sink is on.
-struct Collector<'c, F> {
+struct Collector<'c, 's> {
     turn: &'c Turn,
     give_back: Sender<JsonLines>,
-    sink: &'c mut F,
+    sink: &'c mut Sink<'s>,
 }
 
-impl<F: FnMut(usize, Replayed<'_>) -> bool> Collector<'_, F> {
+impl Collector<'_, '_> {
     fn hand_on(&mut self, nth: usize, replayed: Replayed<'_>) {
         if !self.turn.is_stopped() && !(self.sink)(nth, replayed) {
             self.turn.stop();

@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast::{
 use crate::columns::{COLUMNS, Origin};
 use crate::error::QueryError;
 use crate::own::OWN_TABLES;
-use crate::sql::Prepared;
+use crate::sql::{ForAthena, Parameters, Prepared};
 
 /// Functions of our engine alone, which read JSON.
 const JSON_FUNCTIONS: [&str; 12] = [
@@ -29,12 +29,12 @@ const JSON_FUNCTIONS: [&str; 12] = [
     "json_object_keys",
 ];
 
-/// The statement as Athena takes it: each parameter is a question mark, in the order of [`Prepared::parameters`].
+/// The statement as Athena takes it, with its parameters.
 ///
 /// # Errors
 ///
 /// If something in it is known to our engine alone: which, and how both engines take it.
-pub fn for_athena(prepared: &Prepared) -> Result<String, QueryError> {
+pub fn for_athena(prepared: &Prepared, given: &Parameters) -> Result<ForAthena, QueryError> {
     let mut words = Words::default();
     let flow = prepared.visit(&mut words);
     let ours = |column: &str| {
@@ -54,7 +54,7 @@ pub fn for_athena(prepared: &Prepared) -> Result<String, QueryError> {
         Some(said) => Err(QueryError::Plan(format!(
             "the statement can't run on Athena: {said}, or run it with --engine local"
         ))),
-        None => Ok(prepared.with_question_marks()),
+        None => Ok(prepared.for_athena(given)),
     }
 }
 
@@ -176,9 +176,16 @@ impl Visitor for Words {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::Bound;
 
-    fn sent(sql: &str) -> Result<String, String> {
-        for_athena(&Prepared::parse(sql).unwrap()).map_err(|error| error.to_string())
+    fn sent(sql: &str) -> Result<ForAthena, String> {
+        let given = [
+            ("name", Bound::Text("\\' OR 1 = 1 --''".into())),
+            ("arn", Bound::Null),
+            ("least", Bound::Integer(-3)),
+        ];
+        let given = given.map(|(name, value)| (name.to_owned(), value)).into();
+        for_athena(&Prepared::parse(sql).unwrap(), &given).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -206,8 +213,24 @@ mod tests {
         let sql = "SELECT json_extract_scalar(requestparameters, '$.a') AS ip_country FROM cloudtrail \
                    WHERE eventname = :name OR useridentity.arn = :arn OR eventname = :name ORDER BY ip_country";
         let sent = sent(sql).unwrap();
-        assert_eq!(sent.matches('?').count(), 3);
-        assert!(!sent.contains(':'), "{sent}");
+        assert_eq!(sent.sql.matches('?').count(), 3);
+        assert!(!sent.sql.contains(':'), "{}", sent.sql);
+        assert_eq!(sent.parameters, ["name", "arn", "name"]);
+    }
+
+    #[test]
+    fn outside_of_where_values_are_literals() {
+        let sql = "WITH x AS (SELECT :arn AS a, CASE WHEN eventname = :name THEN 1 END AS b FROM cloudtrail \
+                   WHERE eventname = :name AND EXISTS (SELECT :least FROM cloudtrail WHERE awsregion = :arn)) \
+                   SELECT count(*) FROM x WHERE a = :arn GROUP BY b HAVING count(*) > :least ORDER BY b LIMIT 3";
+        let sent = sent(sql).unwrap();
+        assert_eq!(
+            sent.sql,
+            "WITH x AS (SELECT NULL AS a, CASE WHEN eventname = '\\'' OR 1 = 1 --''''' THEN 1 END AS b FROM cloudtrail \
+             WHERE eventname = ? AND EXISTS (SELECT ? FROM cloudtrail WHERE awsregion = ?)) \
+             SELECT count(*) FROM x WHERE a = ? GROUP BY b HAVING count(*) > -3 ORDER BY b LIMIT 3"
+        );
+        assert_eq!(sent.parameters, ["name", "least", "arn", "arn"]);
     }
 
     #[test]
@@ -215,9 +238,9 @@ mod tests {
         let mut ours = Vec::new();
         for (path, text) in trailloop_content::queries::files() {
             let query = crate::named::load(path, text).query.unwrap();
-            match for_athena(&query.prepared) {
-                Ok(sql) => {
-                    assert_eq!(sql.matches('?').count(), query.prepared.parameters.len(), "{path}");
+            match for_athena(&query.prepared, &Parameters::new()) {
+                Ok(sent) => {
+                    assert_eq!(sent.sql.matches('?').count(), sent.parameters.len(), "{path}");
                     assert!(!query.description.contains("Our engine only"), "{path}");
                 }
                 Err(error) => {

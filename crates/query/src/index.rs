@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use jiff::civil::Date;
-use trailloop_cloud::{CloudError, CloudErrorKind, ObjectRef, Shelf, Store};
+use trailloop_cloud::{CloudError, CloudErrorKind, Listed, ObjectRef, Shelf, Store};
 use trailloop_cloudtrail::{LogKey, Scratch, read_wanted};
 use trailloop_pipeline::needle::{
     Entries, FIELDS, Needles, Prints, day_file, decode, encode, fingerprint, object_hash,
@@ -61,13 +61,47 @@ fn hash_of(item: &Item) -> u64 {
 
 /// What an index knows of a day.
 #[derive(Default)]
-struct Known {
+pub struct Known {
     entries: Entries,
     /// The names of the segments beside the day's file, of those that were read.
     segments: Vec<String>,
 }
 
+impl Known {
+    /// Whether an object may hold one of the values of these fingerprints, which is so of every object that is not known.
+    #[must_use]
+    pub fn may_hold(&self, object: &Listed, wanted: &BTreeSet<u32>) -> bool {
+        let hash = object_hash(&object.key, object.bytes, object.etag.as_deref());
+        let prints = self.entries.get(&hash);
+        prints.is_none_or(|prints| wanted.iter().any(|one| prints.may_hold(*one)))
+    }
+}
+
 impl Index {
+    /// What is known of a day if that takes no more bytes to read than this; else nothing, as of a day without an index.
+    pub async fn day_within(&self, day: Date, bytes_max: u64) -> Known {
+        let meter = Meter::default();
+        let known = match self.bytes_of(day).await {
+            Ok(bytes) if bytes <= bytes_max => self.day(day, &meter).await,
+            Ok(_) => Known::default(),
+            Err(error) => {
+                meter.note(format!("the index of {day} is not used: {error}"));
+                Known::default()
+            }
+        };
+        for failure in meter.failures() {
+            tracing::warn!("{failure}");
+        }
+        known
+    }
+
+    /// The bytes of a day's file and of the segments beside it.
+    async fn bytes_of(&self, day: Date) -> Result<u64, CloudError> {
+        // The names of segments go on where that of the day's file ends.
+        let below = format!("{}{}", self.prefix, segments_of(day).trim_end_matches('/'));
+        Ok(self.list(&below).await?.iter().map(|listed| listed.bytes).sum())
+    }
+
     /// What is known of a day. A file that can't be used is noted, and its objects are read.
     async fn day(&self, day: Date, meter: &Meter) -> Known {
         let mut known = Known::default();
@@ -94,21 +128,25 @@ impl Index {
 
     /// The names of a day's segments.
     async fn segments(&self, day: Date) -> Result<Vec<String>, CloudError> {
-        let below = format!("{}{}", self.prefix, segments_of(day));
-        let (mut names, mut after) = (Vec::new(), None);
+        let listed = self.list(&format!("{}{}", self.prefix, segments_of(day))).await?;
+        let name = |key: &str| key.strip_prefix(&self.prefix).map(str::to_owned);
+        Ok(listed.iter().filter_map(|listed| name(&listed.key)).collect())
+    }
+
+    /// The index's files whose keys begin so.
+    async fn list(&self, below: &str) -> Result<Vec<Listed>, CloudError> {
+        let (mut files, mut after) = (Vec::new(), None);
         loop {
-            let page = match self.store.list(&self.bucket, &below, after.as_deref()).await {
+            let page = match self.store.list(&self.bucket, below, after.as_deref()).await {
                 Ok(page) => page,
                 // A folder that nobody has written to yet.
-                Err(error) if error.kind() == CloudErrorKind::NotFound => return Ok(names),
+                Err(error) if error.kind() == CloudErrorKind::NotFound => return Ok(files),
                 Err(error) => return Err(error),
             };
-            let name = |key: &str| key.strip_prefix(&self.prefix).map(str::to_owned);
-            let segment = page.objects.iter().filter(|listed| listed.key.ends_with(".tln"));
-            names.extend(segment.filter_map(|listed| name(&listed.key)));
+            files.extend(page.objects.into_iter().filter(|listed| listed.key.ends_with(".tln")));
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(names),
+                None => return Ok(files),
             }
         }
     }

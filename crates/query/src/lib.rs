@@ -40,10 +40,13 @@ pub use engine::{Answer, Engine};
 pub use error::QueryError;
 pub use examples::{Outcome, rows, run_examples};
 pub use findings::findings_of_rows;
-pub use index::{Index, Indexed, make_index};
+pub use index::{Index, Indexed, Known, make_index};
 pub use listing::DELIVERY_DAYS;
-pub use own::{FINDINGS, Holds, OWN_TABLES, OwnColumn, OwnRows, OwnShape, RUNS, VERDICTS};
+pub use own::{
+    FINDINGS, Holds, INCIDENTS, METRICS_DAILY, OWN_TABLES, OwnColumn, OwnRows, OwnShape, RUNS,
+    VERDICTS,
+};
 pub use page::reference;
 pub use runner::{Runner, RunnerLimits, Tallied};
 pub use schedule::{Cron, Next, Schedule, Ticks, Window};
-pub use sql::{Bound, Parameters, Prepared};
+pub use sql::{Bound, ForAthena, Parameters, Prepared};

@@ -16,6 +16,7 @@ use datafusion::datasource::TableType;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use serde_json::Value;
+use trailloop_feedback::daily::{COLUMNS, Type};
 
 use crate::error::QueryError;
 use crate::scan::external;
@@ -28,6 +29,8 @@ pub enum Holds {
     Text,
     /// A whole number.
     Integer,
+    /// A number.
+    Number,
     /// Yes or no.
     Flag,
 }
@@ -46,7 +49,7 @@ pub struct OwnShape {
     pub columns: &'static [OwnColumn],
 }
 
-use Holds::{Flag, Integer, Text};
+use Holds::{Flag, Integer, Number, Text};
 
 /// The findings that the executor took up.
 pub const FINDINGS: OwnShape = OwnShape {
@@ -115,8 +118,52 @@ pub const VERDICTS: OwnShape = OwnShape {
     ],
 };
 
+/// What findings of one credential's lineage or one target are part of.
+pub const INCIDENTS: OwnShape = OwnShape {
+    name: "incidents",
+    is: "what findings of one lineage or target are part of",
+    columns: &[
+        ("incident", Text, "its id"),
+        ("title", Text, "what it is called"),
+        ("severity", Text, "the greatest level of its findings"),
+        ("status", Text, "how far it is dealt with"),
+        ("findings", Integer, "how many findings it has"),
+        ("visible", Integer, "those of them that no filter moved down"),
+        ("accounts", Text, "the accounts it is about, with commas between"),
+        ("regions", Text, "the regions"),
+        ("tactics", Text, "the tactics of ATT&CK"),
+        ("about", Text, "the ARNs and keys that it is known by, as a JSON array"),
+        ("first", Text, "when the first of it happened"),
+        ("last", Text, "when the last of it happened"),
+        ("day", Text, "the first of the days asked for on which a finding joined, as `2026/01/31`"),
+    ],
+};
+
+/// How a rule or query did on a day.
+pub const METRICS_DAILY: OwnShape = OwnShape {
+    name: "metrics_daily",
+    is: "how a rule or query did on a day, by the findings that happened on it",
+    columns: &METRICS,
+};
+
+/// The columns of `daily`, and the day.
+const METRICS: [OwnColumn; COLUMNS.len() + 1] = {
+    let mut columns = [("day", Text, "the day, as `2026/01/31`"); COLUMNS.len() + 1];
+    let mut nth = 0;
+    while nth < COLUMNS.len() {
+        let holds = match COLUMNS[nth].holds {
+            Type::Text => Text,
+            Type::Integer => Integer,
+            Type::Number => Number,
+        };
+        columns[nth] = (COLUMNS[nth].name, holds, COLUMNS[nth].doc);
+        nth += 1;
+    }
+    columns
+};
+
 /// All of them.
-pub const OWN_TABLES: [OwnShape; 3] = [FINDINGS, RUNS, VERDICTS];
+pub const OWN_TABLES: [OwnShape; 5] = [FINDINGS, RUNS, VERDICTS, INCIDENTS, METRICS_DAILY];
 
 /// Whoever keeps the rows of a table.
 #[async_trait]
@@ -163,6 +210,7 @@ impl OwnTable {
             let kind = match holds {
                 Text => DataType::Utf8,
                 Integer => DataType::Int64,
+                Number => DataType::Float64,
                 Flag => DataType::Boolean,
             };
             Field::new(*name, kind, true)

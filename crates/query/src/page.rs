@@ -69,7 +69,7 @@ fn own(out: &mut String) {
         for (name, holds, what) in shape.columns {
             let kind = match holds {
                 Holds::Text => "",
-                Holds::Integer => " (a number)",
+                Holds::Integer | Holds::Number => " (a number)",
                 Holds::Flag => " (true or false)",
             };
             *out += &format!("| `{name}` | {what}{kind} |\n");

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Expr, Query, SetExpr, Statement as SqlStatement, Value, Visit, Visitor,
-    visit_expressions, visit_expressions_mut,
+    AccessExpr, Expr, Query, Select, SetExpr, Statement as SqlStatement, Value, Visit, VisitMut,
+    Visitor, VisitorMut, visit_expressions, visit_expressions_mut,
 };
 use trailloop_enrichment::Enriched;
 
@@ -140,7 +140,7 @@ impl Prepared {
     pub(crate) fn visit<V: Visitor>(&self, visitor: &mut V) -> ControlFlow<V::Break> {
         let mut statement = self.written.clone();
         match query_of(&mut statement) {
-            Ok(query) => query.visit(visitor),
+            Ok(query) => Visit::visit(query, visitor),
             // It was one when it was read.
             Err(_) => ControlFlow::Continue(()),
         }
@@ -151,17 +151,78 @@ impl Prepared {
     pub fn with_question_marks(&self) -> String {
         let mut statement = self.written.clone();
         if let Ok(query) = query_of(&mut statement) {
-            let flow: ControlFlow<()> = visit_expressions_mut(query, |expr: &mut Expr| {
-                if let Expr::Value(value) = expr
-                    && let Value::Placeholder(text) = &mut value.value
-                {
-                    "?".clone_into(text);
-                }
-                ControlFlow::Continue(())
-            });
+            let flow = placeholders(query, |_| "?".to_owned());
             debug_assert!(flow.is_continue());
         }
         statement.to_string()
+    }
+
+    /// The statement as Athena takes its parameters.
+    pub(crate) fn for_athena(&self, given: &Parameters) -> ForAthena {
+        let mut statement = self.written.clone();
+        let mut visitor = InWhere { given, parameters: Vec::new() };
+        if let Ok(query) = query_of(&mut statement) {
+            let flow = VisitMut::visit(query, &mut visitor);
+            debug_assert!(flow.is_continue());
+        }
+        ForAthena { sql: statement.to_string(), parameters: visitor.parameters }
+    }
+}
+
+/// A statement for Athena.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForAthena {
+    /// The statement, in which a question mark stands for each parameter of a `WHERE`.
+    pub sql: String,
+    /// The names of these parameters, in the order of the question marks.
+    pub parameters: Vec<String>,
+}
+
+/// Athena takes question marks in `WHERE` alone, as its user guide has it; any other parameter is written as a literal.
+struct InWhere<'g> {
+    given: &'g Parameters,
+    parameters: Vec<String>,
+}
+
+impl VisitorMut for InWhere<'_> {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        placeholders(&mut select.selection, |name| name.replace('$', "?"))
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let Expr::Value(value) = expr else { return ControlFlow::Continue(()) };
+        let Value::Placeholder(text) = &mut value.value else { return ControlFlow::Continue(()) };
+        match text.strip_prefix('?') {
+            Some(name) => {
+                self.parameters.push(name.to_owned());
+                "?".clone_into(text);
+            }
+            None => *text = literal(self.given.get(text.trim_start_matches('$'))),
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Writes each parameter of a part of a statement otherwise.
+fn placeholders(part: &mut impl VisitMut, write: impl Fn(&str) -> String) -> ControlFlow<()> {
+    visit_expressions_mut(part, |expr: &mut Expr| {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(text) = &mut value.value
+        {
+            *text = write(text);
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+/// A value as standard SQL writes it: in a text nothing but the quote means anything, and two stand for one.
+fn literal(value: Option<&Bound>) -> String {
+    match value {
+        Some(Bound::Text(text)) => format!("'{}'", text.replace('\'', "''")),
+        Some(Bound::Integer(number)) => number.to_string(),
+        Some(Bound::Null) | None => "NULL".to_owned(),
     }
 }
 

@@ -13,7 +13,7 @@ use trailloop_cloud::{CloudError, CloudErrorKind, ObjectRef, Store};
 use trailloop_cloudtrail::LogKey;
 use trailloop_finding::{Finding, Place};
 use trailloop_pipeline::examine::{Engine, Worker};
-use trailloop_query::{QueryError, Window, findings_of_rows};
+use trailloop_query::{Index, QueryError, Window, findings_of_rows};
 
 use crate::ask::Queries;
 use crate::hint::{Hint, Origin};
@@ -28,6 +28,8 @@ pub struct Archive {
     pub engine: Arc<Engine>,
     /// The largest object.
     pub object_bytes_max: u64,
+    /// What tells which objects say nothing of a lineage.
+    pub index: Option<Arc<Index>>,
 }
 
 /// A finding that the archive bears out.

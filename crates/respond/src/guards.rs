@@ -112,16 +112,15 @@ impl Responder {
                 return Ok(ruling.refuse("lease", format!("run {holder} acts on the same target")));
             }
         }
-        // 10. Budgets, of what would act by itself. That in percent of the principals reads a table which nothing fills yet.
-        let confidence = self.confidence(runbook, plan);
-        if ruling.mode == Mode::Auto && confidence.is_ok() && !self.has_budget(run, runbook).await?
-        {
+        // 10. Budgets, of what would act by itself.
+        let doubt = self.doubt(run, runbook, plan).await?;
+        if ruling.mode == Mode::Auto && doubt.is_none() && !self.has_budget(run, runbook).await? {
             ruling.lower(Mode::Approve, "budget", "the hour's budget of automatic runs is spent");
             ruling.pages = true;
         }
-        // 11. Confidence in the rule.
-        if let Err(reason) = confidence {
-            ruling.lower(Mode::Approve, "confidence", reason);
+        // 11. Confidence in the rule and the runbook.
+        if let Some(doubt) = doubt {
+            ruling.lower(Mode::Approve, "confidence", &doubt);
         }
         // 12. The state before is kept by each change itself; without it there is no call.
         // 13. The executor's rights, tried without using them.
@@ -227,35 +226,6 @@ impl Responder {
             "own_activity",
             "the responder role was used for a call that the ledger does not know",
         ))
-    }
-
-    /// Whether the rule has earned that its findings lead to acts by themselves. The table of verdicts that could say so does
-    /// not exist yet, so only what needs no record may: narrow, reversible, and by a trigger that leaves no doubt.
-    fn confidence(&self, runbook: &Runbook, plan: &[(String, Call)]) -> Result<(), &'static str> {
-        let risk = plan
-            .iter()
-            .filter_map(|(_, call)| Some(catalogue::find(&call.service, &call.api)?.risk_of(call)))
-            .max()
-            .unwrap_or(catalogue::Risk::R0);
-        if risk == catalogue::Risk::R0 {
-            return Ok(());
-        }
-        // `auto_min_precision` and `max_percent_principals` ask for what is not known: how often the rule was right, and how many
-        // principals the account has. Not known means that a person agrees.
-        if risk > catalogue::Risk::R1 {
-            return Err(
-                "it acts widely, and neither the rule's precision nor the account's number of principals is known yet",
-            );
-        }
-        if !runbook.guards.deterministic {
-            return Err(
-                "nobody has judged this rule's findings yet, so its precision is not known",
-            );
-        }
-        if !self.settings.first_day_auto {
-            return Err("respond.first_day_auto is off");
-        }
-        Ok(())
     }
 
     async fn has_budget(&self, run: &Run, runbook: &Runbook) -> Result<bool, CloudError> {

@@ -214,6 +214,8 @@ pub enum Own {
     ResponderImpersonated,
     /// The intruder's calls went on after the containment, or it could not be done.
     ContainmentFailed,
+    /// A synthetic event was not found in time.
+    CanaryMissed,
 }
 
 impl Own {
@@ -224,6 +226,7 @@ impl Own {
             Self::ForgedFinding => "trailloop.forged_finding",
             Self::ResponderImpersonated => "trailloop.responder_impersonated",
             Self::ContainmentFailed => "trailloop.containment_failed",
+            Self::CanaryMissed => "trailloop.canary_missed",
         }
     }
 
@@ -234,6 +237,7 @@ impl Own {
             Self::ForgedFinding => "A finding on the action queue is not what its record says",
             Self::ResponderImpersonated => "The responder role was used without a ledger entry",
             Self::ContainmentFailed => "A containment does not hold",
+            Self::CanaryMissed => "A canary was not found in time",
         }
     }
 
@@ -244,6 +248,9 @@ impl Own {
             }
             Self::ResponderImpersonated => {
                 "Find who assumed the responder role (AssumeRole on its ARN), revoke its sessions, and switch the responder off until it is known."
+            }
+            Self::CanaryMissed => {
+                "An attack would not be found either, or as late: look at the stream's queue and its log, at the rule, and at the right to write where canaries are delivered."
             }
             Self::ContainmentFailed => {
                 "Take over by hand: see the run's ledger for what was done, and the calls that went on for what was not."

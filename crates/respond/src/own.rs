@@ -90,7 +90,12 @@ impl Responder {
         self.cry(&own, &run.target, &format!("{}/uncontained", run.id)).await
     }
 
-    async fn cry(&self, own: &OwnFinding, target: &str, about: &str) -> Result<(), Halt> {
+    pub(crate) async fn cry(
+        &self,
+        own: &OwnFinding,
+        target: &str,
+        about: &str,
+    ) -> Result<(), Halt> {
         if let Some(vault) = &self.vault {
             let name = format!("own/{}.json", own.uid());
             let kept = vault.put(&name, Bytes::from(own.to_json().to_string())).await;

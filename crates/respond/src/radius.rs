@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use trailloop_cloud::CloudError;
+use trailloop_cloud::{CloudError, Listed};
 use trailloop_cloudtrail::Record;
 use trailloop_runbook::resolve;
 
@@ -47,7 +47,7 @@ impl Responder {
         for hours_back in 0..HOURS {
             let hour_ms = event.as_millisecond() - hours_back * 3_600_000;
             for prefix in self.prefixes(case, hour_ms, "T%H") {
-                for (key, bytes) in self.keys(case, &prefix, None).await? {
+                for Listed { key, bytes, .. } in self.keys(case, &prefix, None).await? {
                     if bytes > left {
                         radius.is_cut = true;
                         return Ok(radius);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
-use trailloop_cloud::{Actions, Clock, CloudError, Message, Notifier, RowKey, Table, Vault};
+use trailloop_cloud::{Actions, Clock, Message, Notifier, RowKey, Table, Vault};
 use trailloop_finding::Level;
 use trailloop_runbook::catalogue::Ours;
 use trailloop_runbook::document::{Mode, Runbook};
@@ -17,12 +17,14 @@ use trailloop_runbook::fill::{self, choose_all};
 use trailloop_runbook::{Call, Target};
 
 use crate::ask::Queries;
-use crate::change::{Change, ChangeError};
+use crate::canary::Canaries;
+use crate::change::Change;
 use crate::confirm::{Archive, Confirmed, Doubt};
 use crate::context::Case;
-use crate::hint::{Hint, HintError};
+use crate::hint::Hint;
 use crate::ledger::Ledger;
 pub use crate::memory::Memory;
+pub use crate::outcome::{Halt, Handled};
 use crate::rows::{self, Kept};
 use crate::run::{OPEN, Phase, Run, partition};
 use crate::settings::Settings;
@@ -60,53 +62,10 @@ pub struct Responder {
     pub clock: Clock,
     /// The name of this worker, unlike that of any other that runs.
     pub worker: String,
+    /// Synthetic events by which it is seen whether what watches would see.
+    pub canaries: Option<Canaries>,
     /// What this worker remembers of the runs it watches; it can be read again.
     pub memory: Mutex<BTreeMap<String, Memory>>,
-}
-
-/// Why a run stops for now. What it is is in its rows.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// AWS or the state table can't be reached; later they may.
-    #[error("{0}")]
-    Unreached(#[source] CloudError),
-    /// Another worker has the run.
-    #[error("another worker has the run")]
-    Taken,
-    /// Somebody changed what the run is about to change, or the catalogue does not know it.
-    #[error("{0}")]
-    Unsure(String),
-}
-
-impl From<CloudError> for Halt {
-    fn from(error: CloudError) -> Self {
-        Self::Unreached(error)
-    }
-}
-
-impl From<ChangeError> for Halt {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::Unreached(error) => Self::Unreached(error),
-            ChangeError::Taken => Self::Taken,
-            other => Self::Unsure(other.to_string()),
-        }
-    }
-}
-
-/// What became of a message.
-#[derive(Debug)]
-pub enum Handled {
-    /// Runs were opened or found, and are where they rest.
-    Runs(Vec<String>),
-    /// A filter moves the finding down: it is kept, and nothing is done.
-    Quieted,
-    /// No runbook answers the finding.
-    NoRunbook,
-    /// The archive does not bear it out, or its rule has changed; said to whom it concerns.
-    Doubted(String),
-    /// It is no finding.
-    NotAFinding(HintError),
 }
 
 /// A run is another worker's for so long after its last sign of life.
@@ -142,6 +101,11 @@ impl Responder {
         let is_quieted = Box::pin(self.is_quieted(&mut case)).await?;
         let day = Box::pin(tables::take_up(&*self.table, &case, self.clock.now_ms())).await?;
         let kept = self.as_kept(&case, message, day);
+        if Box::pin(self.is_canary(&case)).await? {
+            Box::pin(self.keep_for_people(kept)).await?;
+            self.close_canary(&case).await?;
+            return Ok(Handled::Canary);
+        }
         if is_quieted {
             Box::pin(self.keep_for_people(kept)).await?;
             return Ok(Handled::Quieted);
@@ -171,6 +135,7 @@ impl Responder {
         self.take_up_verdicts().await?;
         Box::pin(self.finish_voiding()).await?;
         self.ask_again().await?;
+        Box::pin(self.look_after_canaries()).await?;
         let open = rows::all::<String>(&*self.table, OPEN).await?;
         for (id, _) in &open {
             match self.advance(id).await {

@@ -1,16 +1,15 @@
-//! The account's own trail, read for what a credential came from and what it still does.
+//! The account's own trail, read for what a credential still does.
 //!
-//! The objects of an account and region lie in the order of the minute they were delivered in. Backwards from the event,
-//! hour by hour, they tell where a credential came from: who was given it, and by which credential. Forwards from the
-//! act, they tell whether it still works. Bounds in bytes end a search, and what was not read is said.
+//! The objects of an account and region lie in the order of the minute they were delivered in. Forwards from the act they tell
+//! whether a credential still works; backwards from the event, where it came from (`origin.rs`).
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use trailloop_cloud::{CloudError, ObjectRef};
+use trailloop_cloud::{CloudError, Listed, ObjectRef};
 use trailloop_cloudtrail::{LogKey, Record, Scratch, read_records};
-use trailloop_runbook::lineage::{Lineage, Link, to_contain};
+use trailloop_runbook::lineage::Link;
 use trailloop_runbook::{Call, catalogue};
 
 use crate::change::{Change, Standing};
@@ -59,72 +58,10 @@ impl Event {
     }
 }
 
-/// So long a credential of STS lives at most.
-const LINEAGE_HOURS: i64 = 36;
-
 /// Delivery orders objects by the minute at best.
 const DELIVERY_SLACK_MS: i64 = 15 * 60_000;
 
 impl Responder {
-    /// The case, and before it those of who stands behind its caller, the root first: a leaf that is contained alone grows
-    /// again.
-    pub(crate) async fn with_parents(&self, case: Case) -> Result<Vec<Case>, CloudError> {
-        let time: Timestamp = case.text("time").parse().unwrap_or_default();
-        let is_temporary =
-            case.target.access_key_id.as_deref().is_some_and(|key| key.starts_with("ASIA"));
-        if !is_temporary {
-            return Ok(vec![case]);
-        }
-        let known = match self.lineage(&case, time.as_millisecond()).await {
-            Ok(known) => known,
-            Err(error) if error.is_transient() => return Err(error),
-            // The leaf alone is better than nothing.
-            Err(error) => {
-                tracing::error!(%error, "where the credential came from can't be read");
-                return Ok(vec![case]);
-            }
-        };
-        let chain = known.chain(&case.confirmed.record);
-        let behind = to_contain(&chain).into_iter().filter(|link| {
-            link.target.principal_arn != case.target.principal_arn && link.target.may_act().is_ok()
-        });
-        let mut cases: Vec<Case> = behind
-            .map(|link| Case::about(case.confirmed.clone(), link.target.clone(), true))
-            .collect();
-        cases.push(case);
-        Ok(cases)
-    }
-
-    /// Where the finding's credential came from and what was minted from it.
-    pub(crate) async fn lineage(&self, case: &Case, event_ms: i64) -> Result<Lineage, CloudError> {
-        let mut lineage = Lineage::new();
-        lineage.feed(&case.confirmed.record);
-        let mut left = self.settings.scan_bytes_max;
-        for hours_back in 0..=LINEAGE_HOURS {
-            let hour_ms = event_ms - hours_back * 3_600_000;
-            for prefix in self.prefixes(case, hour_ms, "T%H") {
-                let keys = self.keys(case, &prefix, None).await?;
-                for (key, bytes) in keys {
-                    if bytes > left {
-                        tracing::warn!(
-                            prefix,
-                            "the search for where a credential came from ended at respond's bound of bytes"
-                        );
-                        return Ok(lineage);
-                    }
-                    left -= bytes;
-                    for record in self.records(case, &key, tells_of_credentials).await? {
-                        lineage.feed(&record);
-                    }
-                }
-            }
-            if is_rooted(&lineage, &case.confirmed.record) {
-                break;
-            }
-        }
-        Ok(lineage)
-    }
-
     /// The account's calls since the act that this run has not seen: all, with whether they are of the lineage.
     pub(crate) async fn lineage_calls(
         &self,
@@ -144,9 +81,9 @@ impl Responder {
             for prefix in self.prefixes(case, day_ms, "") {
                 let after = self.prefixes(case, since_ms - DELIVERY_SLACK_MS, "T%H%M");
                 let after = after.into_iter().find(|key| key.starts_with(&prefix));
-                for (key, _) in self.keys(case, &prefix, after.as_deref()).await? {
-                    if !self.has_seen(&run.id, &key) {
-                        fresh.push(key);
+                for object in self.keys(case, &prefix, after.as_deref()).await? {
+                    if !self.has_seen(&run.id, &object.key) {
+                        fresh.push(object.key);
                     }
                 }
             }
@@ -235,13 +172,13 @@ impl Responder {
         case: &Case,
         prefix: &str,
         after: Option<&str>,
-    ) -> Result<Vec<(String, u64)>, CloudError> {
+    ) -> Result<Vec<Listed>, CloudError> {
         let bucket = bucket_of(case);
         let mut keys = Vec::new();
         let mut after = after.map(str::to_owned);
         loop {
             let page = self.archive.store.list(bucket, prefix, after.as_deref()).await?;
-            keys.extend(page.objects.into_iter().map(|object| (object.key, object.bytes)));
+            keys.extend(page.objects);
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(keys),
@@ -285,19 +222,6 @@ fn contained<'c>(chain: &'c [Link], case: &Case) -> &'c [Link] {
         chain.iter().position(|link| link.target.principal_arn == case.target.principal_arn);
     let place = place.unwrap_or(0);
     &chain[place..=place]
-}
-
-/// Whether the chain ends at a credential that nobody handed out.
-fn is_rooted(lineage: &Lineage, record: &Value) -> bool {
-    let chain = lineage.chain(record);
-    let root = chain.last().and_then(|link| link.key.as_deref());
-    root.is_some_and(|key| key.starts_with("AKIA"))
-}
-
-/// Whether a record may tell where a credential came from.
-fn tells_of_credentials(record: &Record<'_>) -> bool {
-    record.text(&["eventSource"]) == Some("sts.amazonaws.com")
-        || record.text(&["eventName"]) == Some("ConsoleLogin")
 }
 
 /// When an event happened; one that does not say is as late as can be, so that it is looked at.

@@ -1,16 +1,20 @@
-//! What is kept here, as tables for SQL: findings, runs and verdicts.
+//! What is kept here, as tables for SQL: findings, runs, verdicts, and what is learned of them (`learned.rs`).
 //!
 //! A finding that is taken up is listed under its day; its runs and verdicts are found from it. So a query about some days reads the rows
 //! of those days.
+
+mod learned;
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use trailloop_cloud::{Clock, CloudError, CloudErrorKind, RowKey, Table};
-use trailloop_query::{FINDINGS, OwnRows, OwnShape, RUNS, VERDICTS};
+use trailloop_query::{INCIDENTS, METRICS_DAILY, OWN_TABLES, OwnRows, OwnShape, RUNS, VERDICTS};
 
 use crate::context::Case;
 use crate::rows::{self, Kept};
@@ -25,6 +29,8 @@ const DAYS: i64 = 30;
 /// With one, no more than these: each day is a read of its own.
 const DAYS_MAX: i64 = 400;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// The partition of the findings that were taken up on a day.
 fn day_partition(day: &str) -> String {
     format!("taken-up/{day}")
@@ -33,6 +39,12 @@ fn day_partition(day: &str) -> String {
 /// The partition of what is kept of one finding, beside the list of its runs.
 pub(crate) fn finding_partition(finding: &str) -> String {
     format!("about/{finding}")
+}
+
+/// The first millisecond of a day, written as [`day_of`] writes it.
+fn day_ms(day: &str) -> Option<i64> {
+    let date: Date = day.replace('/', "-").parse().ok()?;
+    Some(TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?.as_millisecond())
 }
 
 /// `2026/01/31`.
@@ -98,7 +110,7 @@ pub fn own_tables(table: &Arc<dyn Table>, clock: &Clock) -> Vec<(OwnShape, Arc<d
         let (table, clock) = (Arc::clone(table), clock.clone());
         (shape, Arc::new(StateRows { table, clock, shape }) as Arc<dyn OwnRows>)
     };
-    [FINDINGS, RUNS, VERDICTS].map(of).into()
+    OWN_TABLES.map(of).into()
 }
 
 impl fmt::Debug for StateRows {
@@ -116,22 +128,27 @@ impl OwnRows for StateRows {
 
 impl StateRows {
     async fn read(&self, from_day: Option<&str>) -> Result<Vec<Value>, CloudError> {
-        let findings = self.findings(from_day).await?;
-        if self.shape.name == FINDINGS.name {
-            return Ok(findings);
+        let days = self.days(from_day)?;
+        let name = self.shape.name;
+        if name == INCIDENTS.name {
+            return learned::incidents(&*self.table, &days).await;
         }
+        if name == METRICS_DAILY.name {
+            return learned::metrics(&*self.table, &days).await;
+        }
+        let findings = self.findings(&days).await?;
         let of_each = findings.iter().map(|finding| async move {
-            match self.shape.name == RUNS.name {
-                true => self.runs(finding).await,
-                false => self.verdicts(finding).await,
+            match name {
+                _ if name == RUNS.name => self.runs(finding).await,
+                _ if name == VERDICTS.name => self.verdicts(finding).await,
+                _ => Ok(vec![finding.clone()]),
             }
         });
         Ok(try_join_all(of_each).await?.into_iter().flatten().collect())
     }
 
-    /// The findings of the days from this one to today.
-    async fn findings(&self, from_day: Option<&str>) -> Result<Vec<Value>, CloudError> {
-        const DAY_MS: i64 = 86_400_000;
+    /// The days from this one to today, the first first.
+    fn days(&self, from_day: Option<&str>) -> Result<Vec<String>, CloudError> {
         let day = |back: i64| day_of(self.clock.now_ms() - back * DAY_MS);
         let first = day(DAYS_MAX - 1);
         if from_day.is_some_and(|from| from < first.as_str()) {
@@ -142,10 +159,14 @@ impl StateRows {
             return Err(CloudError::new(CloudErrorKind::Invalid, "list", name, said));
         }
         let from = from_day.map_or_else(|| day(DAYS - 1), str::to_owned);
-        let days: Vec<String> = (0..DAYS_MAX).map(day).take_while(|day| from <= *day).collect();
+        let mut days: Vec<String> = (0..DAYS_MAX).map(day).take_while(|day| from <= *day).collect();
+        days.reverse();
+        Ok(days)
+    }
+
+    async fn findings(&self, days: &[String]) -> Result<Vec<Value>, CloudError> {
         let of_day = days
             .iter()
-            .rev()
             .map(|day| async move { rows::all::<Value>(&*self.table, &day_partition(day)).await });
         let all = try_join_all(of_day).await?.into_iter().flatten();
         Ok(all.map(|(_, row)| row.value).collect())

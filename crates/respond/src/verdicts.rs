@@ -5,8 +5,10 @@
 
 use bytes::Bytes;
 use trailloop_cloud::RowKey;
+use trailloop_runbook::document::Mode;
 
 use crate::change::Standing;
+use crate::confidence::demote;
 use crate::ocsf::{Verdict as Judgement, with_verdict};
 use crate::responder::{Halt, Responder};
 use crate::rows;
@@ -44,6 +46,11 @@ impl Responder {
             let Some(run) = rows::load::<Run>(&*self.table, &Run::key(&id)).await? else {
                 continue;
             };
+            let acted_by_itself =
+                run.value.mode == Mode::Auto.name() && run.value.acted_ms.is_some();
+            if judgement.undoes() && acted_by_itself {
+                demote(&*self.table, &run.value).await?;
+            }
             // Open runs hear of it by themselves.
             if judgement.undoes() && run.value.phase.is_final() {
                 self.resolve_incident(&run.value).await?;

@@ -2,7 +2,7 @@
 //!
 //! It answers where `api.listen` says, on a loopback address unless told otherwise and without TLS: whoever opens it to others puts a
 //! proxy before it. Whoever asks shows the token of `api.token_file`. `/v1/openapi.json` describes it, and a test tries each example of
-//! that document. Every answer is JSON; one that refuses says what is wrong and what to do.
+//! that document. Every answer is JSON but that of `/v1/metrics`; one that refuses says what is wrong and what to do.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,14 +22,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{Clock, CloudError, Table};
-use trailloop_feedback::{Activity, Judgement, Reason};
+use trailloop_feedback::{Activity, Judgement, Reason, names};
 use trailloop_finding::sha256;
 use trailloop_respond::hint::is_id;
 use trailloop_respond::store;
 use trailloop_respond::voices::{self, Verdict};
 
-use crate::UsageError;
 use crate::kept::{self, DAYS, DAYS_MAX, Filter, LIMIT, LIMIT_MAX};
+use crate::{UsageError, report};
 
 /// The longest body that is read: a verdict has three short texts.
 const BODY_BYTES_MAX: usize = 16 << 10;
@@ -93,6 +93,7 @@ fn routes(api: Arc<Api>) -> Router {
         .route("/v1/findings/{id}/verdicts", post(judge))
         .route("/v1/incidents", get(incidents))
         .route("/v1/incidents/{id}", get(incident))
+        .route("/v1/metrics", get(metrics))
         .method_not_allowed_fallback(async || {
             Refused::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -320,4 +321,15 @@ async fn incident(
     let found = found.ok_or_else(|| Refused::unknown("incident", &id))?;
     let message = found.ocsf(Activity::Update, "security", api.clock.now_ms());
     Ok(answer(StatusCode::OK, message.to_string()))
+}
+
+/// How rules, queries and runbooks do, as Prometheus reads it.
+async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, Refused> {
+    let report = report::of(&*api.table, &api.clock, DAYS, "").await?;
+    let text = names::exposition(&names::samples(&report.overall, &report.rows, &report.runbooks));
+    const HEADERS: [(HeaderName, &str); 2] = [
+        (header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((StatusCode::OK, HEADERS, text).into_response())
 }

@@ -23,10 +23,13 @@ pub(crate) use self::query::{
     RowFormat,
 };
 pub(crate) use self::respond::{
-    AuditArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs, SayArgs,
-    VerdictArgs, name,
+    AuditArgs, PromoteArgs, RespondArgs, RunArg, RunbookArgs, RunbookCommand, RunbookExportArgs,
+    SayArgs, SimulateArgs, VerdictArgs, name,
 };
-pub(crate) use self::tune::{ReportArgs, TuneArgs, TuneCheckArgs, TuneCommand, TuneProposeArgs};
+pub(crate) use self::tune::{
+    ArchiveArgs, ReportArgs, TuneArgs, TuneCheckArgs, TuneCommand, TunePreventArgs,
+    TuneProposeArgs, TuneSelectorsArgs, TuneTestsArgs,
+};
 
 /// Watches AWS CloudTrail and acts on what it sees.
 #[derive(Debug, Parser)]
@@ -204,7 +207,7 @@ pub(crate) struct EnrichmentArgs {
 }
 
 /// How to reach S3; the service reads this from its configuration.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct AwsArgs {
     /// Another endpoint for AWS calls, such as an emulator's.
     #[arg(long, value_name = "URL")]

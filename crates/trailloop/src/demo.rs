@@ -3,8 +3,10 @@
 //! A folder is the bucket and SQLite holds the queues; everything else is what the service runs: notifications are
 //! received, objects downloaded, examined on worker threads, findings sent to the action queue, messages acknowledged.
 //! The shipped logs tell of one intrusion; around them lies a quiet day of a synthetic organization. Then the first of the
-//! findings that call for it is answered, in an account in memory: see `contain`.
+//! findings that call for it is answered, in an account in memory: see `contain`. At last what people say of a noisy rule makes it
+//! quieter: see `close`.
 
+mod close;
 mod contain;
 
 use std::fs;
@@ -22,12 +24,12 @@ use trailloop_cloudtrail::Limits;
 use trailloop_pipeline::bridge::Bridge;
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
-use trailloop_pipeline::{Counters, Pipeline, Seats, Service, ServiceLimits};
+use trailloop_pipeline::{Counters, Pipeline, Seats, Service, ServiceLimits, Totals};
 
 use crate::cli::{DemoArgs, Global, SynthArgs};
 use crate::config::cores;
 use crate::ruleset::RuleFiles;
-use crate::story::Story;
+use crate::story::{Containment, Story};
 use crate::{Exit, enrichment, synth};
 
 /// The shipped logs, laid out like a bucket.
@@ -65,12 +67,32 @@ pub(crate) fn demo(arguments: &DemoArgs, global: &Global) -> anyhow::Result<Exit
     for file in FACTS.files() {
         write(&facts.join(file.path()), file.contents())?;
     }
-    let rules = RuleFiles::load(&[], &enrichment::load(Some(&facts))?)?;
+    let facts = enrichment::load(Some(&facts))?;
+    let rules = RuleFiles::load(&[], &facts)?;
     rules.report(global);
-    let runtime = crate::runtime()?;
-    let story = runtime.block_on(run(&dir, &keys, rules))?;
-    std::io::stdout().write_all(story.as_bytes()).context("write the story")?;
+    let rule_count = rules.set.len();
+    let ran = crate::runtime()?.block_on(run(&dir, &keys, rules))?;
+    let story = Story {
+        findings: &ran.findings,
+        totals: ran.totals,
+        rules: rule_count,
+        workers: cores(),
+        took: ran.took,
+        findings_file: &ran.findings_file,
+        containment: &ran.containment,
+        closing: &close::close(&dir, &facts, global)?,
+    };
+    std::io::stdout().write_all(story.tell().as_bytes()).context("write the story")?;
     Ok(Exit::Done)
+}
+
+/// What the service and the executor did.
+struct Ran {
+    findings: Vec<Value>,
+    totals: Totals,
+    took: Duration,
+    findings_file: PathBuf,
+    containment: Containment,
 }
 
 /// Writes the shipped logs and the background into the folder that stands for the bucket; gives their keys.
@@ -111,7 +133,7 @@ fn collect(dir: &'static Dir<'static>, files: &mut Vec<(PathBuf, &'static [u8])>
     }
 }
 
-async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<String> {
+async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<Ran> {
     let queues = LocalQueues::open(dir.join("queues.sqlite"), Clock::System)
         .context("open the demo's queues")?;
     let queue = |name: &str| -> Arc<dyn Queue> { Arc::new(queues.queue(name, None)) };
@@ -119,7 +141,6 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
         (queue("notifications"), queue("actions"), queue("dead-letters"));
     let sent = notify(&*notifications, keys).await?;
 
-    let rule_count = rules.set.len();
     let engine = Arc::new(Engine {
         rules: LiveRules::new(rules.set),
         limits: Limits::default(),
@@ -132,13 +153,12 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
         visibility: Duration::from_secs(60),
         drain: Duration::from_secs(10),
     };
-    let workers = cores();
     let pipeline = Arc::new(Pipeline {
         notifications,
         store: Arc::new(FolderStore::new(dir.join("buckets"))),
         actions: Arc::clone(&actions),
         dead_letters: Some(dead_letters),
-        bridge: Bridge::threads(&engine, workers, limits.messages_in_flight_max)
+        bridge: Bridge::threads(&engine, cores(), limits.messages_in_flight_max)
             .context("start the workers")?,
         seats: Seats::new(64 << 20, 64 << 20),
         clock: Clock::System,
@@ -157,16 +177,7 @@ async fn run(dir: &Path, keys: &[String], rules: RuleFiles) -> anyhow::Result<St
     let count = findings.len() as u64;
     ensure!(count == totals.findings, "{} findings were sent and {count} arrived", totals.findings);
     let containment = Box::pin(contain::contain(dir, &engine, &messages)).await?;
-    let story = Story {
-        findings: &findings,
-        totals,
-        rules: rule_count,
-        workers,
-        took,
-        findings_file: &findings_file,
-        containment: &containment,
-    };
-    Ok(story.tell())
+    Ok(Ran { findings, totals, took, findings_file, containment })
 }
 
 /// Tells the queue of every object, as S3 would: a test event first, then one event for each object.

@@ -75,7 +75,17 @@ impl Archive {
     pub(crate) fn gather(
         &self,
         rules: Arc<RuleSet>,
+        how: (Option<usize>, &Global),
+    ) -> anyhow::Result<Gathered> {
+        self.gather_each(rules, how, |_| ())
+    }
+
+    /// The same, and shows each finding whole.
+    pub(crate) fn gather_each(
+        &self,
+        rules: Arc<RuleSet>,
         (jobs, global): (Option<usize>, &Global),
+        mut each: impl FnMut(&Value),
     ) -> anyhow::Result<Gathered> {
         let engine = Engine {
             rules: LiveRules::new(rules),
@@ -91,7 +101,9 @@ impl Archive {
             |nth: usize, item: &Item, buffer: &mut Vec<u8>| fetcher.fetch(nth, item, buffer);
         replay(&engine, &self.items, jobs.unwrap_or_else(cores), name, fetch, |nth, replayed| {
             match replayed {
-                Replayed::Findings(lines) => error = gathered.take(lines.text.as_bytes()).err(),
+                Replayed::Findings(lines) => {
+                    error = gathered.take(lines.text.as_bytes(), &mut each).err();
+                }
                 Replayed::Examined { examined, .. } => {
                     gathered.records += examined.records_evaluated;
                     gathered.failed += u64::from(!examined.read.is_whole());
@@ -115,9 +127,10 @@ impl Archive {
 
 impl Gathered {
     /// Takes findings as lines of JSON.
-    fn take(&mut self, lines: &[u8]) -> anyhow::Result<()> {
+    fn take(&mut self, lines: &[u8], each: &mut impl FnMut(&Value)) -> anyhow::Result<()> {
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let finding: Value = serde_json::from_slice(line).context("read a finding of ours")?;
+            each(&finding);
             match of(&finding) {
                 Some(found) => self.found.push(found),
                 None => self.without_record += 1,
@@ -161,6 +174,19 @@ impl Archive {
             });
         }
         Ok(events)
+    }
+
+    /// Shows every record as it stands in the archive. An object that can't be read is an error.
+    pub(crate) fn each_record(&self, mut each: impl FnMut(&[u8])) -> anyhow::Result<()> {
+        let (mut scratch, mut buffer) = (Scratch::new(), Vec::new());
+        let fetcher = self.sources.fetcher(&self.items);
+        for (nth, item) in self.items.iter().enumerate() {
+            let fetched = fetch(&fetcher, (nth, item), &mut buffer)?;
+            read_records(body(&fetched, &buffer), &Limits::default(), &mut scratch, |record| {
+                each(record.raw());
+            });
+        }
+        Ok(())
     }
 
     /// All records, object by object.

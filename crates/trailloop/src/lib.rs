@@ -4,6 +4,7 @@
 //! standard error carries progress, the log and diagnostics.
 
 mod api;
+mod canaries;
 mod cli;
 mod config;
 mod demo;
@@ -123,7 +124,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
                 Command::Demo(arguments) => demo::demo(&arguments, &cli.global),
                 Command::Replay(arguments) => replay::replay(&arguments, &cli.global),
                 Command::Rules(arguments) => rules::rules(&arguments, &cli.global),
-                Command::Runbook(arguments) => runbook::runbook(&arguments),
+                Command::Runbook(arguments) => runbook::runbook(&arguments, &cli.global),
                 Command::Verdict(arguments) => verdict::verdict(&arguments),
                 Command::Findings(arguments) => findings::findings(&arguments),
                 Command::Incidents(arguments) => incidents::incidents(&arguments),

@@ -175,6 +175,7 @@ mod tests {
                         filter: RecordFilter::default(),
                     }),
                     object_bytes_max: 0,
+                    index: None,
                 },
                 ledger: Ledger::new(Arc::clone(&table), "test"),
                 table,
@@ -188,6 +189,7 @@ mod tests {
                 settings: Settings::default(),
                 clock,
                 worker: "test".to_owned(),
+                canaries: None,
                 memory: Mutex::default(),
             };
             let runbook = &responder.runbooks[0];

@@ -3,9 +3,10 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use trailloop_cloud::{Clock, Table};
+use trailloop_cloud::{Clock, CloudError, Table};
 use trailloop_feedback::metrics::{Changes, Observed, Window};
 use trailloop_feedback::report::{Given, Report, Waiting};
+use trailloop_respond::canary;
 use trailloop_respond::store::{self, Shown};
 
 use crate::cli::ReportArgs;
@@ -20,7 +21,9 @@ const WAITING_MAX: usize = 20;
 pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Exit> {
     let report = respond::block_on(async {
         let table = state(&arguments.config).await?;
-        of(&*table, &Clock::System, arguments).await
+        of(&*table, &Clock::System, arguments.days, &arguments.about)
+            .await
+            .context("read the findings")
     })?;
     if let Some(path) = &arguments.html {
         std::fs::write(path, report.html())
@@ -33,17 +36,23 @@ pub(crate) fn report(arguments: &ReportArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn of(table: &dyn Table, clock: &Clock, arguments: &ReportArgs) -> anyhow::Result<Report> {
+/// The report of the last days.
+pub(crate) async fn of(
+    table: &dyn Table,
+    clock: &Clock,
+    days: u32,
+    about: &str,
+) -> Result<Report, CloudError> {
     let now_ms = clock.now_ms();
-    let window = Window::days(i64::from(arguments.days), now_ms);
-    let asked = kept::days(clock, arguments.days);
-    let mut queue = store::queue(table, &asked, now_ms).await.context("read the findings")?;
-    let runs = store::runs(table, &mut queue).await.context("read the runs")?;
+    let window = Window::days(i64::from(days), now_ms);
+    let asked = kept::days(clock, days);
+    let mut queue = store::queue(table, &asked, now_ms).await?;
+    let runs = store::runs(table, &mut queue).await?;
     let mut observed = Vec::new();
     for shown in &queue {
         let opinions = shown.judged.as_ref().map_or(&[][..], |judged| &judged.opinions);
         let mut one = Observed::new(&shown.kept.entry, opinions);
-        if let Some(drawn) = store::drawn(table, &shown.place.uid).await.context("read draws")? {
+        if let Some(drawn) = store::drawn(table, &shown.place.uid).await? {
             one.probability = drawn;
         }
         observed.push(one);
@@ -51,12 +60,12 @@ async fn of(table: &dyn Table, clock: &Clock, arguments: &ReportArgs) -> anyhow:
     let waiting = queue.iter().filter(|shown| shown.standing.is_none());
     let waiting: Vec<Waiting> = waiting.take(WAITING_MAX).map(waits).collect();
     Ok(Report::of(Given {
-        about: &arguments.about,
+        about,
         window,
         observed: &observed,
         changes: &Changes::new(),
         runs: &runs,
-        canaries: &[],
+        canaries: &canary::canaries(table).await?,
         daily: &[],
         queue: &waiting,
     }))

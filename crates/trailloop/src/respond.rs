@@ -27,7 +27,7 @@ use crate::inputs::Inputs;
 use crate::query::files::QueryFiles;
 use crate::run::{self, stop_signal};
 use crate::runbook::load_runbooks;
-use crate::{Exit, UsageError, links, logging, schedules, state};
+use crate::{Exit, UsageError, canaries, links, logging, schedules, state};
 
 /// All questions of a finding together may take so long.
 const QUESTIONS_MAX: Duration = Duration::from_secs(5);
@@ -121,12 +121,14 @@ async fn build(
     let home = home(respond, aws).await?;
     let (destinations, switch) = (destinations(config, home.clone())?, switch(config, home)?);
     let (table, worker) = (table_of(config, aws)?, worker());
+    let canaries = canaries::of(respond, aws, &engine.rules.now().rules)?;
     Ok(Responder {
         archive: Archive {
             store: Arc::new(aws.store()),
             buckets: respond.archive_buckets.clone(),
             engine,
             object_bytes_max: config.object_bytes_max,
+            index: schedules::index(&config.queries, aws, &Meter::default())?,
         },
         ledger: Ledger::new(Arc::clone(&table), worker.clone()),
         table,
@@ -140,6 +142,7 @@ async fn build(
         settings: respond.settings.clone(),
         clock: Clock::System,
         worker,
+        canaries,
         memory: std::sync::Mutex::default(),
     })
 }

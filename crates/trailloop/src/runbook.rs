@@ -6,21 +6,23 @@ mod export;
 mod files;
 mod list;
 mod plan;
+mod promote;
 mod rights;
 mod say;
 mod served;
+mod simulate;
 
 use trailloop_cloud::Table;
 use trailloop_respond::hint::is_id;
 use trailloop_respond::{Run, rows};
 
-use crate::cli::{RunbookArgs, RunbookCommand};
+use crate::cli::{Global, RunbookArgs, RunbookCommand};
 use crate::{Exit, UsageError};
 
 pub(crate) use self::files::load_runbooks;
 
 /// Runs the command.
-pub(crate) fn runbook(arguments: &RunbookArgs) -> anyhow::Result<Exit> {
+pub(crate) fn runbook(arguments: &RunbookArgs, global: &Global) -> anyhow::Result<Exit> {
     match &arguments.command {
         RunbookCommand::Check(paths) => check::check(&paths.paths),
         RunbookCommand::List(paths) => list::list(&paths.paths),
@@ -30,6 +32,8 @@ pub(crate) fn runbook(arguments: &RunbookArgs) -> anyhow::Result<Exit> {
         RunbookCommand::Undo(arguments) => say::undo(arguments),
         RunbookCommand::Audit(arguments) => audit::audit(arguments),
         RunbookCommand::Export(arguments) => export::export(arguments),
+        RunbookCommand::Promote(arguments) => promote::promote(arguments),
+        RunbookCommand::Simulate(arguments) => simulate::simulate(arguments, global),
     }
 }
 

@@ -34,36 +34,48 @@ pub(crate) fn engine(
     if config.archive.is_empty() {
         return Ok(None);
     }
-    let place = |place: &RulePlace| -> anyhow::Result<(Arc<dyn Store>, String, String)> {
-        Ok(match place {
-            RulePlace::Bucket { bucket, prefix } => {
-                let store = MeteredStore::new(Arc::new(aws.store()), meter.clone());
-                (Arc::new(store), bucket.clone(), prefix.clone())
-            }
-            RulePlace::Path(path) => folder(path)?,
-        })
-    };
     let source = |one: &RulePlace| {
-        let (store, bucket, prefix) = place(one)?;
+        let (store, bucket, prefix) = place(one, aws, meter)?;
         Ok(Source { store, bucket, prefix })
     };
     let sources = config.archive.iter().map(source).collect::<anyhow::Result<_>>()?;
-    let index = |one: &RulePlace| {
-        let (store, bucket, prefix) = place(one)?;
-        let prefix = match prefix.trim_end_matches('/') {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        };
-        anyhow::Ok(Arc::new(Index { store, bucket, prefix }))
-    };
     let archive = Archive {
         enrichment,
-        index: config.index.as_ref().map(index).transpose()?,
+        index: index(config, aws, meter)?,
         bytes_max: Some(config.bytes_max),
         jobs: if config.workers == 0 { (cores() / 2).max(1) } else { config.workers },
         ..Archive::new(sources)
     };
     Ok(Some(Engine::new(archive).with_memory(config.memory_max)))
+}
+
+/// The index of the archive, if there is one.
+pub(crate) fn index(
+    config: &QueriesConfig,
+    aws: &Aws,
+    meter: &Meter,
+) -> anyhow::Result<Option<Arc<Index>>> {
+    let Some(one) = &config.index else { return Ok(None) };
+    let (store, bucket, prefix) = place(one, aws, meter)?;
+    let prefix = match prefix.trim_end_matches('/') {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    };
+    Ok(Some(Arc::new(Index { store, bucket, prefix })))
+}
+
+fn place(
+    place: &RulePlace,
+    aws: &Aws,
+    meter: &Meter,
+) -> anyhow::Result<(Arc<dyn Store>, String, String)> {
+    Ok(match place {
+        RulePlace::Bucket { bucket, prefix } => {
+            let store = MeteredStore::new(Arc::new(aws.store()), meter.clone());
+            (Arc::new(store), bucket.clone(), prefix.clone())
+        }
+        RulePlace::Path(path) => folder(path)?,
+    })
 }
 
 /// A folder as a bucket.

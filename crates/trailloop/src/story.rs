@@ -1,5 +1,6 @@
 //! The demo's story: findings as a person would tell them.
 
+mod closed;
 mod contained;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use trailloop_pipeline::Totals;
 
 use crate::show::{shown, thousands};
 
+pub(crate) use self::closed::Closing;
 pub(crate) use self::contained::Containment;
 
 /// What the story is told from.
@@ -27,6 +29,8 @@ pub(crate) struct Story<'a> {
     pub(crate) findings_file: &'a Path,
     /// What an answer in time comes to.
     pub(crate) containment: &'a Containment,
+    /// What verdicts come to.
+    pub(crate) closing: &'a Closing,
 }
 
 /// A finding's parts that the story tells.
@@ -89,6 +93,7 @@ impl Story<'_> {
         tell_findings(&told, &mut text);
         tell_callers(&told, &mut text);
         self.containment.tell(&mut text);
+        self.closing.tell(&mut text);
         self.tell_speed(&mut text);
         text
     }
@@ -330,6 +335,7 @@ mod tests {
             took: Duration::from_millis(500),
             findings_file: Path::new("findings.ndjson"),
             containment: &contained::tests::example(),
+            closing: &closed::tests::example(),
         };
         insta::assert_snapshot!(story.tell());
     }

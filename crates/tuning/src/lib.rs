@@ -42,7 +42,7 @@ pub use evidence::{Archive, Attack, Audited, Evidence, Hit, Judged, Label};
 pub use flat::{Profile, agent_of, entity_of, flatten, network_of, profile};
 pub use gates::{Gate, all_pass, check, judge, judge_applied, may_merge};
 pub use mine::{Mine, mine};
-pub use prevent::{Prevention, Shape, prevent};
+pub use prevent::{Others, Prevention, Shape, prevent};
 pub use proposal::{Proposal, propose};
 pub use selectors::{PUBLISHED, Prices, Selected, cost, propose_selectors, selectors_report};
 pub use tripwire::{Quieted, Tripwires, Voided, reopened};

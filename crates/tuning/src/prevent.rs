@@ -92,7 +92,7 @@ pub struct Prevention {
 }
 
 /// A call as policies see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Call {
     action: String,
     entity: String,
@@ -114,25 +114,44 @@ enum Statement {
     },
 }
 
-/// Policies that would have prevented an attack, by the shapes that fit it. `archive` are records of everything; the
-/// attack's own are known by their eventID and left out.
+/// The calls of an archive, counted: all that is asked of it, and little beside its records.
+#[derive(Clone, Debug)]
+pub struct Others {
+    of_attack: BTreeSet<String>,
+    calls: BTreeMap<Call, u64>,
+}
+
+impl Others {
+    /// No calls yet. Those of the attack, which are known by their eventID, will be left out.
+    #[must_use]
+    pub fn beside(attack: &Attack) -> Self {
+        let of_attack = attack.records.iter().filter_map(|one| id_of(one)).collect();
+        Self { of_attack, calls: BTreeMap::new() }
+    }
+
+    /// Counts a record of the archive.
+    pub fn add(&mut self, record: &[u8]) {
+        if id_of(record).is_none_or(|id| !self.of_attack.contains(&id))
+            && let Some(call) = call_of(record)
+        {
+            *self.calls.entry(call).or_default() += 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Call> {
+        self.calls.keys()
+    }
+}
+
+/// Policies that would have prevented an attack, by the shapes that fit it, tested on everything else that was called.
 #[must_use]
-pub fn prevent(attack: &Attack, archive: &[Vec<u8>]) -> Vec<Prevention> {
-    let of_attack: BTreeSet<String> = attack.records.iter().filter_map(|one| id_of(one)).collect();
+pub fn prevent(attack: &Attack, others: &Others) -> Vec<Prevention> {
     let calls: Vec<Call> = attack.records.iter().filter_map(|one| call_of(one)).collect();
-    let others: Vec<Call> = archive
-        .iter()
-        .filter(|record| id_of(record).is_none_or(|id| !of_attack.contains(&id)))
-        .filter_map(|record| call_of(record))
-        .collect();
-    let made = [
-        by_callers(&calls, &others),
-        by_regions(&calls, &others),
-        boundary(attack, &calls, &others),
-    ];
+    let made =
+        [by_callers(&calls, others), by_regions(&calls, others), boundary(attack, &calls, others)];
     made.into_iter()
         .flatten()
-        .map(|(shape, statement, left)| tested(shape, &statement, left, &calls, &others))
+        .map(|(shape, statement, left)| tested(shape, &statement, left, &calls, others))
         .filter(|one| one.attack_denied > 0)
         .collect()
 }
@@ -140,7 +159,7 @@ pub fn prevent(attack: &Attack, archive: &[Vec<u8>]) -> Vec<Prevention> {
 type Made = Option<(Shape, Statement, BTreeMap<String, &'static str>)>;
 
 /// The attack's actions, denied to all but who else does them.
-fn by_callers(calls: &[Call], others: &[Call]) -> Made {
+fn by_callers(calls: &[Call], others: &Others) -> Made {
     let attackers: BTreeSet<&str> = calls.iter().map(|call| call.entity.as_str()).collect();
     let (mut actions, mut principals) = (BTreeSet::new(), BTreeSet::new());
     let mut left = BTreeMap::new();
@@ -179,7 +198,7 @@ fn by_callers(calls: &[Call], others: &[Call]) -> Made {
 }
 
 /// The attack's regions in which nothing else happens.
-fn by_regions(calls: &[Call], others: &[Call]) -> Made {
+fn by_regions(calls: &[Call], others: &Others) -> Made {
     let used: BTreeSet<&str> = others.iter().map(|call| call.region.as_str()).collect();
     let is_name = |region: &str| {
         !region.is_empty()
@@ -202,7 +221,7 @@ fn by_regions(calls: &[Call], others: &[Call]) -> Made {
 }
 
 /// What the identity did when it was not an attacker's.
-fn boundary(attack: &Attack, calls: &[Call], others: &[Call]) -> Made {
+fn boundary(attack: &Attack, calls: &[Call], others: &Others) -> Made {
     if !is_principal(&attack.entity) {
         return None;
     }
@@ -230,19 +249,19 @@ fn tested(
     statement: &Statement,
     left: BTreeMap<String, &'static str>,
     calls: &[Call],
-    others: &[Call],
+    others: &Others,
 ) -> Prevention {
     let policy = statement.policy();
     let mut others_denied: BTreeMap<(String, String), u64> = BTreeMap::new();
-    for call in others.iter().filter(|call| statement.denies(call)) {
-        *others_denied.entry((call.entity.clone(), call.action.clone())).or_default() += 1;
+    for (call, count) in others.calls.iter().filter(|(call, _)| statement.denies(call)) {
+        *others_denied.entry((call.entity.clone(), call.action.clone())).or_default() += count;
     }
     let limit = if shape == Shape::Boundary { BOUNDARY_CHARS_MAX } else { SCP_CHARS_MAX };
     Prevention {
         shape,
         attack_calls: count(calls.len()),
         attack_denied: count(calls.iter().filter(|call| statement.denies(call)).count()),
-        other_calls: count(others.len()),
+        other_calls: others.calls.values().sum(),
         others_denied,
         left,
         is_too_long: policy.to_string().chars().count() > limit,

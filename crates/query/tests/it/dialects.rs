@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use trailloop_query::{Location, ddl};
+use trailloop_query::{Bound, Location, ddl, for_athena};
 
 use crate::shipped::{OURS_ONLY, repository, shipped};
 
@@ -43,7 +43,11 @@ fn shipped_queries_are_in_athenas_dialect() {
         from: "2026/01/01".into(),
     };
     let query = |query: &trailloop_query::named::NamedQuery| {
-        json!({"id": query.id, "sql": query.prepared.with_question_marks(),
+        let hostile = || Bound::Text("\\' OR ''='' --".to_owned());
+        let given =
+            query.prepared.parameters.iter().map(|name| (name.clone(), hostile())).collect();
+        let sent = for_athena(&query.prepared, &given).map(|sent| sent.sql);
+        json!({"id": query.id, "sql": sent.unwrap_or_else(|_| query.prepared.with_question_marks()),
             "ours_only": query.description.contains(OURS_ONLY)})
     };
     let queries: Vec<Value> = shipped().iter().map(query).collect();

@@ -167,6 +167,7 @@ impl Kit {
                 buckets: vec![BUCKET.to_owned()],
                 engine: Arc::clone(&self.engine),
                 object_bytes_max: 1 << 30,
+                index: None,
             },
             ledger: Ledger::new(Arc::clone(&self.table), worker.clone()),
             table: Arc::clone(&self.table),
@@ -183,6 +184,7 @@ impl Kit {
             settings: self.settings.clone(),
             clock: Clock::Manual(self.manual.clone()),
             worker,
+            canaries: None,
             memory: Mutex::default(),
         }
     }

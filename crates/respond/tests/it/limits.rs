@@ -1,12 +1,15 @@
 //! What a runbook's own limits do: ping-pong, reads before the first change, redirects on the way to others, and what is not
 //! known yet.
 
-use serde_json::{Map, json};
-use trailloop_respond::Phase;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use trailloop_respond::voices::Judgement;
+use trailloop_respond::{Phase, day_of, store};
 use trailloop_runbook::Call;
 use trailloop_runbook::document::{Mode, Runbook};
 
-use crate::kit::{KEY, Kit, TRAIL};
+use crate::kit::{ACCOUNT, KEY, Kit, TRAIL};
 
 /// The shipped runbooks, one of them with other text.
 fn with(name: &str, from: &str, to: &str) -> Vec<Runbook> {
@@ -146,6 +149,76 @@ async fn what_is_not_known_yet_means_that_a_person_agrees() {
     let (phase, said) = asks_for_auto(&[limits, certain, wide]).await;
     assert_eq!(phase, Phase::AwaitingApproval);
     assert!(said.contains("number of principals"), "{said}");
+}
+
+/// The runbook of keys as one that acts by itself where the rule was right often enough.
+fn by_itself() -> trailloop_runbook::Runbook {
+    let (_, text) = trailloop_content::runbooks::files()
+        .into_iter()
+        .find(|(name, _)| *name == "contain-iam-user-key.yml")
+        .unwrap();
+    let text = text
+        .replace("mode: approve", "mode: auto")
+        .replace("guards: {", "guards: {auto_min_precision: 0.5, ");
+    trailloop_runbook::load("contain.yml", &text).runbook.unwrap()
+}
+
+/// Keeps findings of others of the same rule, each judged so.
+async fn history(kit: &Kit, count: usize, judgement: Judgement) {
+    for nth in 0..count {
+        let mut record =
+            kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+        record["userIdentity"]["arn"] = json!(format!("arn:aws:iam::{ACCOUNT}:user/other-{nth}"));
+        record["userIdentity"]["userName"] = json!(format!("other-{nth}"));
+        let message = kit.finding_of(record);
+        let finding: Value = serde_json::from_str(&message.body).unwrap();
+        let entry = trailloop_feedback::Entry::of(&finding).unwrap();
+        store::take(&*kit.table, &entry, &day_of(entry.first_ms)).await.unwrap();
+        kit.judge(&entry.uid, judgement).await;
+        assert!(store::judge(&*kit.table, &entry.uid).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_was_right_often_lets_its_runbook_act_until_a_run_is_wrong() {
+    let kit = Kit::new();
+    let responder = kit.responder_with(vec![by_itself()]);
+    history(&kit, 20, Judgement::TruePositive).await;
+    let found = || {
+        kit.finding_of(kit.record(
+            "iam.amazonaws.com",
+            "GetAccountAuthorizationDetails",
+            json!(null),
+        ))
+    };
+    let runs = kit.respond(&responder, &found()).await.unwrap();
+    let run = kit.run(&runs[0]).await;
+    assert_eq!((run.mode.as_str(), run.phase), ("auto", Phase::Verifying), "{:?}", run.reasons);
+
+    kit.judge(&run.finding, Judgement::FalsePositive).await;
+    kit.sweep(&responder).await;
+    assert_eq!(kit.run(&runs[0]).await.phase, Phase::Undone);
+    kit.manual.advance(Duration::from_secs(2 * 3600));
+    let runs = kit.respond(&responder, &found()).await.unwrap();
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::AwaitingApproval);
+    let said = run.reasons.join("; ");
+    assert!(said.contains("confidence: ") && said.contains("was automatic and wrong"), "{said}");
+}
+
+#[tokio::test]
+async fn a_rule_that_was_wrong_often_makes_its_runbook_ask_whatever_its_trigger() {
+    let kit = Kit::new();
+    let mut runbook = by_itself();
+    runbook.guards.deterministic = true;
+    let responder = kit.responder_with(vec![runbook]);
+    history(&kit, 20, Judgement::FalsePositive).await;
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    let runs = kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
+    let run = kit.run(&runs[0]).await;
+    assert_eq!(run.phase, Phase::AwaitingApproval);
+    let said = run.reasons.join("; ");
+    assert!(said.contains("20 verdicts put the rule's precision between"), "{said}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod asked;
 mod at_once;
+mod canaries;
 mod contain;
 mod emulator;
 mod hostile;
@@ -11,5 +12,6 @@ mod killed;
 mod kit;
 mod limits;
 mod links;
+mod origins;
 mod quieted;
 mod told;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use trailloop_cloud::SORT_BYTES_MAX;
 use trailloop_feedback::{Judgement, Reason};
 
+use super::{ArchiveArgs, TableFormat};
 use crate::show::shown;
 
 /// Arguments of `respond`.
@@ -45,6 +46,49 @@ pub(crate) enum RunbookCommand {
     Audit(AuditArgs),
     /// Write runbooks as Systems Manager Automation documents.
     Export(RunbookExportArgs),
+    /// Tell what runbooks would have done about what the rules find in an archive, to whom, and what was later judged wrong.
+    Simulate(Box<SimulateArgs>),
+    /// Propose that runbooks act by themselves which people agreed to often enough and never had to take back.
+    Promote(PromoteArgs),
+}
+
+/// Arguments of `runbook promote`.
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// Runbooks: a file or folder, beside the shipped ones of other ids. May be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) runbooks: Vec<PathBuf>,
+    /// The folder to write to; it must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The configuration with `respond.state`, where runs and verdicts are kept.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Arguments of `runbook simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    /// Runbooks: a file or folder, beside the shipped ones of other ids. May be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) runbooks: Vec<PathBuf>,
+    /// Only what happened in the last days, as 90d.
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    pub(crate) since: Option<u32>,
+    /// The configuration with `respond.state`, where verdicts are kept; without it nothing is known of them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How the answer is written.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: TableFormat,
+}
+
+/// Days, as 90d.
+fn days(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('d').and_then(|number| number.parse().ok());
+    number.ok_or_else(|| "write a number of days, such as 90d".to_owned())
 }
 
 /// Runbooks to work on.

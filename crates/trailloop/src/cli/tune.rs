@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{AwsArgs, EnrichmentArgs};
+use super::{AwsArgs, EnrichmentArgs, TableFormat};
 
 /// Arguments of `tune`.
 #[derive(Debug, Args)]
@@ -20,17 +20,37 @@ pub(crate) enum TuneCommand {
     Propose(Box<TuneProposeArgs>),
     /// Refuse merged filters whose backtest is of another rule or text, or that have ended; exits with 1 if there is one.
     Check(TuneCheckArgs),
+    /// Write examples for rules out of verdicts: what must go on firing, and what must not fire.
+    Tests(Box<TuneTestsArgs>),
+    /// Write policies that would have prevented a judged attack, each with what else it would have denied, to be reviewed.
+    Prevent(Box<TunePreventArgs>),
+    /// Tell which event selectors would let rules see calls that no trail records, and what each would cost.
+    Selectors(TuneSelectorsArgs),
 }
 
-/// Arguments of `tune propose`.
+/// An archive, and the rules that it is read with.
 #[derive(Debug, Args)]
-pub(crate) struct TuneProposeArgs {
-    /// The archive for the backtest: a file, a folder, or s3://bucket/prefix. May be given several times.
+pub(crate) struct ArchiveArgs {
+    /// The archive: a file, a folder, or s3://bucket/prefix. May be given several times.
     #[arg(value_name = "SOURCE", required = true)]
     pub(crate) source: Vec<String>,
     /// Rules and filters in force: a Sigma file or folder; replaces the shipped rules. May be given several times.
     #[arg(long, value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
+    /// Worker threads, at most one for each core [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) enrichment: EnrichmentArgs,
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
+/// Arguments of `tune propose`.
+#[derive(Debug, Args)]
+pub(crate) struct TuneProposeArgs {
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
     /// Logs of known attacks, none of which a filter may describe: a file or folder. May be given several times.
     #[arg(long, value_name = "PATH", required = true)]
     pub(crate) attacks: Vec<String>,
@@ -52,13 +72,59 @@ pub(crate) struct TuneProposeArgs {
     /// The configuration with `respond.state`, where verdicts are kept.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
-    /// Worker threads, at most one for each core [default: one for each core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) jobs: Option<u16>,
+}
+
+/// Arguments of `tune tests`.
+#[derive(Debug, Args)]
+pub(crate) struct TuneTestsArgs {
     #[command(flatten)]
-    pub(crate) enrichment: EnrichmentArgs,
+    pub(crate) archive: ArchiveArgs,
+    /// The folder to write to, a file a rule; it must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The configuration with `respond.state`, where verdicts are kept.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Arguments of `tune prevent`.
+#[derive(Debug, Args)]
+pub(crate) struct TunePreventArgs {
     #[command(flatten)]
-    pub(crate) aws: AwsArgs,
+    pub(crate) archive: ArchiveArgs,
+    /// A finding that was judged a true positive; what its caller did on the days around it is the attack.
+    #[arg(long, value_name = "ID")]
+    pub(crate) finding: String,
+    /// The folder to write to; it must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The configuration with `respond.state`, where verdicts are kept.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Arguments of `tune selectors`.
+#[derive(Debug, Args)]
+pub(crate) struct TuneSelectorsArgs {
+    /// What `aws cloudtrail get-event-selectors` printed for your trails.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trails: PathBuf,
+    /// Rules: a Sigma file or folder; replaces the shipped rules. May be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// How many events a day are expected of a resource type, as AWS::S3::Object=5000000. May be given several times.
+    #[arg(long, value_name = "TYPE=EVENTS", value_parser = volume)]
+    pub(crate) volume: Vec<(String, u64)>,
+    /// How the answer is written; as JSON it is the advanced event selectors that `put-event-selectors` takes.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: TableFormat,
+}
+
+/// A resource type and how many events it has a day.
+fn volume(text: &str) -> Result<(String, u64), String> {
+    let (resource_type, events) = text.split_once('=').ok_or("write TYPE=EVENTS")?;
+    let events = events.parse().map_err(|_| format!("{events} is no number of events"))?;
+    Ok((resource_type.to_owned(), events))
 }
 
 /// Arguments of `tune check`.

@@ -381,6 +381,26 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "A file of at least 32 bytes with which links and tokens for approval and verdicts are signed. Without it alerts name the commands instead.",
     },
     Key {
+        name: "respond.canaries",
+        kind: Kind::Text,
+        doc: "Where synthetic events are delivered, each of which must be found: `s3://BUCKET/PREFIX` of a trail's own bucket and what stands before its `AWSLogs/`, or a folder. One for each rule of level high or above that has an example; signed with the secret of `respond.link_secret_file`, judged a test, and a page when it is late. Without it none are sent. Needs the right to put objects there.",
+    },
+    Key {
+        name: "respond.canary_account",
+        kind: Kind::Text,
+        doc: "The account in which they happen, one that is nobody's: twelve digits [default: `000000000000`].",
+    },
+    Key {
+        name: "respond.canary_hours",
+        kind: number(1, 720, 24, "hours"),
+        doc: "How often each is sent.",
+    },
+    Key {
+        name: "respond.canary_minutes",
+        kind: number(1, 1440, 15, "minutes"),
+        doc: "How soon after that its finding has to be there.",
+    },
+    Key {
         name: "respond.listen",
         kind: Kind::Text,
         doc: "The address and port at which the links in alerts are answered, such as `127.0.0.1:8741`, without TLS: put a proxy before it. Without it nothing listens.",

@@ -30,7 +30,17 @@ pub(crate) struct RespondConfig {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) link_secret_file: Option<PathBuf>,
     pub(crate) link_url: Option<String>,
+    pub(crate) canaries: Option<CanaryConfig>,
     pub(crate) settings: Settings,
+}
+
+/// Where canaries are delivered, in which account they happen, how often, and how soon they have to be found.
+#[derive(Debug)]
+pub(crate) struct CanaryConfig {
+    pub(crate) place: RulePlace,
+    pub(crate) account: String,
+    pub(crate) every: Duration,
+    pub(crate) objective: Duration,
 }
 
 /// Where the state is kept.
@@ -82,6 +92,7 @@ impl Reader<'_> {
             listen: self.address("respond.listen"),
             link_secret_file: self.text("respond.link_secret_file").map(PathBuf::from),
             link_url: self.text("respond.link_url"),
+            canaries: self.canaries(),
             settings,
         }
     }
@@ -136,14 +147,39 @@ impl Reader<'_> {
     }
 
     fn evidence(&mut self) -> Option<RulePlace> {
-        match RulePlace::parse(&self.text("respond.evidence")?) {
+        self.store_place("respond.evidence")
+    }
+
+    fn store_place(&mut self, name: &'static str) -> Option<RulePlace> {
+        match RulePlace::parse(&self.text(name)?) {
             Ok(place) => Some(place),
             Err(error) => {
-                let place = self.place("respond.evidence");
-                self.problems.push(format!("{place}: respond.evidence: {error}"));
+                let place = self.place(name);
+                self.problems.push(format!("{place}: {name}: {error}"));
                 None
             }
         }
+    }
+
+    fn canaries(&mut self) -> Option<CanaryConfig> {
+        let place = self.store_place("respond.canaries")?;
+        if self.text("respond.link_secret_file").is_none() {
+            let at = self.place("respond.canaries");
+            self.problems.push(format!(
+                "{at}: respond.canaries are signed with the secret of respond.link_secret_file; name it"
+            ));
+        }
+        let account = self.text("respond.canary_account").unwrap_or_else(|| "000000000000".into());
+        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+            let at = self.place("respond.canary_account");
+            self.problems.push(format!("{at}: respond.canary_account must have twelve digits"));
+        }
+        Some(CanaryConfig {
+            place,
+            account,
+            every: Duration::from_secs(3600 * self.number("respond.canary_hours")),
+            objective: Duration::from_secs(60 * self.number("respond.canary_minutes")),
+        })
     }
 
     fn freezes(&mut self) -> Vec<(i64, i64)> {

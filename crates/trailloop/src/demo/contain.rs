@@ -120,6 +120,7 @@ fn archive(buckets: &Path, engine: &Arc<Engine>) -> Archive {
         buckets: vec![BUCKET.to_owned()],
         engine: Arc::clone(engine),
         object_bytes_max: 1 << 30,
+        index: None,
     }
 }
 
@@ -179,6 +180,7 @@ fn responder(
         },
         clock: Clock::Manual(world.manual.clone()),
         worker: APPROVER.to_owned(),
+        canaries: None,
         memory: Mutex::default(),
     }
 }

@@ -16,7 +16,7 @@ use trailloop_cloud::{
 use trailloop_query::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use trailloop_query::arrow::compute::{CastOptions, cast_with_options};
 use trailloop_query::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use trailloop_query::{Bound, Parameters, Prepared, for_athena};
+use trailloop_query::{Bound, ForAthena, Parameters, Prepared, for_athena};
 
 use super::print::{Printed, Rows};
 use super::run::{is_all, of_query, runtime};
@@ -39,7 +39,7 @@ pub(super) fn run(
     })
 }
 
-/// The statement with its values beside it: each as often as its name stands in the statement.
+/// The statement with its values beside it: each as often as its name stands in a `WHERE`.
 fn statement(
     arguments: &QueryRunArgs,
     prepared: &Prepared,
@@ -63,9 +63,10 @@ fn statement(
         };
         (name.clone(), value)
     };
+    let ForAthena { sql, parameters } = for_athena(prepared, given).map_err(of_query)?;
     Ok(AthenaStatement {
-        sql: for_athena(prepared).map_err(of_query)?,
-        parameters: prepared.parameters.iter().map(value).collect(),
+        sql,
+        parameters: parameters.iter().map(value).collect(),
         database: arguments.athena_database.clone(),
         workgroup: arguments.athena_workgroup.clone(),
         output: arguments.athena_output.clone(),

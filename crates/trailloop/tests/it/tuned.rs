@@ -13,7 +13,7 @@ use trailloop_feedback::Entry;
 use trailloop_respond::voices::{self, Verdict};
 use trailloop_respond::{day_of, store};
 
-use crate::support::{lines, run, status, stderr, text};
+use crate::support::{lines, root, run, status, stderr, text};
 
 const RULE: &str = "title: A role lists all users
 id: 1f2e3d4c-0000-4000-8000-0000000000aa
@@ -241,6 +241,103 @@ fn a_backtest_fails_if_a_judged_attack_would_be_lost() {
             .count(),
         1
     );
+}
+
+impl World {
+    /// Runs a command that reads the archive by the rules and the verdicts, and writes to a folder.
+    fn tune(&self, command: &str, more: &[&str], out: &str) -> (i32, String) {
+        let (logs, rules) = (self.at("logs"), self.at("rules/rule.yml"));
+        let (out, config) = (self.at(out), self.at("trailloop.toml"));
+        let fixed =
+            ["--rules", text(&rules), "--out", text(&out), "--config", text(&config), "--quiet"];
+        let output = run(&[&["tune", command, text(&logs)], &fixed[..], more].concat());
+        let said = String::from_utf8(output.stdout.clone()).unwrap();
+        (status(&output), format!("{said}{}", stderr(&output)))
+    }
+
+    /// The id of the finding of the attacker.
+    fn attack(&self) -> String {
+        let findings = self.replayed();
+        let of = findings.iter().map(|one| Entry::of(one).unwrap());
+        of.into_iter().find(|one| one.lineage() == Some(ATTACKER)).unwrap().uid
+    }
+}
+
+#[test]
+fn an_attack_becomes_an_example_and_policies_that_would_have_prevented_it() {
+    let world = World::new();
+    let attack = world.attack();
+    let (code, said) = world.tune("prevent", &["--finding", &attack], "none");
+    assert_eq!((code, said.contains("was judged an attack")), (2, true), "{said}");
+    world.judged();
+    let (code, said) = world.tune("prevent", &["--finding", &attack], "policies");
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("scp-callers: denies 1 of 1 calls of the attack, and 0 of 80 others"),
+        "{said}"
+    );
+    let policy = fs::read_to_string(world.at("policies/scp-callers.json")).unwrap();
+    let policy: Value = serde_json::from_str(&policy).unwrap();
+    assert_eq!(policy["Statement"][0]["Action"], json!(["iam:ListUsers"]));
+    assert!(policy.to_string().contains(PIPELINE), "{policy}");
+    assert!(
+        fs::read_to_string(world.at("policies/scp-callers.md"))
+            .unwrap()
+            .contains("Nothing was applied")
+    );
+
+    let (code, said) = world.tune("tests", &[], "examples");
+    assert_eq!(
+        (code, said.contains("1 examples, of which the rule breaks 0")),
+        (0, true),
+        "{said}"
+    );
+    let name = "examples/1f2e3d4c-0000-4000-8000-0000000000aa.yml";
+    let examples = fs::read_to_string(world.at(name)).unwrap();
+    assert!(examples.contains(&attack) && examples.contains("expect: true"), "{examples}");
+}
+
+#[test]
+fn selectors_are_proposed_for_what_no_trail_records() {
+    let world = World::new();
+    let trails = world.at("trails.json");
+    let management = json!({"AdvancedEventSelectors": [{"FieldSelectors": [
+        {"Field": "eventCategory", "Equals": ["Management"]}]}]});
+    fs::write(&trails, management.to_string()).unwrap();
+    let asked = |more: &[&str]| {
+        let output = run(&[&["tune", "selectors", "--trails", text(&trails)], more].concat());
+        assert_eq!(status(&output), 0, "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = asked(&["--volume", "AWS::S3::Object=1000000"]);
+    let line = said.lines().find(|line| line.contains("AWS::S3::Object")).unwrap();
+    assert!(line.contains("1000000") && line.contains("30.00 dollars"), "{line}");
+    let selectors: Value = serde_json::from_str(&asked(&["--format", "json"])).unwrap();
+    // Once they are followed nothing is left to propose.
+    let mut followed = management;
+    let all = followed["AdvancedEventSelectors"].as_array_mut().unwrap();
+    all.extend(selectors["AdvancedEventSelectors"].as_array().unwrap().iter().cloned());
+    fs::write(&trails, followed.to_string()).unwrap();
+    let left: Value = serde_json::from_str(&asked(&["--format", "json"])).unwrap();
+    assert_eq!(left, json!({"AdvancedEventSelectors": []}));
+}
+
+#[test]
+fn runbooks_are_simulated_and_nothing_is_promoted_without_a_history() {
+    let world = World::new();
+    let (logs, config, out) =
+        (root().join("fixtures/logs"), world.at("trailloop.toml"), world.at("promoted"));
+    let output = run(&["runbook", "simulate", text(&logs), "--format", "json", "--quiet"]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let simulated: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let all = simulated.as_array().unwrap();
+    let key = all.iter().find(|one| one["runbook"] == "contain-iam-user-key").unwrap();
+    let user = "arn:aws:iam::111122223333:user/ci-deployer";
+    assert!(key["targets"][user].as_u64() > Some(0) && key["mode"] == "approve", "{key}");
+    let output = run(&["runbook", "promote", "--config", text(&config), "--out", text(&out)]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("0 proposals in "), "{said}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Policies that would have prevented an attack, with what they would have denied besides.
 
 use serde_json::Value;
-use trailloop_tuning::{Attack, Prevention, Shape, prevent};
+use trailloop_tuning::{Attack, Prevention, Shape};
 
-use crate::support::call;
+use crate::support::{call, prevented};
 
 const WEB: &str = "arn:aws:iam::111122223333:role/web";
 const ADMIN: &str = "arn:aws:iam::111122223333:role/admin";
@@ -39,7 +39,7 @@ fn each_shape_denies_the_attack_and_says_whom_else() {
     archive.extend((10..30).map(|id| made(id, WEB, "GetObject", "us-east-1")));
     archive.extend((30..35).map(|id| made(id, ADMIN, "CreateUser", "us-east-1")));
     archive.push(b"garbage".to_vec());
-    let preventions = prevent(&attack(records), &archive);
+    let preventions = prevented(&attack(records), &archive);
     let callers = of(Shape::Callers, &preventions).unwrap();
     assert_eq!(
         callers.policy["Statement"][0],
@@ -82,8 +82,8 @@ fn a_callers_policy_names_the_legitimate_calls_it_would_deny() {
         })
         .collect();
     // Too many callers: neither this shape nor another fits.
-    assert!(prevent(&attack(records.clone()), &archive).is_empty());
-    let few = prevent(&attack(records), &archive[..5]);
+    assert!(prevented(&attack(records.clone()), &archive).is_empty());
+    let few = prevented(&attack(records), &archive[..5]);
     assert_eq!(few.len(), 1);
     assert_eq!(
         few[0].policy["Statement"][0]["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
@@ -99,5 +99,5 @@ fn hostile_names_reach_no_policy() {
     let role = "arn:aws:iam::111122223333:role/${aws:username}*";
     let records = vec![made(1, WEB, "Create\"User", "us-*"), made(2, WEB, "CreateUser", "*")];
     let archive = vec![made(3, role, "CreateUser", "us-east-1"), made(4, WEB, "Get*", "us-east-1")];
-    assert!(prevent(&attack(records), &archive).is_empty());
+    assert!(prevented(&attack(records), &archive).is_empty());
 }

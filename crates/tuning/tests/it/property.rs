@@ -5,10 +5,12 @@ use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_rules::{Filter, MatchScratch, RuleSet, load};
 use trailloop_tuning::{
     Attack, Candidate, Compiled, CompiledScratch, Condition, Label, Test, Tripwires, all_pass,
-    derived_tests, judge, prevent, propose,
+    derived_tests, judge, propose,
 };
 
-use crate::support::{TODAY, attack, benign, call, candidate, evidence, hit, judged, mined, rule};
+use crate::support::{
+    TODAY, attack, benign, call, candidate, evidence, hit, judged, mined, prevented, rule,
+};
 
 /// Conditions on fields that records have, with values that they have, and some of neither.
 fn condition() -> impl Strategy<Value = Condition> {
@@ -198,7 +200,7 @@ proptest! {
         drop(judge(&candidate(), &evidence));
         drop(mined(&rule("medium"), &evidence));
         drop(derived_tests(&rule("medium"), &evidence.judged));
-        drop(prevent(&evidence.attacks[0], &[garbage, benign("ListUsers")]));
+        drop(prevented(&evidence.attacks[0], &[garbage, benign("ListUsers")]));
     }
 
     /// Records of the right shape with texts of anybody's in every place.
@@ -214,7 +216,7 @@ proptest! {
         let all: Vec<_> = (0..10).map(|nth| judged(nth, Label::True, record.clone())).collect();
         prop_assert!(derived_tests(&rule("medium"), &all).is_empty(), "the rule does not match it");
         let attack = Attack { name: text.clone(), entity: text.clone(), judged: None, records: vec![record.clone()] };
-        for prevention in prevent(&attack, std::slice::from_ref(&record)) {
+        for prevention in prevented(&attack, std::slice::from_ref(&record)) {
             prop_assert!(prevention.report().is_ascii(), "{}", prevention.report());
         }
         let mut evidence = evidence();

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use trailloop_rules::{Rule, load};
 use trailloop_tuning::{
-    Archive, Attack, Audited, Candidate, Evidence, Hit, Judged, Label, Mine, entity_of, mine,
+    Archive, Attack, Audited, Candidate, Evidence, Hit, Judged, Label, Mine, Others, Prevention,
+    entity_of, mine, prevent,
 };
 
 pub(crate) const RULE: &str = "title: Identities are listed\nid: 9a8d3f1c-0f0e-4b57-8f5e-0d7a5c1c8a01\ndescription: Somebody looks for identities.\nauthor: nobody\nlevel: medium\ntags: [attack.discovery, attack.t1087.004]\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  selection:\n    eventSource: iam.amazonaws.com\n    eventName: [ListUsers, ListRoles, GetAccountAuthorizationDetails]\n  condition: selection\ntrailloop:\n  tests:\n    - {name: a user, expect: true, event: {eventSource: iam.amazonaws.com, eventName: ListUsers, userIdentity: {type: IAMUser, arn: 'arn:aws:iam::111122223333:user/mallory'}}}\n    - {name: another, expect: false, event: {eventSource: iam.amazonaws.com, eventName: GetUser}}\n";
@@ -141,4 +142,11 @@ pub(crate) fn candidate() -> Candidate {
     let mut candidates = mined(&rule("medium"), &evidence());
     assert_eq!(candidates.len(), 1, "{candidates:#?}");
     candidates.remove(0)
+}
+
+/// Policies that would have prevented an attack, tested on these records.
+pub(crate) fn prevented(attack: &Attack, archive: &[Vec<u8>]) -> Vec<Prevention> {
+    let mut others = Others::beside(attack);
+    archive.iter().for_each(|record| others.add(record));
+    prevent(attack, &others)
 }

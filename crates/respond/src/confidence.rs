@@ -1,0 +1,113 @@
+//! Whether a rule and a runbook have earned that a run acts by itself.
+//!
+//! What people said of a rule's findings tells how often it was right, and a runbook that acted wrongly on one of them asks from
+//! then on. This only goes towards safety by itself: what was taken away comes back with another text of the runbook, which
+//! somebody reviewed.
+
+use trailloop_cloud::{CloudError, RowKey, Table};
+use trailloop_feedback::{Label, Posterior};
+use trailloop_finding::{Level, sha256};
+use trailloop_runbook::Call;
+use trailloop_runbook::catalogue::{self, Risk};
+use trailloop_runbook::document::Runbook;
+
+use crate::responder::Responder;
+use crate::run::Run;
+use crate::{rows, store};
+
+/// The partition of what may no longer act by itself.
+const DEMOTED: &str = "demoted";
+
+/// A pair of runbook and rule has to ask.
+fn key_of(runbook_hash: &str, rule: &str) -> RowKey {
+    RowKey::new(DEMOTED, sha256(format!("{runbook_hash}\0{rule}").as_bytes()))
+}
+
+/// Takes from a run's runbook that it acts by itself on findings of this rule, since this run was wrong.
+pub(crate) async fn demote(table: &dyn Table, run: &Run) -> Result<(), CloudError> {
+    if rows::create(table, &key_of(&run.hash, &run.rule), &run.id).await? {
+        tracing::warn!(
+            runbook = run.runbook,
+            rule = run.rule,
+            run = run.id,
+            "a verdict undoes an automatic run; its runbook asks from now on before it acts on findings of this rule"
+        );
+    }
+    Ok(())
+}
+
+impl Responder {
+    /// Why a person has to agree, if so.
+    pub(crate) async fn doubt(
+        &self,
+        run: &Run,
+        runbook: &Runbook,
+        plan: &[(String, Call)],
+    ) -> Result<Option<String>, CloudError> {
+        let risk = risk_of(plan);
+        if risk == Risk::R0 {
+            return Ok(None);
+        }
+        if let Some(wrong) =
+            rows::load::<String>(&*self.table, &key_of(&run.hash, &run.rule)).await?
+        {
+            let text = format!("run {} of it on this rule was automatic and wrong", wrong.value);
+            return Ok(Some(text));
+        }
+        // `max_percent_principals` asks for what is not known: how many principals the account has.
+        if risk > Risk::R1 {
+            let text = "it acts widely, and the account's number of principals is not known";
+            return Ok(Some(text.to_owned()));
+        }
+        let (precision, judged) = self.precision(run).await?;
+        let (least, most) = (percent(precision.to_act()), percent(precision.to_demote()));
+        let asked = runbook.guards.auto_min_precision;
+        if judged > 0 && least >= asked {
+            return Ok(None);
+        }
+        let is_poor = judged > 0 && most < asked;
+        if is_poor || !runbook.guards.deterministic {
+            let text = match judged {
+                0 => "nobody has judged this rule's findings yet, so its precision is not known"
+                    .to_owned(),
+                _ => format!(
+                    "{judged} verdicts put the rule's precision between {least} % and {most} %, and the runbook asks for {asked} %"
+                ),
+            };
+            return Ok(Some(text));
+        }
+        let is_off = !self.settings.first_day_auto;
+        Ok(is_off.then(|| "respond.first_day_auto is off".to_owned()))
+    }
+
+    /// What is believed of the precision of the run's rule, and by how many verdicts.
+    async fn precision(&self, run: &Run) -> Result<(Posterior, usize), CloudError> {
+        let now_ms = self.clock.now_ms();
+        let judged = store::of_rule(&*self.table, &run.rule).await?;
+        let labels: Vec<Label> = judged
+            .iter()
+            .filter_map(store::Judged::standing)
+            .map(|one| Label::new(one.judgement, now_ms.saturating_sub(one.last_ms)))
+            .collect();
+        let level = Level::parse(&run.level).unwrap_or(Level::Informational);
+        let count = labels.len();
+        Ok((Posterior::prior(level).with_all(labels), count))
+    }
+}
+
+/// How far the gravest call of a plan reaches.
+fn risk_of(plan: &[(String, Call)]) -> Risk {
+    plan.iter()
+        .filter_map(|(_, call)| Some(catalogue::find(&call.service, &call.api)?.risk_of(call)))
+        .max()
+        .unwrap_or(Risk::R0)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share from 0 to 1 as whole percent, rounded down"
+)]
+fn percent(share: f64) -> u32 {
+    (share.clamp(0.0, 1.0) * 100.0) as u32
+}
