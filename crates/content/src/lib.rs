@@ -3,6 +3,7 @@
 //! Every file lies under `rules/`, by ATT&CK tactic, and carries at least one record that it matches and one that it
 //! does not; the tests of this crate hold that.
 
+mod follows;
 pub mod queries;
 mod rates;
 pub mod runbooks;
@@ -11,6 +12,7 @@ mod version;
 use include_dir::{Dir, include_dir};
 use trailloop_rules::{Loaded, demand_tests, load};
 
+pub use follows::follows;
 pub use rates::{RATES, Rates, rates};
 pub use version::VERSION;
 
@@ -59,6 +61,14 @@ pub fn example_file(path: &str, file: &str) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_table_of_what_follows_knows_the_shipped_rules() {
+        let follows: trailloop_feedback::Follows =
+            serde_json::from_str(include_str!("../follows.json")).unwrap();
+        assert_eq!(&follows, super::follows());
+        assert!(follows.attacks() > 30, "{}", follows.attacks());
+    }
+
     use std::collections::BTreeSet;
 
     use trailloop_rules::{RuleSet, run_tests};

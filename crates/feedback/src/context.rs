@@ -130,6 +130,7 @@ impl Features {
             seen,
             entity_risk: entity_risk(&kin, criticality, now_ms),
             corroboration: corroboration(entry, &kin),
+            armed: None,
             benign: if is_attack { Vec::new() } else { benign(entry, &kin, now_ms) },
             criticality,
             tactics: entry.tactics.keys().cloned().collect(),

@@ -1,7 +1,7 @@
 //! What to look at first: a finding's priority, as a sum whose terms are kept, and the order of the queue.
 //!
 //! ```text
-//! L        = logit(p of the rule) + 0.6·min(rarity, 4) + 2·(risk of the entity)/100 + 0.5·min(corroboration, 3) − benign context
+//! L        = logit(p of the rule) + 0.6·min(rarity, 4) + 2·(risk of the entity)/100 + 0.5·min(corroboration, 3) + armed − benign context
 //! P        = 1/(1 + e^−L)
 //! impact   = severity · criticality · stage
 //! priority = 100·(1 − e^(−1.5·P·impact))
@@ -18,6 +18,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 use trailloop_finding::Level;
 
+use crate::follow::Armed;
 use crate::level_name;
 use crate::posterior::{Posterior, count, rounded, within};
 use crate::risk::Criticality;
@@ -39,6 +40,8 @@ pub struct Weights {
     pub corroboration: f64,
     /// More rules prove no more.
     pub corroboration_max: f64,
+    /// Of what earlier steps on the lineage make likely, from 0 to 1.
+    pub armed: f64,
     /// The most that benign context takes away.
     pub benign_max: f64,
     /// How fast priority grows with expected harm.
@@ -53,6 +56,7 @@ impl Default for Weights {
             entity_risk: 2.0,
             corroboration: 0.5,
             corroboration_max: 3.0,
+            armed: 1.0,
             benign_max: 3.0,
             steepness: 1.5,
         }
@@ -107,6 +111,9 @@ pub struct Features {
     /// Other rules, of other tactics, on the same lineage within a day.
     #[serde(default)]
     pub corroboration: Vec<String>,
+    /// That earlier steps on the lineage made it likely, if they did.
+    #[serde(default)]
+    pub armed: Option<Armed>,
     /// What speaks for legitimate behaviour.
     #[serde(default)]
     pub benign: Vec<Benign>,
@@ -116,6 +123,14 @@ pub struct Features {
     /// Its tactics, as ids of ATT&CK: the gravest counts.
     #[serde(default)]
     pub tactics: Vec<String>,
+}
+
+impl Features {
+    /// The same with what earlier steps made likely.
+    #[must_use]
+    pub fn armed(self, armed: Option<Armed>) -> Self {
+        Self { armed, ..self }
+    }
 }
 
 /// Whether a term is added to the log odds, or multiplies the impact.
@@ -223,6 +238,10 @@ fn log_odds(features: &Features, weights: &Weights) -> Vec<Term> {
         let because = format!("{others} other on the same lineage: {}", named.join(", "));
         terms.push(adds("corroboration", value, because));
     }
+    if let Some(armed) = &features.armed {
+        let because = format!("likely next ({:.2}): {}", armed.probability, armed.because);
+        terms.push(adds("armed", weights.armed * armed.strength(), because));
+    }
     if !features.benign.is_empty() {
         let weight = features.benign.iter().map(|one| within(one.weight, 0.0, f64::MAX)).sum();
         let named: Vec<&str> =
@@ -310,6 +329,21 @@ impl Ranked {
         last + (first - last) * score
     }
 
+    /// The same where earlier steps made it likely: its level is raised by one in the order, but over the line that divides low from
+    /// medium, since nothing low stands above anything high. What a filter moved down stays down.
+    #[must_use]
+    pub fn armed(self, armed: Option<&Armed>) -> Self {
+        if self.is_suppressed || !armed.is_some_and(Armed::is_likely) {
+            return self;
+        }
+        let level = match self.level {
+            Level::Informational | Level::Low => Level::Low,
+            Level::Medium => Level::High,
+            Level::High | Level::Critical => Level::Critical,
+        };
+        Self { level, ..self }
+    }
+
     /// The order of the queue: the first to look at is the least.
     #[must_use]
     pub fn order(&self, other: &Self) -> Ordering {
@@ -339,6 +373,7 @@ mod tests {
             seen: vec![Seen { what: "it".to_owned(), count: 999, all: 2_000, kinds: 239 }],
             entity_risk: 0.0,
             corroboration: Vec::new(),
+            armed: None,
             benign: Vec::new(),
             criticality: Criticality::Normal,
             tactics: Vec::new(),

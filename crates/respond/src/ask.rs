@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use trailloop_cloud::RowKey;
 use trailloop_finding::redact_row;
 use trailloop_query::named::NamedQuery;
+use trailloop_feedback::{Bounds, DUE_MS, Plan};
 use trailloop_query::{Engine, Parameters};
 
 use crate::context::Case;
@@ -24,6 +25,7 @@ use crate::rows::{self, Kept};
 use crate::run::{Run, partition};
 use crate::tables::finding_partition;
 use crate::time::{ms, rfc3339};
+use crate::store;
 use crate::verdicts::runs_of;
 
 /// Kept queries, and what answers them.
@@ -82,6 +84,9 @@ const AGAIN: [Duration; 2] = [Duration::from_secs(600), Duration::from_secs(1800
 /// The partition of the findings whose questions are asked again, by the time at which.
 const ASK_AGAIN: &str = "ask-again";
 
+/// So long after an incident's last step what it arms is asked each minute.
+const FRESH_MS: i64 = 3_600_000;
+
 /// Whoever asks again holds the finding for so long.
 const HOLD_MS: i64 = 60_000;
 
@@ -131,6 +136,7 @@ impl Responder {
             }
             match self.ask_of(queries, finding).await {
                 Ok(()) => {
+                    self.ask_while_armed(finding).await?;
                     self.table.delete(&RowKey::new(ASK_AGAIN, sort), row.version).await?;
                 }
                 Err(error) => {
@@ -139,6 +145,28 @@ impl Responder {
             }
             holds::give_back(&*self.table, &name, &self.worker).await?;
         }
+        Ok(())
+    }
+
+    /// While the incident of a finding arms what is likely next, the questions of its last finding are asked on: each minute for an
+    /// hour, and then every ten.
+    async fn ask_while_armed(&self, finding: &str) -> Result<(), Halt> {
+        let Some(place) = store::place_of(&*self.table, finding).await? else { return Ok(()) };
+        let Some(kept) = store::load(&*self.table, &place).await? else { return Ok(()) };
+        let Some(id) = &kept.incident else { return Ok(()) };
+        let Some(incident) = store::incident(&*self.table, id).await? else { return Ok(()) };
+        let now_ms = self.clock.now_ms();
+        let none = |_: &str| Vec::new();
+        let plan = Plan::of(&incident, trailloop_content::follows(), none, now_ms, Bounds::default());
+        let last = incident.members.iter().max_by_key(|one| (one.event_ms, &one.uid));
+        let is_last = last.is_some_and(|last| kept.entry.folded.contains(&last.uid));
+        if plan.is_none_or(|plan| plan.until_ms <= now_ms) || !is_last {
+            return Ok(());
+        }
+        let is_fresh = now_ms - incident.last_ms < FRESH_MS;
+        let after = if is_fresh { DUE_MS } else { 10 * DUE_MS };
+        let due = format!("{:020}-{finding}", now_ms + after);
+        rows::create(&*self.table, &RowKey::new(ASK_AGAIN, due), &finding).await?;
         Ok(())
     }
 

@@ -22,6 +22,9 @@ const NEEDLESS_MAX_PERMILLE: f64 = 10.0;
 /// A condition of more values is a list that somebody has to keep.
 const VALUES_MAX: usize = 8;
 
+/// So many answers of harmless findings are named.
+const HARMLESS_MAX: usize = 64;
+
 /// What a question was worth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worth {
@@ -33,6 +36,8 @@ pub struct Worth {
     pub gain_bits: f64,
     /// How many bits there were to tell.
     pub entropy_bits: f64,
+    /// The answers that harmless findings alone had, if they are no more than a person can read.
+    pub harmless: Vec<String>,
     /// What follows.
     pub proposal: Suggestion,
 }
@@ -104,7 +109,17 @@ fn of_question(question: &str, judged: &[Judged]) -> Worth {
         .collect();
     let kept: u64 =
         answers.values().filter(|(attacks, _)| *attacks > 0).map(|(_, others)| others).sum();
+    // What has no answer stays, whatever is demanded of answers.
+    let unanswered = answers.get("").map_or(0, |(_, others)| *others);
+    let kept = if values.iter().any(String::is_empty) { kept } else { kept + unanswered };
     let removed = others - kept;
+    let harmless: Vec<String> = answers
+        .iter()
+        .filter(|(answer, (attacks, _))| *attacks == 0 && !answer.is_empty())
+        .map(|(answer, _)| (*answer).to_owned())
+        .take(HARMLESS_MAX + 1)
+        .collect();
+    let harmless = if harmless.len() > HARMLESS_MAX { Vec::new() } else { harmless };
     // Seen once, an answer may be chance: attacks have to share theirs.
     let is_condition = all >= JUDGED_MIN
         && attacks > count(values.len())
@@ -121,7 +136,8 @@ fn of_question(question: &str, judged: &[Judged]) -> Worth {
         (false, true) => Suggestion::Remove,
         (false, false) => Suggestion::Keep,
     };
-    Worth { question: question.to_owned(), judged: all, gain_bits, entropy_bits, proposal }
+    let question = question.to_owned();
+    Worth { question, judged: all, gain_bits, entropy_bits, harmless, proposal }
 }
 
 fn entropy(attacks: u64, others: u64) -> f64 {

@@ -9,7 +9,7 @@
 //! refusal is enough, on what `applied` counted; `forge` knows who decides what stands in a field, `audit` draws what is to
 //! be judged first. `proposal` writes what
 //! passes (`file`) with a report. `tripwire` voids what was merged. `derived` makes examples for rules out of verdicts, `answers`
-//! tells which questions are worth asking, `backtest` compares what two sets of rules find, and
+//! tells which questions are worth asking and `revise` writes what follows into rules and runbooks (`lines`), `backtest` compares what two sets of rules find, and
 //! `prevent` writes policies that would have prevented an attack. `selectors` says what a trail would have to record for rules
 //! that wait in vain.
 
@@ -25,9 +25,11 @@ mod backtest;
 mod candidate;
 mod derived;
 mod flat;
+mod lines;
 mod mine;
 mod prevent;
 mod proposal;
+mod revise;
 mod satisfy;
 mod selectors;
 mod tripwire;
@@ -44,5 +46,6 @@ pub use gates::{Gate, all_pass, check, judge, judge_applied, may_merge};
 pub use mine::{Mine, mine};
 pub use prevent::{Others, Prevention, Shape, prevent};
 pub use proposal::{Proposal, propose};
+pub use revise::{Revision, revise_rule, revise_runbook};
 pub use selectors::{PUBLISHED, Prices, Selected, cost, propose_selectors, selectors_report};
 pub use tripwire::{Quieted, Tripwires, Voided, reopened};

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod deploy;
+mod follow;
 mod runbooks;
 
 use std::path::{Path, PathBuf};

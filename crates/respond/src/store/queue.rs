@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use trailloop_cloud::{CloudError, Table};
 use trailloop_feedback::metrics::Observed;
 use trailloop_feedback::{
-    Entry, Features, Known, Label, Neighbours, Opinion, Posterior, Priority, Ranked, Standing,
-    Weights,
+    Armed, Bounds, Entry, Features, Incident, Known, Label, Neighbours, Opinion, Posterior,
+    Priority, Ranked, Standing, Weights,
 };
 
-use super::{Judged, Kept, Place, of_day, of_rule};
+use super::{Judged, Kept, Place, incident, of_day, of_rule};
 
 /// A finding as it is shown.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Shown {
     pub standing: Option<Standing>,
     /// Its priority, with its terms.
     pub priority: Priority,
+    /// That earlier steps of its incident made it likely, if they did.
+    pub armed: Option<Armed>,
 }
 
 impl Shown {
@@ -36,6 +38,7 @@ impl Shown {
             is_suppressed: self.kept.entry.suppressed_by.is_some(),
             event_ms: self.kept.entry.first_ms,
         }
+        .armed(self.armed.as_ref())
     }
 }
 
@@ -56,13 +59,28 @@ pub async fn queue(
             judged.insert(rule.to_owned(), of_rule(table, rule).await?);
         }
     }
-    let mut shown = shown(&all, &judged, now_ms);
+    let mut incidents = BTreeMap::new();
+    for id in all.iter().filter_map(|(_, kept)| kept.incident.as_ref()) {
+        if !incidents.contains_key(id) {
+            incidents.insert(id.clone(), incident(table, id).await?);
+        }
+    }
+    let mut shown = shown(&all, &judged, &incidents, now_ms);
     shown.sort_by(|one, other| one.ranked().order(&other.ranked()));
     Ok(shown)
 }
 
-/// What is shown of each finding, beside the others and what was said of their rules.
-fn shown(all: &[(Place, Kept)], judged: &BTreeMap<String, Vec<Judged>>, now_ms: i64) -> Vec<Shown> {
+/// What is shown of each finding, beside the others, what was said of their rules, and what earlier steps of its incident made likely.
+fn shown(
+    all: &[(Place, Kept)],
+    judged: &BTreeMap<String, Vec<Judged>>,
+    incidents: &BTreeMap<String, Option<Incident>>,
+    now_ms: i64,
+) -> Vec<Shown> {
+    let armed_of = |kept: &Kept| {
+        let incident = incidents.get(kept.incident.as_ref()?)?.as_ref()?;
+        Armed::of(&kept.entry, incident, trailloop_content::follows(), Bounds::default())
+    };
     let of_rule = |rule: &str| judged.get(rule).map(Vec::as_slice).unwrap_or_default();
     let said_of =
         |place: &Place, entry: &Entry| of_rule(&entry.rule).iter().find(|one| one.place == *place);
@@ -76,7 +94,8 @@ fn shown(all: &[(Place, Kept)], judged: &BTreeMap<String, Vec<Judged>>, now_ms: 
         let entry = &kept.entry;
         let precision = precision(entry, place, of_rule(&entry.rule), now_ms);
         let known = Known { precision, ..Known::nothing(entry.level) };
-        let features = Features::beside(entry, &neighbours, known, now_ms);
+        let armed = armed_of(kept);
+        let features = Features::beside(entry, &neighbours, known, now_ms).armed(armed.clone());
         let said = said_of(place, entry);
         Shown {
             place: place.clone(),
@@ -84,6 +103,7 @@ fn shown(all: &[(Place, Kept)], judged: &BTreeMap<String, Vec<Judged>>, now_ms: 
             judged: said.cloned(),
             standing: said.and_then(Judged::standing),
             priority: Priority::of(&features, &Weights::default()),
+            armed,
         }
     };
     all.iter().map(one).collect()

@@ -7,6 +7,7 @@ mod learnt;
 mod prevention;
 mod property;
 mod proposals;
+mod revised;
 mod simulated;
 mod sixty_days;
 mod support;

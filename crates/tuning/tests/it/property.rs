@@ -1,15 +1,18 @@
 //! Whatever a filter says and whatever is thrown at it: no gate lets an event of a labelled attack be hidden.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use trailloop_cloudtrail::{Record, RecordBuffer};
 use trailloop_rules::{Filter, MatchScratch, RuleSet, load};
 use trailloop_tuning::{
-    Attack, Candidate, Compiled, CompiledScratch, Condition, Label, Test, Tripwires, all_pass,
-    derived_tests, judge, propose,
+    Attack, Audited, Candidate, Compiled, CompiledScratch, Condition, Evidence, Label, Test,
+    Tripwires, all_pass, derived_tests, entity_of, judge, propose,
 };
 
 use crate::support::{
-    TODAY, attack, benign, call, candidate, evidence, hit, judged, mined, prevented, rule,
+    TODAY, attack, benign, call, candidate, days_ago, evidence, hit, judged, mined, prevented, rule,
 };
 
 /// Conditions on fields that records have, with values that they have, and some of neither.
@@ -69,6 +72,119 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
         let role = format!("arn:aws:iam::111122223333:role/{role}");
         call(&role, event, endpoint, address, agent)
     })
+}
+
+/// Some record that differs from what the automation does in one place, or in none.
+fn look_alike() -> impl Strategy<Value = Vec<u8>> {
+    let changed = prop::sample::select(vec![
+        ("", ""),
+        ("role/ci-plan", "role/web"),
+        ("ListUsers", "ListRoles"),
+        ("ListUsers", "CreateAccessKey"),
+        ("vpce-0abc", "vpce-0def"),
+        ("10.0.0.7", "203.0.113.9"),
+        ("Terraform/1.5.7", "aws-cli/2.1"),
+        ("us-east-1", "eu-west-1"),
+        ("assumed-role/ci-plan/session-1", "assumed-role/ci-plan/session-2"),
+    ]);
+    changed.prop_map(|(from, to)| {
+        let record = String::from_utf8(benign("ListUsers")).unwrap();
+        if from.is_empty() { record } else { record.replace(from, to) }.into_bytes()
+    })
+}
+
+/// The filter that passes with conditions taken away, put in its place or added; or any.
+fn conditions() -> impl Strategy<Value = Vec<Condition>> {
+    let passing = candidate().conditions;
+    let near = (prop::collection::vec(any::<bool>(), passing.len()), prop::collection::vec(condition(), 0..3))
+        .prop_map(move |(kept, mut added)| {
+            let kept = passing.iter().zip(kept).filter(|(one, kept)| {
+                *kept || added.iter().all(|added| added.field != one.field)
+            });
+            added.splice(0..0, kept.map(|(one, _)| one.clone()).collect::<Vec<_>>());
+            added
+        });
+    prop_oneof![4 => near, 1 => prop::collection::vec(condition(), 1..4)]
+}
+
+/// An attack by anybody: people found it lately or long ago, or it is one of a corpus and has no day.
+fn labelled_attack() -> impl Strategy<Value = Attack> {
+    let events = prop::collection::vec(prop_oneof![look_alike(), record()], 1..6);
+    (events, prop::option::of(0_i64..60)).prop_map(|(records, judged)| Attack {
+        name: "drawn".to_owned(),
+        entity: entity_of(&records[0]),
+        judged: judged.map(days_ago),
+        records,
+    })
+}
+
+/// What an adversary floods the service with, and that people take for harmless: it stands in the archive, is judged by two, and is
+/// drawn at random.
+fn flooded(mut evidence: Evidence, flood: &[Vec<u8>]) -> Evidence {
+    for (nth, record) in (5_000..).zip(flood) {
+        evidence.archive.hits.push(hit(nth, record.clone(), true));
+        evidence.judged.push(judged(nth, Label::Benign, record.clone()));
+        evidence.audited.push(Audited {
+            uid: format!("hit-{nth}"),
+            day: days_ago(nth % 10),
+            is_attack: false,
+            record: record.clone(),
+        });
+    }
+    evidence
+}
+
+/// Random filters, those that are mined, and random attacks, while an adversary floods what looks like the automation and has it
+/// taken for harmless: no gate lets a filter through that describes an event of a labelled attack, the file that is written
+/// describes none either, and until somebody merges it everything is as visible as before.
+#[test]
+fn no_filter_hides_an_event_of_a_labelled_attack_whatever_is_flooded() {
+    let config = ProptestConfig { cases: 192, ..ProptestConfig::default() };
+    let (passed, refused) = (Cell::new(0_u32), Cell::new(0_u32));
+    let drawn = (
+        conditions(),
+        prop::collection::vec(labelled_attack(), 1..3),
+        prop::collection::vec(look_alike(), 0..30),
+    );
+    let run = TestRunner::new(config).run(&drawn, |(conditions, attacks, flood)| {
+        let mut evidence = flooded(evidence(), &flood);
+        evidence.attacks.extend(attacks);
+        let rule = rule("medium");
+        let mut candidates = mined(&rule, &evidence);
+        candidates.push(Candidate { conditions, ..candidate() });
+        for candidate in candidates {
+            let Ok(proposal) = propose(&candidate, &evidence) else {
+                refused.set(refused.get() + 1);
+                continue;
+            };
+            passed.set(passed.get() + 1);
+            let written = load("one.yml", &proposal.filter).filters;
+            let merged = RuleSet::build(vec![rule.clone()], &written, &mut Vec::new());
+            let compiled = Compiled::of(&candidate).unwrap();
+            let mut scratch = CompiledScratch::default();
+            for event in evidence.attacks.iter().flat_map(|attack| &attack.records) {
+                prop_assert!(!compiled.describes(event, &mut scratch), "{candidate:?}");
+                prop_assert!(!is_quieted(&merged, event), "{candidate:?}");
+            }
+        }
+        let unmerged = RuleSet::build(vec![rule], &[], &mut Vec::new());
+        for event in flood.iter().chain(evidence.attacks.iter().flat_map(|attack| &attack.records)) {
+            prop_assert!(!is_quieted(&unmerged, event));
+        }
+        Ok(())
+    });
+    run.unwrap();
+    // Else it would say nothing.
+    assert!(passed.get() > 30 && refused.get() > 30, "{passed:?} passed, {refused:?} were refused");
+}
+
+/// Whether a filter of the set describes a record that the rule finds.
+fn is_quieted(set: &RuleSet, json: &[u8]) -> bool {
+    let (mut scratch, mut found) = (MatchScratch::new(), Vec::new());
+    let mut buffer = RecordBuffer::new();
+    let record = Record::parse(json, &mut buffer).unwrap();
+    set.matches_into(&record, &mut scratch, &mut found);
+    !found.is_empty() && set.quieted_by_any(0, &record, &mut scratch, |_| true).is_some()
 }
 
 /// Which of the marked records of a stream give a finding that people see, with one filter merged.

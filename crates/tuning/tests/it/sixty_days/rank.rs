@@ -120,6 +120,7 @@ impl Ranking {
             seen: seen.to_vec(),
             entity_risk: risk(&contributions, Criticality::Normal, event_ms),
             corroboration: others.iter().map(|rule| self.rules[*rule].0.clone()).collect(),
+            armed: None,
             benign: self.benign(finding),
             criticality: Criticality::Normal,
             tactics: Vec::new(),

@@ -1,0 +1,113 @@
+//! What an open incident arms: for its credentials and targets and for a day, the rules and queries of the steps that are likely next.
+//!
+//! A plan makes more visible and never less: an armed rule's finding ranks higher ([`crate::Features::armed`]), its queries are asked
+//! each minute, their thresholds go down within their bounds. It follows from the incident and the table alone, so who is
+//! restarted makes it again, and it ends by event time.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::entry::Entry;
+use crate::follow::{Armed, Bounds, Follows, Step};
+use crate::incident::{Incident, entities_of};
+use crate::judgement::Judgement;
+
+/// So many queries of one plan are asked each minute: those of the likeliest rules.
+pub const QUERIES_MAX: usize = 8;
+
+/// How often they are asked: each minute.
+pub const DUE_MS: i64 = 60 * 1000;
+
+/// What an incident arms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The incident's id.
+    pub incident: String,
+    /// Roots of credentials, and targets: what it arms is armed for these.
+    pub entities: BTreeSet<String>,
+    /// When the last of it ends.
+    pub until_ms: i64,
+    /// The rules and queries whose findings are likely next, the likeliest first.
+    pub rules: Vec<Armed>,
+    /// The kept queries that are asked each minute.
+    pub queries: Vec<String>,
+}
+
+impl Plan {
+    /// What an incident arms at this time. `queries_of` names the kept queries that a rule asks, in its hints or by its runbooks; of a
+    /// query that finds something by itself, that one.
+    ///
+    /// None if it arms nothing: it is closed, or no attack, or hidden, or a day old, or nothing is known to follow.
+    #[must_use]
+    pub fn of<Q>(
+        incident: &Incident,
+        follows: &Follows,
+        queries_of: impl Fn(&str) -> Q,
+        now_ms: i64,
+        bounds: Bounds,
+    ) -> Option<Self>
+    where
+        Q: IntoIterator<Item = String>,
+    {
+        if !arms(incident) {
+            return None;
+        }
+        let rules = follows.armed(&Step::of(incident), now_ms, bounds);
+        let until_ms = rules.iter().map(Armed::until_ms).max()?;
+        let mut queries = Vec::new();
+        for query in rules.iter().flat_map(|one| queries_of(&one.rule)) {
+            if queries.len() < QUERIES_MAX && !queries.contains(&query) {
+                queries.push(query);
+            }
+        }
+        let entities = incident.entities().map(str::to_owned).collect();
+        Some(Self { incident: incident.id.clone(), entities, until_ms, rules, queries })
+    }
+
+    /// Why a finding is one that was armed for, if it is: it shares an entity, and its rule was armed when it happened.
+    #[must_use]
+    pub fn armed(&self, entry: &Entry) -> Option<&Armed> {
+        entities_of(entry).find(|entity| self.entities.contains(*entity))?;
+        let is_it = |one: &&Armed| {
+            one.rule == entry.rule
+                && one.since_ms <= entry.last_ms
+                && entry.first_ms < one.until_ms()
+        };
+        self.rules.iter().find(is_it)
+    }
+
+    /// Whether its queries are due, which were asked last at this time.
+    #[must_use]
+    pub fn is_due(&self, asked_ms: Option<i64>, now_ms: i64) -> bool {
+        let is_minute_ago = |asked: i64| now_ms.saturating_sub(asked) >= DUE_MS;
+        now_ms < self.until_ms && asked_ms.is_none_or(is_minute_ago)
+    }
+}
+
+impl Armed {
+    /// Why a kept finding of an incident is one that its earlier steps armed, if it is. This needs no plan to have been kept, and
+    /// says the same whenever it is asked.
+    #[must_use]
+    pub fn of(entry: &Entry, incident: &Incident, follows: &Follows, bounds: Bounds) -> Option<Self> {
+        if !arms(incident) {
+            return None;
+        }
+        follows.was_armed(&entry.rule, entry.first_ms, &Step::of(incident), bounds)
+    }
+}
+
+/// Whether an incident arms anything: somebody can see it, and nobody has said that it is over or was none.
+fn arms(incident: &Incident) -> bool {
+    let is_none = matches!(
+        incident.judgement,
+        Some(Judgement::BenignPositive | Judgement::FalsePositive | Judgement::Duplicate)
+    );
+    incident.is_visible() && incident.status.is_open() && !is_none
+}
+
+/// A threshold where something is armed: half of it, and not below what its rule or query says is its least. Nothing is raised.
+#[must_use]
+pub fn lowered(threshold: u64, least: u64) -> u64 {
+    threshold.div_ceil(2).max(least).min(threshold)
+}
