@@ -231,7 +231,11 @@ impl Follows {
         let mut pairs = BTreeSet::new();
         for (rule, earlier) in &times {
             let others = times.iter().filter(|(next, _)| next != &rule);
-            pairs.extend(others.filter(|(_, later)| is_after(earlier, later)).map(|(next, _)| (*rule, *next)));
+            pairs.extend(
+                others
+                    .filter(|(_, later)| is_after(earlier, later))
+                    .map(|(next, _)| (*rule, *next)),
+            );
         }
         if !times.is_empty() {
             self.attacks = self.attacks.saturating_add(1);
@@ -278,7 +282,14 @@ impl Follows {
             }
         }
         for (kind, next) in then {
-            more(self.kinds.entry(kind.clone()).or_default().then.entry(next.to_owned()).or_default());
+            more(
+                self.kinds
+                    .entry(kind.clone())
+                    .or_default()
+                    .then
+                    .entry(next.to_owned())
+                    .or_default(),
+            );
         }
         for (kind, next) in then_kinds {
             let of_kind = self.kinds.entry(kind.clone()).or_default();
@@ -306,7 +317,13 @@ impl Follows {
     /// Whether this rule was armed when it found something at this time, after these steps; `None` too if it had found something
     /// before.
     #[must_use]
-    pub fn was_armed(&self, rule: &str, at_ms: i64, steps: &[Step], bounds: Bounds) -> Option<Armed> {
+    pub fn was_armed(
+        &self,
+        rule: &str,
+        at_ms: i64,
+        steps: &[Step],
+        bounds: Bounds,
+    ) -> Option<Armed> {
         let before: Vec<Step> = steps.iter().filter(|step| step.at_ms < at_ms).cloned().collect();
         if before.iter().any(|step| step.rule == rule) {
             return None;
@@ -409,8 +426,8 @@ impl Chance {
 
     /// A share that was counted, drawn towards this; what was seen is said rather than what is only like it.
     fn drawn(self, followed: u32, of: u32, ground: impl FnOnce() -> Ground) -> Self {
-        let probability = (f64::from(followed) + BACKOFF * self.probability)
-            / (f64::from(of) + BACKOFF);
+        let probability =
+            (f64::from(followed) + BACKOFF * self.probability) / (f64::from(of) + BACKOFF);
         match followed {
             0 => Self { probability, ..self },
             _ => Self { probability, ground: ground(), followed, of },

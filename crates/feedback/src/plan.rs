@@ -89,7 +89,12 @@ impl Armed {
     /// Why a kept finding of an incident is one that its earlier steps armed, if it is. This needs no plan to have been kept, and
     /// says the same whenever it is asked.
     #[must_use]
-    pub fn of(entry: &Entry, incident: &Incident, follows: &Follows, bounds: Bounds) -> Option<Self> {
+    pub fn of(
+        entry: &Entry,
+        incident: &Incident,
+        follows: &Follows,
+        bounds: Bounds,
+    ) -> Option<Self> {
         if !arms(incident) {
             return None;
         }

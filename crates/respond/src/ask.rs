@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use trailloop_cloud::RowKey;
+use trailloop_feedback::{Bounds, DUE_MS, Plan};
 use trailloop_finding::redact_row;
 use trailloop_query::named::NamedQuery;
-use trailloop_feedback::{Bounds, DUE_MS, Plan};
 use trailloop_query::{Engine, Parameters};
 
 use crate::context::Case;
@@ -23,9 +23,9 @@ use crate::holds;
 use crate::responder::{Finding, Halt, Responder};
 use crate::rows::{self, Kept};
 use crate::run::{Run, partition};
+use crate::store;
 use crate::tables::finding_partition;
 use crate::time::{ms, rfc3339};
-use crate::store;
 use crate::verdicts::runs_of;
 
 /// Kept queries, and what answers them.
@@ -157,7 +157,8 @@ impl Responder {
         let Some(incident) = store::incident(&*self.table, id).await? else { return Ok(()) };
         let now_ms = self.clock.now_ms();
         let none = |_: &str| Vec::new();
-        let plan = Plan::of(&incident, trailloop_content::follows(), none, now_ms, Bounds::default());
+        let plan =
+            Plan::of(&incident, trailloop_content::follows(), none, now_ms, Bounds::default());
         let last = incident.members.iter().max_by_key(|one| (one.event_ms, &one.uid));
         let is_last = last.is_some_and(|last| kept.entry.folded.contains(&last.uid));
         if plan.is_none_or(|plan| plan.until_ms <= now_ms) || !is_last {

@@ -100,8 +100,10 @@ impl Shipped {
             let read = read_records(&bytes, &Limits::default(), &mut Scratch::new(), |record| {
                 self.set.matches_into(&record, &mut scratch, &mut hits);
                 let rules = hits.iter().map(|hit| self.set.rule(*hit));
-                let rules: BTreeSet<String> =
-                    rules.filter(|rule| is_step(rule)).map(|rule| rule.analytic.uid.clone()).collect();
+                let rules: BTreeSet<String> = rules
+                    .filter(|rule| is_step(rule))
+                    .map(|rule| rule.analytic.uid.clone())
+                    .collect();
                 let is_theirs =
                     address.is_none_or(|one| record.text(&["sourceIPAddress"]) == Some(one));
                 let time = record.text(&["eventTime"]).and_then(|text| text.parse().ok());
