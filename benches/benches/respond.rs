@@ -241,6 +241,7 @@ fn responder(aws: &Aws, engine: Arc<Engine>, folder: &Path) -> Arc<Responder> {
         clock: Clock::System,
         worker: "bench".to_owned(),
         canaries: None,
+        next_hub: trailloop_respond::hub::NextHub::default(),
         memory: Mutex::default(),
     })
 }

@@ -12,7 +12,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use trailloop_cloud::RowKey;
+use trailloop_cloud::{CloudError, RowKey, Table};
 use trailloop_feedback::{Bounds, DUE_MS, Plan};
 use trailloop_finding::redact_row;
 use trailloop_query::named::NamedQuery;
@@ -57,6 +57,17 @@ pub(crate) struct Answered {
     first: Vec<Value>,
     /// Why there is no answer.
     error: Option<String>,
+}
+
+/// What queries answered about a finding: by their ids, how many rows.
+pub async fn answers_of(
+    table: &dyn Table,
+    finding: &str,
+) -> Result<BTreeMap<String, usize>, CloudError> {
+    let key = RowKey::new(finding_partition(finding), "answers");
+    let kept = rows::load::<Vec<Answered>>(table, &key).await?;
+    let of = |one: Answered| Some((one.query, one.rows?));
+    Ok(kept.into_iter().flat_map(|row| row.value).filter_map(of).collect())
 }
 
 /// A question of a finding.

@@ -22,6 +22,7 @@ pub mod evidence;
 mod guards;
 pub mod hint;
 pub mod holds;
+pub mod hub;
 mod keep;
 pub mod ledger;
 pub mod links;
@@ -54,7 +55,7 @@ mod verdicts;
 pub mod voices;
 mod watch;
 
-pub use ask::Queries;
+pub use ask::{Queries, answers_of};
 pub use change::{Change, Standing};
 pub use context::Case;
 pub use responder::{Halt, Handled, Responder};

@@ -22,6 +22,7 @@ use crate::change::Change;
 use crate::confirm::{Archive, Confirmed, Doubt};
 use crate::context::Case;
 use crate::hint::Hint;
+use crate::hub::NextHub;
 use crate::ledger::Ledger;
 pub use crate::memory::Memory;
 pub use crate::outcome::{Halt, Handled};
@@ -64,6 +65,8 @@ pub struct Responder {
     pub worker: String,
     /// Synthetic events by which it is seen whether what watches would see.
     pub canaries: Option<Canaries>,
+    /// When Security Hub is asked next for what people said there.
+    pub next_hub: NextHub,
     /// What this worker remembers of the runs it watches; it can be read again.
     pub memory: Mutex<BTreeMap<String, Memory>>,
 }
@@ -132,6 +135,7 @@ impl Responder {
     pub async fn sweep(&self) -> Result<usize, Halt> {
         self.deliver_held_back().await?;
         self.tell_held_back().await?;
+        Box::pin(self.hear_security_hub()).await?;
         self.take_up_verdicts().await?;
         Box::pin(self.finish_voiding()).await?;
         self.ask_again().await?;

@@ -352,12 +352,12 @@ impl Responder {
                     subject: body["subject"].as_str().unwrap_or_default().to_owned(),
                     body: body["body"].as_str().unwrap_or_default().to_owned(),
                 };
-                self.call_home(&message.publish(topic), topic.split(':').nth(3)).await
+                self.call_home(&message.publish(topic), topic.split(':').nth(3)).await.map(drop)
             }
             DestinationKind::SecurityHub { region } if body.get("FindingIdentifiers").is_some() => {
                 let inputs = body.as_object().cloned().unwrap_or_default();
                 let (service, api) = ("securityhub".to_owned(), "BatchUpdateFindings".to_owned());
-                self.call_home(&Call { service, api, inputs }, Some(region)).await
+                self.call_home(&Call { service, api, inputs }, Some(region)).await.map(drop)
             }
             DestinationKind::SecurityHub { region } => {
                 for call in asff::import(std::slice::from_ref(body)) {
@@ -369,7 +369,11 @@ impl Responder {
     }
 
     /// A call in our own account.
-    async fn call_home(&self, call: &Call, region: Option<&str>) -> Result<(), CloudError> {
+    pub(crate) async fn call_home(
+        &self,
+        call: &Call,
+        region: Option<&str>,
+    ) -> Result<Answer, CloudError> {
         let Some((account, home)) = &self.destinations.home else {
             let text = "our own account is not known";
             return Err(CloudError::new(CloudErrorKind::Denied, "call", call.name(), text));
@@ -387,7 +391,7 @@ impl Responder {
             run: "notify".to_owned(),
             policy: Some(policy),
         };
-        self.actions.call(&session, call).await.map(|_| ())
+        self.actions.call(&session, call).await
     }
 
     /// What a destination of this kind is sent, without its secret.

@@ -34,6 +34,8 @@ pub(crate) struct Found {
     pub(crate) record: Vec<u8>,
     /// A filter moves it down.
     pub(crate) is_quieted: bool,
+    /// What the operator's files said, by the names of enriched fields.
+    pub(crate) enriched: BTreeMap<String, String>,
 }
 
 /// What was gathered.
@@ -239,5 +241,12 @@ fn of(finding: &Value) -> Option<Found> {
         entity: entity_of(&record),
         record,
         is_quieted: finding["status_id"] == 3,
+        enriched: enriched(finding),
     })
+}
+
+fn enriched(finding: &Value) -> BTreeMap<String, String> {
+    let all = finding["enrichments"].as_array().into_iter().flatten();
+    let said = all.filter_map(|one| one["data"].as_object()).flatten();
+    said.filter_map(|(field, value)| Some((field.clone(), value.as_str()?.to_owned()))).collect()
 }

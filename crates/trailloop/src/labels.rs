@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use trailloop_feedback::Judgement;
+use trailloop_respond::answers_of;
 use trailloop_respond::store::{self, Judged, Kept};
 use trailloop_rules::Rule;
 use trailloop_tuning::Label;
@@ -18,6 +19,8 @@ pub(crate) struct Labels {
     pub(crate) judged: Vec<(Judged, Kept)>,
     /// Those of them that were drawn, not chosen, by the ids under which they are kept.
     pub(crate) drawn: BTreeSet<String>,
+    /// What queries answered about them: how many rows, by the ids of the findings and of the queries.
+    pub(crate) answers: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
 impl Labels {
@@ -30,16 +33,19 @@ impl Labels {
             rules.into_iter().map(|rule| rule.analytic.uid.as_str()).collect();
         respond::block_on(async {
             let table = state(config).await?;
-            let (mut judged, mut drawn) = (Vec::new(), BTreeSet::new());
+            let (mut judged, mut drawn, mut answers) =
+                (Vec::new(), BTreeSet::new(), BTreeMap::new());
             for rule in rules {
                 for one in store::of_rule(&*table, rule).await.context("read verdicts")? {
                     let kept = store::load(&*table, &one.place).await.context("read findings")?;
                     let draw = store::drawn(&*table, &one.place.uid).await.context("read draws")?;
                     drawn.extend(draw.map(|_| one.place.uid.clone()));
+                    let said = answers_of(&*table, &one.place.uid).await.context("read answers")?;
+                    answers.insert(one.place.uid.clone(), said);
                     judged.extend(kept.map(|kept| (one, kept)));
                 }
             }
-            Ok(Self { judged, drawn })
+            Ok(Self { judged, drawn, answers })
         })
     }
 

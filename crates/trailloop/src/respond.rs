@@ -143,6 +143,7 @@ async fn build(
         clock: Clock::System,
         worker,
         canaries,
+        next_hub: trailloop_respond::hub::NextHub::default(),
         memory: std::sync::Mutex::default(),
     })
 }

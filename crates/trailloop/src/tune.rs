@@ -3,9 +3,11 @@
 //! Nothing here changes what runs. A proposal is a file and a report in a folder; somebody else than who proposes reviews both and
 //! puts the file beside the rules.
 
+mod branch;
 mod derived;
 mod known;
 mod prevention;
+mod questions;
 mod selectors;
 
 use std::collections::BTreeSet;
@@ -28,6 +30,7 @@ use crate::ruleset::{self, RuleFiles};
 use crate::show::shown;
 use crate::{Exit, UsageError, enrichment};
 
+use self::branch::Branch;
 pub(crate) use self::known::{Known, Names};
 
 /// Runs the command.
@@ -35,6 +38,7 @@ pub(crate) fn tune(arguments: &TuneArgs, global: &Global) -> anyhow::Result<Exit
     match &arguments.command {
         TuneCommand::Propose(arguments) => propose_all(arguments, global),
         TuneCommand::Check(arguments) => check(arguments),
+        TuneCommand::Questions(arguments) => questions::questions(arguments, global),
         TuneCommand::Tests(arguments) => derived::tests(arguments, global),
         TuneCommand::Prevent(arguments) => prevention::prevent(arguments, global),
         TuneCommand::Selectors(arguments) => selectors::selectors(arguments),
@@ -47,7 +51,23 @@ fn today() -> Date {
 }
 
 fn propose_all(arguments: &TuneProposeArgs, global: &Global) -> anyhow::Result<Exit> {
-    empty(&arguments.out)?;
+    let Some(name) = &arguments.branch else {
+        return propose_to(&arguments.out, arguments, global).map(|(exit, _)| exit);
+    };
+    let branch = Branch::begin(name, &arguments.out)?;
+    let proposed = propose_to(&branch.folder(), arguments, global);
+    let count = proposed.as_ref().map_or(0, |(_, count)| *count);
+    branch.end(&format!("Quieter rules: {count} proposals with their evidence"))?;
+    proposed.map(|(exit, _)| exit)
+}
+
+/// Proposes into a folder. Gives how many proposals there are.
+fn propose_to(
+    folder: &Path,
+    arguments: &TuneProposeArgs,
+    global: &Global,
+) -> anyhow::Result<(Exit, usize)> {
+    empty(folder)?;
     let Opened { rules, archive, gathered } = Opened::of(&arguments.archive, global)?;
     let shipped = trailloop_content::shipped().rules;
     let labels = Labels::read(&arguments.config, rules.set.rules().iter().chain(&shipped))?;
@@ -68,7 +88,7 @@ fn propose_all(arguments: &TuneProposeArgs, global: &Global) -> anyhow::Result<E
         let rule = shown(&rule.analytic.name);
         match proposed {
             Ok(proposal) => {
-                write(&arguments.out, &proposal)?;
+                write(folder, &proposal)?;
                 written += 1;
                 writeln!(out, "{rule}: proposed, {}.yml", proposal.name)
                     .context("write what was proposed")
@@ -85,7 +105,7 @@ fn propose_all(arguments: &TuneProposeArgs, global: &Global) -> anyhow::Result<E
     })?;
     writeln!(out, "{written} proposals in {}", arguments.out.display())
         .context("write what was proposed")?;
-    Ok(if gathered.failed > 0 { Exit::Failed } else { Exit::Done })
+    Ok((if gathered.failed > 0 { Exit::Failed } else { Exit::Done }, written))
 }
 
 /// An archive that a command named, and what the rules find in it.

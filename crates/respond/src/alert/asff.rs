@@ -18,6 +18,9 @@ const ID_CHARS_MAX: usize = 512;
 const FINDINGS_MAX: usize = 100;
 const TYPES_MAX: usize = 50;
 
+/// What stands before our ids there.
+const ID_PREFIX: &str = "trailloop:";
+
 /// The account's own product.
 #[must_use]
 pub fn product_arn(partition: &str, region: &str, account: &str) -> String {
@@ -29,7 +32,7 @@ pub fn product_arn(partition: &str, region: &str, account: &str) -> String {
 /// The id that a finding has there.
 #[must_use]
 pub fn id(finding: &str) -> String {
-    format!("trailloop:{}", escape::line(finding, ID_CHARS_MAX - 10))
+    format!("{ID_PREFIX}{}", escape::line(finding, ID_CHARS_MAX - ID_PREFIX.len()))
 }
 
 /// The alert as a finding.
@@ -101,6 +104,65 @@ pub fn update(id: &str, product_arn: &str, verdict: Verdict, by: &str, reason: &
             "UserDefinedFields": {"trailloop.verdict": verdict.name()},
         }),
     )
+}
+
+/// The call that asks what people said there of our findings between two times.
+#[must_use]
+pub fn judged(product_arn: &str, from: &str, to: &str, next: Option<&str>) -> Call {
+    let equals = |value: &str| json!({"Value": value, "Comparison": "EQUALS"});
+    let states = [Verdict::TruePositive, Verdict::BenignPositive, Verdict::FalsePositive];
+    let mut inputs = json!({
+        "Filters": {
+            "ProductArn": [equals(product_arn)],
+            "Id": [{"Value": ID_PREFIX, "Comparison": "PREFIX"}],
+            "VerificationState": states.map(|state| equals(state.asff())),
+            "UpdatedAt": [{"Start": from, "End": to}],
+        },
+        "MaxResults": FINDINGS_MAX,
+    });
+    if let Some(next) = next {
+        inputs["NextToken"] = next.into();
+    }
+    call("GetFindings", inputs)
+}
+
+/// What somebody said of a finding there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The finding, by our id.
+    pub finding: String,
+    /// What it was judged to be.
+    pub verdict: Verdict,
+    /// The note's first word, which is a reason if whoever wrote it knows ours.
+    pub reason: String,
+    /// Who wrote the note.
+    pub by: Option<String>,
+    /// When the finding was changed.
+    pub updated: String,
+}
+
+/// What an answer to [`judged`] says; what we wrote there ourselves is left out.
+#[must_use]
+pub fn said(answer: &Value) -> Vec<Said> {
+    let one = |finding: &Value| {
+        let text = |pointer: &str| finding.pointer(pointer).and_then(Value::as_str);
+        if text("/UserDefinedFields/trailloop.verdict").is_some() {
+            return None;
+        }
+        let state = text("/VerificationState")?;
+        let words = text("/Note/Text").unwrap_or_default();
+        let first = words.split(|c: char| c.is_whitespace() || c == ':').next();
+        Some(Said {
+            finding: text("/Id")?.strip_prefix(ID_PREFIX)?.to_owned(),
+            verdict: [Verdict::TruePositive, Verdict::BenignPositive, Verdict::FalsePositive]
+                .into_iter()
+                .find(|verdict| verdict.asff() == state)?,
+            reason: first.unwrap_or_default().to_owned(),
+            by: text("/Note/UpdatedBy").map(|by| escape::line(by, NOTE_CHARS_MAX)),
+            updated: text("/UpdatedAt")?.to_owned(),
+        })
+    };
+    answer.get("Findings").and_then(Value::as_array).into_iter().flatten().filter_map(one).collect()
 }
 
 fn call(api: &str, inputs: Value) -> Call {

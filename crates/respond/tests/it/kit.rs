@@ -185,6 +185,7 @@ impl Kit {
             clock: Clock::Manual(self.manual.clone()),
             worker,
             canaries: None,
+            next_hub: trailloop_respond::hub::NextHub::default(),
             memory: Mutex::default(),
         }
     }

@@ -9,14 +9,14 @@ use trailloop_cloud::{Actions, Answer, CloudError, Session};
 use trailloop_finding::Level;
 use trailloop_respond::alert::route::{Match, Route};
 use trailloop_respond::tell::{Destination, DestinationKind};
-use trailloop_respond::voices::Judgement;
+use trailloop_respond::voices::{self, Judgement};
 use trailloop_respond::{Phase, Responder};
 use trailloop_runbook::Call;
 
 use crate::kit::Kit;
 
-/// Takes what Security Hub is told, and hands on the rest.
-struct Hub(Arc<dyn Actions>, Arc<Mutex<Vec<Call>>>);
+/// Takes what Security Hub is told, answers what people said there, and hands on the rest.
+struct Hub(Arc<dyn Actions>, Arc<Mutex<Vec<Call>>>, Value);
 
 #[async_trait]
 impl Actions for Hub {
@@ -24,7 +24,8 @@ impl Actions for Hub {
         if call.service == "securityhub" {
             assert_eq!(session.account, "444455556666", "our own account");
             self.1.lock().unwrap().push(call.clone());
-            return Ok(Answer::default());
+            let body = if call.api == "GetFindings" { self.2.clone() } else { Value::Null };
+            return Ok(Answer { body, ..Answer::default() });
         }
         self.0.call(session, call).await
     }
@@ -101,7 +102,7 @@ async fn what_was_held_back_is_told_by_itself() {
 async fn a_verdict_is_told_wherever_the_finding_is_and_undoes_what_was_kept() {
     let mut kit = Kit::new();
     let calls = Arc::new(Mutex::new(Vec::new()));
-    kit.actions = Arc::new(Hub(Arc::clone(&kit.actions), Arc::clone(&calls)));
+    kit.actions = Arc::new(Hub(Arc::clone(&kit.actions), Arc::clone(&calls), Value::Null));
     let mut responder = kit.responder();
     let DestinationKind::Slack { url_file } = responder.destinations.all[0].kind.clone() else {
         panic!()
@@ -163,4 +164,42 @@ async fn a_verdict_is_told_wherever_the_finding_is_and_undoes_what_was_kept() {
     let said: Vec<&Value> = verdicts.iter().map(|one| &one["verdict_id"]).collect();
     assert_eq!(said, [2, 1], "true positive, false positive");
     assert!(verdicts.iter().all(|one| one["finding_info"]["uid"] == finding.as_str()));
+}
+
+#[tokio::test]
+async fn what_people_say_in_security_hub_is_a_verdict_once() {
+    let mut kit = Kit::new();
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    let message = kit.finding_of(record);
+    let finding: Value = serde_json::from_str(&message.body).unwrap();
+    let uid = finding["finding_info"]["uid"].as_str().unwrap().to_owned();
+    let at = trailloop_respond::rfc3339(kit.now_ms() + 60_000);
+    let said = |id: &str, ours: Value| {
+        json!({"Id": format!("trailloop:{id}"), "UpdatedAt": at, "VerificationState": "BENIGN_POSITIVE",
+            "Note": {"Text": "automation: our scanner", "UpdatedBy": "carla"}, "UserDefinedFields": ours})
+    };
+    let answer = json!({"Findings": [
+        said(&uid, json!(null)),
+        said(&uid.replace(|_: char| true, "0"), json!({"trailloop.verdict": "benign_positive"})),
+        said("../../etc", json!(null)),
+    ]});
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    kit.actions = Arc::new(Hub(Arc::clone(&kit.actions), Arc::clone(&calls), answer));
+    let mut responder = kit.responder();
+    responder.destinations.all.push(Destination {
+        name: "hub".to_owned(),
+        kind: DestinationKind::SecurityHub { region: "eu-west-1".to_owned() },
+    });
+    responder.destinations.home = Some(("444455556666".to_owned(), "eu-west-1".to_owned()));
+    kit.respond(&responder, &message).await.unwrap();
+    for _ in 0..3 {
+        kit.manual.advance(Duration::from_secs(6 * 60));
+        kit.sweep(&responder).await;
+    }
+    let asked = calls.lock().unwrap().iter().filter(|call| call.api == "GetFindings").count();
+    assert_eq!(asked, 3);
+    let verdicts = voices::verdicts(&*kit.table, &uid).await.unwrap();
+    let all: Vec<[&str; 3]> =
+        verdicts.iter().map(|one| [&*one.judgement, &*one.reason, &*one.by]).collect();
+    assert_eq!(all, [["benign_positive", "automation", "carla"]]);
 }

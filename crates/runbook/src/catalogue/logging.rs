@@ -316,4 +316,14 @@ pub(super) const TELLING: &[Api] = &[
         &["arn:{partition}:securityhub:{region}:{account}:hub/default"],
     )
     .telling(),
+    read(
+        "securityhub",
+        "GetFindings",
+        &[
+            object("Filters").optional(),
+            number("MaxResults").optional(),
+            text("NextToken").optional(),
+        ],
+        &["arn:{partition}:securityhub:{region}:{account}:hub/default"],
+    ),
 ];

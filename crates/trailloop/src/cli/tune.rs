@@ -22,6 +22,9 @@ pub(crate) enum TuneCommand {
     Check(TuneCheckArgs),
     /// Write examples for rules out of verdicts: what must go on firing, and what must not fire.
     Tests(Box<TuneTestsArgs>),
+    /// Write rules and runbooks with what their questions are worth: a condition more where an answer tells attacks apart, a question
+    /// less where it never told anything.
+    Questions(Box<TuneQuestionsArgs>),
     /// Write policies that would have prevented a judged attack, each with what else it would have denied, to be reviewed.
     Prevent(Box<TunePreventArgs>),
     /// Tell which event selectors would let rules see calls that no trail records, and what each would cost.
@@ -57,6 +60,9 @@ pub(crate) struct TuneProposeArgs {
     /// The folder to write to; it must be empty or not exist.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Commit them to a new branch of this name instead, of the git repository that DIR is in; the working copy is not touched.
+    #[arg(long, value_name = "NAME", value_parser = branch)]
+    pub(crate) branch: Option<String>,
     /// Who will answer for the filters.
     #[arg(long, value_name = "NAME", value_parser = super::name)]
     pub(crate) owner: String,
@@ -83,6 +89,22 @@ pub(crate) struct TuneTestsArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// The configuration with `respond.state`, where verdicts are kept.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Arguments of `tune questions`.
+#[derive(Debug, Args)]
+pub(crate) struct TuneQuestionsArgs {
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    /// Runbooks: a file or folder, beside the shipped ones of other ids. May be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) runbooks: Vec<PathBuf>,
+    /// The folder to write to; it must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The configuration with `respond.state`, where verdicts and answers are kept.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
 }
@@ -118,6 +140,14 @@ pub(crate) struct TuneSelectorsArgs {
     /// How the answer is written; as JSON it is the advanced event selectors that `put-event-selectors` takes.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: TableFormat,
+}
+
+/// A branch's name; git refuses what is left.
+fn branch(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.starts_with('-') {
+        true => Err("write the name of a new branch".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// A resource type and how many events it has a day.

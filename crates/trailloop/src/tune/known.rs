@@ -99,6 +99,14 @@ impl Known<'_> {
         Ok(attacks.into_iter().map(of).collect())
     }
 
+    /// What was known beside the record when the finding was judged.
+    fn answers(&self, found: &Found, uid: &str) -> BTreeMap<String, String> {
+        let mut answers = found.enriched.clone();
+        let rows = self.labels.answers.get(uid).into_iter().flatten();
+        answers.extend(rows.map(|(query, rows)| (query.clone(), rows.to_string())));
+        answers
+    }
+
     fn judged_on(&self, uid: &str) -> Option<Date> {
         let (judged, _) =
             self.labels.judged.iter().find(|(_, kept)| kept.entry.folded.contains(uid))?;
@@ -129,7 +137,7 @@ impl Known<'_> {
                     seen: Timestamp::from_millisecond(kept.entry.first_ms).unwrap_or_default(),
                     entity: found.entity.clone(),
                     record: found.record.clone(),
-                    answers: BTreeMap::new(),
+                    answers: self.answers(found, &said.place.uid),
                 });
                 if self.labels.drawn.contains(&said.place.uid) {
                     audited.push(tuning::Audited {

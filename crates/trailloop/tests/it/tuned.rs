@@ -135,10 +135,14 @@ impl World {
     }
 
     fn propose(&self, out: &str) -> (i32, String) {
+        self.propose_with(out, &[])
+    }
+
+    fn propose_with(&self, out: &str, more: &[&str]) -> (i32, String) {
         let (logs, attacks, rules) =
             (self.at("logs"), self.at("attacks"), self.at("rules/rule.yml"));
         let (out, config) = (self.at(out), self.at("trailloop.toml"));
-        let output = run(&[
+        let fixed = [
             "tune",
             "propose",
             text(&logs),
@@ -155,7 +159,8 @@ impl World {
             "--whole",
             "--config",
             text(&config),
-        ]);
+        ];
+        let output = run(&[&fixed[..], more].concat());
         let said = String::from_utf8(output.stdout.clone()).unwrap();
         (status(&output), format!("{said}{}", stderr(&output)))
     }
@@ -222,6 +227,37 @@ fn verdicts_become_a_filter_that_is_merged_and_hides_no_attack() {
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert_eq!(status(&checked), 1, "{said}");
     assert_eq!(world.replayed().iter().filter(|one| one["status_id"] == 3).count(), 0);
+}
+
+#[test]
+fn proposals_may_be_a_branch_for_review() {
+    let world = World::new();
+    world.judged();
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git")
+            .arg("-C")
+            .arg(world.folder.path())
+            .args(["-c", "user.name=ana", "-c", "user.email=ana@example.com"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    git(&["init", "--quiet", "-b", "main"]);
+    git(&["config", "user.name", "ana"]);
+    git(&["config", "user.email", "ana@example.com"]);
+    git(&["add", "rules"]);
+    git(&["commit", "--quiet", "-m", "Rules"]);
+    let before = git(&["status", "--porcelain"]);
+    let (code, said) = world.propose_with("proposed", &["--branch", "quieter"]);
+    assert_eq!((code, said.contains("1 proposals")), (0, true), "{said}");
+    assert!(!world.at("proposed").exists());
+    assert_eq!(git(&["status", "--porcelain"]), before, "the working copy is as it was");
+    let files = git(&["ls-tree", "-r", "--name-only", "quieter", "proposed/"]);
+    assert_eq!(files.lines().count(), 2, "{files}");
+    let (code, said) = world.propose_with("proposed", &["--branch", "quieter"]);
+    assert_eq!((code, said.contains("quieter")), (1, true), "there is such a branch: {said}");
 }
 
 #[test]
@@ -295,6 +331,76 @@ fn an_attack_becomes_an_example_and_policies_that_would_have_prevented_it() {
     let name = "examples/1f2e3d4c-0000-4000-8000-0000000000aa.yml";
     let examples = fs::read_to_string(world.at(name)).unwrap();
     assert!(examples.contains(&attack) && examples.contains("expect: true"), "{examples}");
+}
+
+#[test]
+fn an_answer_that_tells_attacks_apart_becomes_a_condition() {
+    let world = World::new();
+    let facts = world.at("facts");
+    fs::create_dir(&facts).unwrap();
+    let mut records: Vec<Value> = (0..DAYS).map(|nth| record(PIPELINE, nth, nth)).collect();
+    for nth in 0..30 {
+        let mut attack = record(ATTACKER, 1000 + nth, nth);
+        attack["recipientAccountId"] = json!("444455556666");
+        attack["userIdentity"]["accountId"] = json!("444455556666");
+        records.push(attack);
+    }
+    fs::write(world.at("logs/a.json"), json!({ "Records": records }).to_string()).unwrap();
+    fs::write(
+        facts.join("accounts.csv"),
+        "account,name,ou,environment\n111122223333,Build,root/build,development\n444455556666,Shop,root/live,production\n",
+    )
+    .unwrap();
+    let findings = {
+        let (logs, rules) = (world.at("logs"), world.at("rules"));
+        let output = run(&[
+            "replay",
+            text(&logs),
+            "--rules",
+            text(&rules),
+            "--enrichment",
+            text(&facts),
+            "--quiet",
+        ]);
+        lines(&output.stdout)
+    };
+    world.runtime.block_on(async {
+        for (nth, finding) in (0_i64..).zip(&findings) {
+            let entry = Entry::of(finding).unwrap();
+            store::take(&world.table, &entry, &day_of(entry.first_ms)).await.unwrap();
+            let is_attack = entry.lineage() == Some(ATTACKER);
+            let (judgement, reason) = match is_attack {
+                true => ("true_positive", "stolen_credential"),
+                false => ("benign_positive", "automation"),
+            };
+            let by = if nth % 2 == 0 { "ana" } else { "ben" };
+            world.say(&entry.uid, judgement, (reason, by), nth % 9).await;
+        }
+    });
+    let (code, said) = world.tune("questions", &["--enrichment", text(&facts)], "changed");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("1 changed files"), "{said}");
+    let files = fs::read_dir(world.at("changed")).unwrap().map(|file| file.unwrap().path());
+    let file =
+        files.into_iter().find(|path| path.extension().is_some_and(|of| of == "yml")).unwrap();
+    let changed = fs::read_to_string(&file).unwrap();
+    assert!(changed.contains("account.environment") && changed.contains("production"), "{changed}");
+
+    // Merged, it finds the attacks and nothing else.
+    fs::copy(&file, world.at("rules/rule.yml")).unwrap();
+    let (logs, rules) = (world.at("logs"), world.at("rules"));
+    let output = run(&[
+        "replay",
+        text(&logs),
+        "--rules",
+        text(&rules),
+        "--enrichment",
+        text(&facts),
+        "--quiet",
+    ]);
+    let found = lines(&output.stdout);
+    assert_eq!(found.len(), 30);
+    assert!(found.iter().all(|one| one["raw_data"].as_str().unwrap().contains(ATTACKER)));
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use aws_sdk_securityhub::Client;
 use aws_sdk_securityhub::types::{
-    AwsSecurityFinding, AwsSecurityFindingIdentifier, Compliance, ComplianceStatus, Note,
-    NoteUpdate, Partition, Recommendation, RecordState, RelatedFinding, Remediation, Resource,
-    Severity, SeverityLabel, SeverityUpdate, VerificationState, Workflow, WorkflowStatus,
-    WorkflowUpdate,
+    AwsSecurityFinding, AwsSecurityFindingFilters, AwsSecurityFindingIdentifier, Compliance,
+    ComplianceStatus, DateFilter, Note, NoteUpdate, Partition, Recommendation, RecordState,
+    RelatedFinding, Remediation, Resource, Severity, SeverityLabel, SeverityUpdate, StringFilter,
+    StringFilterComparison, VerificationState, Workflow, WorkflowStatus, WorkflowUpdate,
 };
 
 use super::apis;
@@ -23,6 +23,25 @@ apis! { |_: &super::Caller<'_>, config: &_| Client::new(config);
                 "ErrorCode": failed.error_code(),
                 "ErrorMessage": failed.error_message(),
             }),
+        };
+    "GetFindings" get_findings (
+        set_filters structure("Filters", filters),
+        set_max_results number("MaxResults"),
+        set_next_token text("NextToken"))
+        answer => object! {
+            "Findings": list(answer.findings(), |one| object! {
+                "Id": one.id(),
+                "UpdatedAt": one.updated_at(),
+                "VerificationState": one.verification_state().map(VerificationState::as_str),
+                "Note": one.note().map(|note| object! {
+                    "Text": note.text(),
+                    "UpdatedBy": note.updated_by(),
+                }),
+                "UserDefinedFields": one.user_defined_fields().map(|fields| object! {
+                    "trailloop.verdict": fields.get("trailloop.verdict").map(String::as_str),
+                }),
+            }),
+            "NextToken": answer.next_token(),
         };
     "BatchUpdateFindings" batch_update_findings (
         set_finding_identifiers structures("FindingIdentifiers", identifier),
@@ -49,6 +68,26 @@ apis! { |_: &super::Caller<'_>, config: &_| Client::new(config);
                 "ErrorMessage": one.error_message(),
             }),
         };
+}
+
+fn filters(from: &mut Inputs) -> Result<AwsSecurityFindingFilters, CloudError> {
+    Ok(AwsSecurityFindingFilters::builder()
+        .set_product_arn(from.structures("ProductArn", string_filter)?)
+        .set_id(from.structures("Id", string_filter)?)
+        .set_verification_state(from.structures("VerificationState", string_filter)?)
+        .set_updated_at(from.structures("UpdatedAt", date_filter)?)
+        .build())
+}
+
+fn string_filter(from: &mut Inputs) -> Result<StringFilter, CloudError> {
+    Ok(StringFilter::builder()
+        .set_value(from.text("Value")?)
+        .set_comparison(from.choice("Comparison", StringFilterComparison::try_parse)?)
+        .build())
+}
+
+fn date_filter(from: &mut Inputs) -> Result<DateFilter, CloudError> {
+    Ok(DateFilter::builder().set_start(from.text("Start")?).set_end(from.text("End")?).build())
 }
 
 fn finding(from: &mut Inputs) -> Result<AwsSecurityFinding, CloudError> {
