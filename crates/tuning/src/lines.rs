@@ -28,7 +28,8 @@ pub(crate) fn with_condition(text: &str, field: &str, values: &[String]) -> Resu
     }
     let (at, indent) = key_in(&lines, "detection", "condition")?;
     let condition = value_of(&lines[at]).to_owned();
-    let is_plain = !condition.is_empty() && !condition.starts_with(['[', '|', '>', '"', '\'', '&', '*']);
+    let is_plain =
+        !condition.is_empty() && !condition.starts_with(['[', '|', '>', '"', '\'', '&', '*']);
     if !is_plain || condition.contains('#') || condition.contains(" them") {
         return Err(format!("the condition {condition:?} is not one to add to by itself"));
     }
@@ -149,7 +150,8 @@ pub(crate) fn next_version(text: &str) -> Result<String, String> {
 /// The line of a key directly in a block of the document, and what it is indented by.
 fn key_in(lines: &[String], block: &str, key: &str) -> Result<(usize, String), String> {
     let none = || format!("there is no {key} in a block {block}");
-    let start = lines.iter().position(|line| line.trim_end() == format!("{block}:")).ok_or_else(none)?;
+    let start =
+        lines.iter().position(|line| line.trim_end() == format!("{block}:")).ok_or_else(none)?;
     let is_inner = |line: &String| line.starts_with([' ', '#']) || line.trim().is_empty();
     let mut inner = lines.iter().enumerate().skip(start + 1).take_while(|(_, line)| is_inner(line));
     let is_text = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');

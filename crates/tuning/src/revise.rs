@@ -17,7 +17,6 @@ use trailloop_rules::{Rule, load, run_tests};
 
 use crate::answers::{Suggestion, Worth};
 use crate::evidence::Judged;
-use crate::file::quoted;
 use crate::gates::{DAYS_MIN, REVIEWERS_MIN};
 use crate::lines;
 use crate::proposal::code;
@@ -130,8 +129,7 @@ impl StandsOn {
         let reviewers: BTreeSet<&str> = of_rule.iter().map(|one| one.reviewer.as_str()).collect();
         let days: BTreeSet<_> =
             of_rule.iter().map(|one| TimeZone::UTC.to_datetime(one.at).date()).collect();
-        let this =
-            Self { verdicts: of_rule.len(), reviewers: reviewers.len(), days: days.len() };
+        let this = Self { verdicts: of_rule.len(), reviewers: reviewers.len(), days: days.len() };
         let is_enough = this.reviewers as u64 >= REVIEWERS_MIN && this.days as u64 >= DAYS_MIN;
         match is_enough {
             true => Ok(this),
@@ -150,7 +148,8 @@ impl StandsOn {
                  would. An answer that whoever calls can choose, such as the country of an address, can be brought about: say no if \
                  this is one."
             ),
-            _ => "It is asked no more: it told nothing of whether a finding was an attack.".to_owned(),
+            _ => "It is asked no more: it told nothing of whether a finding was an attack."
+                .to_owned(),
         };
         // Writing to a string cannot fail.
         write!(
@@ -182,7 +181,9 @@ fn changed_lines(before: &str, after: &str) -> String {
             // Writing to a string cannot fail.
             None => writeln!(out, "-{old}").unwrap_or_default(),
             Some(ahead) => {
-                new.by_ref().take(ahead).for_each(|line| writeln!(out, "+{line}").unwrap_or_default());
+                new.by_ref()
+                    .take(ahead)
+                    .for_each(|line| writeln!(out, "+{line}").unwrap_or_default());
                 new.next();
             }
         }

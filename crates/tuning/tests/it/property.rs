@@ -96,11 +96,15 @@ fn look_alike() -> impl Strategy<Value = Vec<u8>> {
 /// The filter that passes with conditions taken away, put in its place or added; or any.
 fn conditions() -> impl Strategy<Value = Vec<Condition>> {
     let passing = candidate().conditions;
-    let near = (prop::collection::vec(any::<bool>(), passing.len()), prop::collection::vec(condition(), 0..3))
+    let near = (
+        prop::collection::vec(any::<bool>(), passing.len()),
+        prop::collection::vec(condition(), 0..3),
+    )
         .prop_map(move |(kept, mut added)| {
-            let kept = passing.iter().zip(kept).filter(|(one, kept)| {
-                *kept || added.iter().all(|added| added.field != one.field)
-            });
+            let kept = passing
+                .iter()
+                .zip(kept)
+                .filter(|(one, kept)| *kept || added.iter().all(|added| added.field != one.field));
             added.splice(0..0, kept.map(|(one, _)| one.clone()).collect::<Vec<_>>());
             added
         });
@@ -168,7 +172,8 @@ fn no_filter_hides_an_event_of_a_labelled_attack_whatever_is_flooded() {
             }
         }
         let unmerged = RuleSet::build(vec![rule], &[], &mut Vec::new());
-        for event in flood.iter().chain(evidence.attacks.iter().flat_map(|attack| &attack.records)) {
+        for event in flood.iter().chain(evidence.attacks.iter().flat_map(|attack| &attack.records))
+        {
             prop_assert!(!is_quieted(&unmerged, event));
         }
         Ok(())

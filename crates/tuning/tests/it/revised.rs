@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use trailloop_runbook::trial::run_trials;
 use trailloop_rules::{TestOutcome, load, run_tests};
+use trailloop_runbook::trial::run_trials;
 use trailloop_tuning::{Judged, Label, Worth, revise_rule, revise_runbook, worth};
 
 use crate::support::{RULE, RULE_ID, benign, judged, rule};
@@ -17,7 +17,10 @@ fn verdicts(question: &str, of_attacks: &[&str], of_others: &[&str]) -> (Worth, 
         };
         let answer = answers[nth / 4 % answers.len()].to_owned();
         let nth = i64::try_from(nth).unwrap();
-        Judged { answers: [(question.to_owned(), answer)].into(), ..judged(nth, label, benign("ListUsers")) }
+        Judged {
+            answers: [(question.to_owned(), answer)].into(),
+            ..judged(nth, label, benign("ListUsers"))
+        }
     };
     let all: Vec<Judged> = (0..40).map(one).collect();
     (worth(&all).remove(0), all)
@@ -34,7 +37,11 @@ fn what_tells_attacks_apart_becomes_a_condition_of_the_rule() {
     let revision = revise_rule(&rule("medium"), RULE, &worth, &judged).unwrap();
     let added = "  told_apart:\n      - \"environment.country\": [\"unexpected\"]\n      - \"environment.country\": null\n  condition: (selection) and told_apart\n";
     assert_eq!(revision.text, RULE.replace("  condition: selection\n", added));
-    for line in ["-  condition: selection\n", "+  condition: (selection) and told_apart\n", "all 10 attacks"] {
+    for line in [
+        "-  condition: selection\n",
+        "+  condition: (selection) and told_apart\n",
+        "all 10 attacks",
+    ] {
         assert!(revision.report.contains(line), "{}", revision.report);
     }
     // It finds what attacks had and what nothing is known of, and nothing else.
@@ -63,7 +70,12 @@ fn a_rule_is_left_alone_that_is_critical_or_not_understood_or_stands_on_one_pers
     let mut by_one = judged.clone();
     by_one.iter_mut().for_each(|one| "ana".clone_into(&mut one.reviewer));
     assert!(refused("medium", RULE, &by_one).contains("1 people"));
-    let unknown = revise_rule(&rule("medium"), RULE, &Worth { question: "no.such.field".to_owned(), ..worth.clone() }, &judged);
+    let unknown = revise_rule(
+        &rule("medium"),
+        RULE,
+        &Worth { question: "no.such.field".to_owned(), ..worth.clone() },
+        &judged,
+    );
     assert!(unknown.is_err(), "{unknown:#?}");
 }
 
@@ -105,7 +117,8 @@ fn what_tells_attacks_apart_becomes_a_condition_of_the_runbook() {
 #[test]
 fn what_never_mattered_leaves_the_runbooks_plan() {
     let text = shipped("disable-login-profile.yml");
-    let plan = "  enrich:\n    - {query: q08-same-network, as: same_network, window: 24h}\n  bind:\n";
+    let plan =
+        "  enrich:\n    - {query: q08-same-network, as: same_network, window: 24h}\n  bind:\n";
     let asking = text.replace("  bind:\n", plan);
     assert_ne!(text, asking);
     let (worth, judged) = verdicts("q08-same-network", &["0"], &["0"]);
