@@ -11,7 +11,7 @@ use std::process::ExitCode;
 #[path = "../tests/it/follow.rs"]
 mod follow;
 
-use follow::{Shipped, attacks_folder, base_rate, each_from_the_others, measure};
+use follow::{Ahead, Shipped, attacks_folder, base_rate, each_from_the_others, measure};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -28,37 +28,49 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let shipped = Shipped::new();
-    let attacks = shipped.attacks(&folder);
-    let mut all = shipped.known();
-    attacks.iter().for_each(|attack| all.learn(&attack.steps()));
-    println!("{} attacks, each armed from the others", attacks.len());
-    for rules_max in [5, 10, 20] {
-        println!("  {}", measure(each_from_the_others(&shipped, &attacks), rules_max));
-    }
-    println!("the demonstration's intrusion, armed from all of them");
+    let (carried_out, reported) = (shipped.attacks(&folder), shipped.reported());
+    let all = [carried_out.clone(), reported.clone()].concat();
+    let mut follows = shipped.known();
+    all.iter().for_each(|attack| follows.learn(&attack.steps()));
     let intrusion = shipped.intrusion();
+    let measured = |rules_max| {
+        [
+            ("reported intrusions, each armed from the others and the attacks carried out", {
+                measure(each_from_the_others(&shipped, &reported, &carried_out), rules_max)
+            }),
+            ("attacks carried out, each armed from the others and the reports", {
+                measure(each_from_the_others(&shipped, &carried_out, &reported), rules_max)
+            }),
+            ("attacks carried out, each armed from the others alone", {
+                measure(each_from_the_others(&shipped, &carried_out, &[]), rules_max)
+            }),
+            ("the demonstration's intrusion, armed from all of them", {
+                measure([(&intrusion, follows.clone(), base_rate(all.iter()))], rules_max)
+            }),
+        ]
+    };
     for rules_max in [5, 10, 20] {
-        let one = [(&intrusion, all.clone(), base_rate(attacks.iter()))];
-        println!("  {}", measure(one, rules_max));
+        println!("at most {rules_max} rules");
+        measured(rules_max).iter().for_each(|(what, outcome)| println!("  {what}: {outcome}"));
     }
-    println!("later steps, at most 20 rules");
-    let mut told = measure(each_from_the_others(&shipped, &attacks), 20).later;
-    told.extend(measure([(&intrusion, all.clone(), base_rate(attacks.iter()))], 20).later);
-    for one in told {
+    println!("each later step, at most 10 rules");
+    for one in measured(10).into_iter().flat_map(|(_, outcome)| outcome.later) {
         let title = shipped.title(&one.rule);
         let base = if one.by_base_rate { ", also by the base rate" } else { "" };
         let new = if one.is_new { ", of no other attack" } else { "" };
         match one.armed {
-            Some((ahead_ms, why)) => println!(
-                "  {}: {title}{new}: armed {} s ahead, {why}{base}",
-                one.attack,
-                ahead_ms / 1000
-            ),
+            Some(Ahead { ms, probability, why }) => {
+                let ahead = ms.map(|ms| format!(" {} s ahead", ms / 1000)).unwrap_or_default();
+                println!(
+                    "  {}: {title}{new}: armed{ahead}, {probability:.2}: {why}{base}",
+                    one.attack
+                );
+            }
             None => println!("  {}: {title}{new}: not armed{base}", one.attack),
         }
     }
     if let Some(path) = table {
-        let text = serde_json::to_string_pretty(&all).unwrap();
+        let text = serde_json::to_string_pretty(&follows).unwrap();
         if let Err(error) = std::fs::write(&path, text + "\n") {
             println!("{path} is not written: {error}");
             return ExitCode::FAILURE;

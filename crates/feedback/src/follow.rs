@@ -2,16 +2,15 @@
 //!
 //! A table of counts is made of attacks as they were carried out, those of corpora and the incidents that people judged true: in how
 //! many of them a rule found something, and in how many of these which others did within a day of it. Most rules were seen in one
-//! attack or in none, so what is known of a rule is drawn towards what is known of its kinds (its tactics, the services whose calls
-//! it reads), and that towards how often kinds follow kinds:
+//! attack or in none, so what is counted of a rule is drawn towards what is known of its kinds (its tactics, the services whose
+//! calls it reads), which is drawn towards how often kinds follow kinds, and towards how often the rule comes after anything:
 //!
 //! ```text
-//! P(b after a)    = (n(a, b) + K·P(b after a kind of a)) / (n(a) + K)
-//! P(b after kind) = (n(kind, b) + K·P(a kind of b after kind)·(share of b in that kind)) / (n(kind) + K)
+//! P(b after a)    = (n(a, b) + K·(mean of P(b after a kind of a) + P(b after anything))/2) / (n(a) + K)
+//! P(b after kind) = (n(kind, b) + K·(greatest P(kind of b after kind)·(share of b in that kind))) / (n(kind) + K)
 //! ```
 //!
-//! Of several kinds the one that says most counts. Each attack counts once, however often a rule found something in it: who
-//! repeats a step teaches nothing more by that.
+//! Each attack counts once, however often a rule found something in it: who repeats a step teaches nothing more by that.
 //!
 //! A rule that is armed is looked at sooner and ranks higher ([`crate::Plan`]). Nothing ranks lower for not being armed, so an
 //! attacker who does what nobody did before, or teaches the table by a decoy, loses nobody's attention.
@@ -31,8 +30,11 @@ pub const WITHIN_MS: i64 = GAP_MS;
 /// What follows is asked of so many rules of an attack, the last that found something.
 const OPEN_MAX: usize = 32;
 
-/// What is known of kinds is worth so many attacks beside what is known of a rule.
-const BACKOFF: f64 = 1.0;
+/// What is known in general is worth so many attacks beside what was counted.
+const BACKOFF: f64 = 4.0;
+
+/// That a rule began an attack says so much of whether it may follow in one: most corpora hold one step of what would be many.
+const BEGAN: f64 = 1.0 / 3.0;
 
 /// What follows in one attack of four or more is taken to come.
 const LIKELY: f64 = 0.25;
@@ -69,7 +71,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { rules_max: 20, floor: 0.01 }
+        Self { rules_max: 20, floor: 0.02 }
     }
 }
 
@@ -102,12 +104,10 @@ struct OfRule {
 struct OfKind {
     /// How many rules are of it.
     rules: u32,
-    /// The sum of what is counted as `followed` of each.
-    followed: u32,
+    /// In how many attacks each of them found something, added up.
+    found: u32,
     /// How many attacks any of them found something in.
     attacks: u32,
-    /// In how many of all attacks one of them followed another rule.
-    after: u32,
     /// In how many of its attacks each rule followed another of this kind.
     then: BTreeMap<String, u32>,
     /// In how many of its attacks a rule of each kind did.
@@ -209,7 +209,7 @@ impl Follows {
             if known.kinds.insert(kind.to_owned()) {
                 let of_kind = self.kinds.entry(kind.to_owned()).or_default();
                 of_kind.rules = of_kind.rules.saturating_add(1);
-                of_kind.followed = of_kind.followed.saturating_add(known.followed);
+                of_kind.found = of_kind.found.saturating_add(known.attacks);
             }
         }
     }
@@ -262,16 +262,12 @@ impl Follows {
             if let Some(known) = self.rules.get_mut(next) {
                 more(&mut known.followed);
             }
-            for kind in &of[next] {
-                more(&mut self.kinds.entry(kind.clone()).or_default().followed);
-            }
         }
-        let all = |of: &mut dyn Iterator<Item = String>| of.collect::<BTreeSet<String>>();
-        for kind in all(&mut of.values().flatten().cloned()) {
-            more(&mut self.kinds.entry(kind).or_default().attacks);
+        for kind in of.values().flatten() {
+            more(&mut self.kinds.entry(kind.clone()).or_default().found);
         }
-        for kind in all(&mut pairs.iter().flat_map(|(_, next)| of[next].clone())) {
-            more(&mut self.kinds.entry(kind).or_default().after);
+        for kind in of.values().flatten().collect::<BTreeSet<_>>() {
+            more(&mut self.kinds.entry(kind.clone()).or_default().attacks);
         }
         let mut then = BTreeSet::new();
         let mut then_kinds = BTreeSet::new();
@@ -303,15 +299,15 @@ impl Follows {
         let found: BTreeSet<&str> = steps.iter().map(|step| step.rule.as_str()).collect();
         let open = open(steps, at_ms);
         let others = self.rules.keys().filter(|rule| !found.contains(rule.as_str()));
-        let mut armed: Vec<Armed> = others
+        let mut armed: Vec<(f64, Armed)> = others
             .filter_map(|rule| self.likeliest(rule, &open))
-            .filter(|one| one.probability >= bounds.floor)
+            .filter(|(_, one)| one.probability >= bounds.floor)
             .collect();
-        armed.sort_by(|one, other| {
-            other.probability.total_cmp(&one.probability).then_with(|| one.rule.cmp(&other.rule))
+        armed.sort_by(|(one, of_one), (other, of_other)| {
+            other.total_cmp(one).then_with(|| of_one.rule.cmp(&of_other.rule))
         });
         armed.truncate(bounds.rules_max);
-        armed
+        armed.into_iter().map(|(_, one)| one).collect()
     }
 
     /// Whether this rule was armed when it found something at this time, after these steps; `None` too if it had found something
@@ -328,60 +324,65 @@ impl Follows {
         if before.iter().any(|step| step.rule == rule) {
             return None;
         }
-        let likeliest = self.likeliest(rule, &open(&before, at_ms));
+        let likeliest = self.likeliest(rule, &open(&before, at_ms)).map(|(_, armed)| armed);
         likeliest.filter(|one| one.probability >= bounds.floor)
     }
 
-    /// A rule after that of the steps after which it is most likely; of equals the last.
-    fn likeliest(&self, rule: &str, open: &[&Step]) -> Option<Armed> {
+    /// A rule after that of the steps after which it is most likely, of equals the last; and how likely it would be if each step by
+    /// itself led to it, which orders rules. That is no probability to be acted on: steps tell of the same, and are many in a flood.
+    fn likeliest(&self, rule: &str, open: &[&Step]) -> Option<(f64, Armed)> {
         let next = self.rules.get(rule)?;
-        let after = open.iter().map(|step| (*step, self.after(step, rule, next)));
-        let (step, chance) = after.max_by(|(one, of_one), (other, of_other)| {
-            let times = one.at_ms.cmp(&other.at_ms);
-            of_one.probability.total_cmp(&of_other.probability).then(times)
+        let after: Vec<(&Step, Chance)> =
+            open.iter().map(|step| (*step, self.after(step, rule, next))).collect();
+        let none: f64 = after.iter().map(|(_, chance)| 1.0 - chance.probability).product();
+        let (step, chance) = after.into_iter().max_by(|(one, of_one), (other, of_other)| {
+            of_one.order(of_other).then_with(|| one.at_ms.cmp(&other.at_ms))
         })?;
         let Chance { probability, ground, followed, of } = chance;
-        Some(Armed {
-            rule: rule.to_owned(),
-            probability: rounded(probability),
-            since_ms: step.at_ms,
-            because: Because { step: step.rule.clone(), ground, followed, of },
-        })
+        let because = Because { step: step.rule.clone(), ground, followed, of };
+        let probability = rounded(probability);
+        Some((
+            1.0 - none,
+            Armed { rule: rule.to_owned(), probability, since_ms: step.at_ms, because },
+        ))
     }
 
+    /// How likely a rule is to follow a step.
     fn after(&self, step: &Step, rule: &str, next: &OfRule) -> Chance {
         let none = OfRule::default();
         let known = self.rules.get(&step.rule).unwrap_or(&none);
-        let kinds = known.kinds.iter().map(|kind| self.after_kind(kind, rule, next));
-        let of_kinds = kinds.max_by(Chance::order).unwrap_or_else(|| self.anyway(next));
+        let of_kinds: Vec<Chance> =
+            known.kinds.iter().map(|kind| self.after_kind(kind, rule, next)).collect();
+        let count = f64::from(u32::try_from(of_kinds.len()).unwrap_or(u32::MAX)).max(1.0);
+        let mean = of_kinds.iter().map(|one| one.probability).sum::<f64>() / count;
+        let began = f64::from(next.attacks.saturating_sub(next.followed));
+        let anyway = (f64::from(next.followed) + BEGAN * began) / (f64::from(self.attacks) + 1.0);
+        let closest = of_kinds.into_iter().max_by(Chance::order).unwrap_or_else(|| Chance::of(0.0));
+        let general = Chance { probability: f64::midpoint(mean, anyway), ..closest };
         let followed = known.then.get(rule).copied().unwrap_or_default();
-        of_kinds.drawn(followed, known.attacks, || Ground::Rule)
+        general.drawn(followed, known.attacks, || Ground::Rule)
     }
 
+    /// How likely it is to follow rules of a kind.
     fn after_kind(&self, kind: &str, rule: &str, next: &OfRule) -> Chance {
         let none = OfKind::default();
         let known = self.kinds.get(kind).unwrap_or(&none);
-        let to_kind = |to: &String| {
+        let by_kind = |to: &String| {
             let of_next = self.kinds.get(to).unwrap_or(&none);
-            // Of two rules of a kind that are equally likely each has its part of the kind's one attack that is always added.
-            let share = (f64::from(next.followed) + 1.0 / f64::from(of_next.rules.max(1)))
-                / (f64::from(of_next.followed) + 1.0);
-            let anyway = f64::from(of_next.after) / f64::from(self.attacks.max(1));
+            // All rules of a kind share one attack more than was seen, so that one never seen has its part.
+            let share = (f64::from(next.attacks) + 1.0 / f64::from(of_next.rules.max(1)))
+                / (f64::from(of_next.found) + 1.0);
+            let anyway = f64::from(of_next.attacks) / (f64::from(self.attacks) + 1.0);
             let followed = known.then_kinds.get(to).copied().unwrap_or_default();
             let ground = || Ground::Kinds { step: kind.to_owned(), next: to.clone() };
             let of_kind = Chance::of(anyway).drawn(followed, known.attacks, ground);
             Chance { probability: of_kind.probability * share.min(1.0), ..of_kind }
         };
-        let of_kinds = next.kinds.iter().map(to_kind).max_by(Chance::order);
+        let of_kinds = next.kinds.iter().map(by_kind).max_by(Chance::order);
         let followed = known.then.get(rule).copied().unwrap_or_default();
         of_kinds
-            .unwrap_or_else(|| self.anyway(next))
+            .unwrap_or_else(|| Chance::of(0.0))
             .drawn(followed, known.attacks, || Ground::Kind(kind.to_owned()))
-    }
-
-    /// How likely a rule is to follow anything.
-    fn anyway(&self, next: &OfRule) -> Chance {
-        Chance::of(f64::from(next.followed) / (f64::from(self.attacks) + 1.0))
     }
 }
 
@@ -436,5 +437,159 @@ impl Chance {
 
     fn order(&self, other: &Self) -> std::cmp::Ordering {
         self.probability.total_cmp(&other.probability)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn steps(steps: &[(i64, &str)]) -> Vec<Step> {
+        steps
+            .iter()
+            .map(|(hour, rule)| Step { at_ms: hour * HOUR, rule: (*rule).to_owned() })
+            .collect()
+    }
+
+    /// Keys follow users in two attacks of three; of `c` nothing is known but its kinds.
+    fn learnt() -> Follows {
+        let mut follows = Follows::default();
+        for (rule, kinds) in [
+            ("user", ["TA0003", "iam"]),
+            ("key", ["TA0003", "iam"]),
+            ("list", ["TA0007", "iam"]),
+            ("share", ["TA0010", "ec2"]),
+            ("never", ["TA0003", "iam"]),
+            ("other", ["TA0040", "sqs"]),
+        ] {
+            follows.know(rule, kinds);
+        }
+        follows.learn(&steps(&[(0, "list"), (1, "user"), (2, "key"), (2, "key")]));
+        follows.learn(&steps(&[(0, "user"), (5, "key"), (6, "share")]));
+        follows.learn(&steps(&[(0, "user")]));
+        follows
+    }
+
+    fn armed(follows: &Follows, open: &[(i64, &str)], hour: i64) -> Vec<(String, String)> {
+        let armed = follows.armed(&steps(open), hour * HOUR, Bounds { rules_max: 20, floor: 0.0 });
+        armed.into_iter().map(|one| (one.rule, one.because.to_string())).collect()
+    }
+
+    #[test]
+    fn what_followed_is_armed_and_says_by_what_count() {
+        let follows = learnt();
+        assert_eq!(follows.attacks(), 3);
+        let after_user = armed(&follows, &[(0, "user")], 1);
+        let of = |rule: &str| &after_user.iter().find(|(one, _)| one == rule).unwrap().1;
+        assert_eq!(after_user[0].0, "key");
+        assert_eq!(of("key"), "it followed user in 2 of 3 attacks");
+        assert_eq!(of("never"), "TA0003 followed iam, which user is, in 2 of 3 attacks");
+        assert_eq!(of("other"), "nothing of its like was ever seen after user");
+        let after_never = armed(&follows, &[(0, "never")], 1);
+        assert_eq!(after_never[0].1, "it followed iam, which never is, in 2 of 3 attacks");
+        let place = |rule: &str| after_user.iter().position(|(one, _)| one == rule).unwrap();
+        assert!(place("never") < place("other"), "its kind followed: {after_user:?}");
+    }
+
+    #[test]
+    fn what_was_found_is_not_armed_and_a_day_ends_it() {
+        let follows = learnt();
+        assert!(
+            armed(&follows, &[(0, "user"), (1, "key")], 2).iter().all(|(rule, _)| rule != "key")
+        );
+        assert_eq!(armed(&follows, &[(0, "user")], 24), []);
+        assert_eq!(armed(&follows, &[(5, "user")], 4), [], "it has not happened yet");
+        let was = |at: i64, rule: &str, open: &[(i64, &str)]| {
+            follows.was_armed(rule, at * HOUR, &steps(open), Bounds::default()).is_some()
+        };
+        assert!(was(1, "key", &[(0, "user"), (1, "key"), (2, "key")]));
+        assert!(!was(2, "key", &[(0, "user"), (1, "key"), (2, "key")]), "it comes again");
+        assert!(!was(1, "key", &[(1, "user")]), "in one second nobody knows what was first");
+        assert!(!was(30, "key", &[(0, "user")]));
+    }
+
+    #[test]
+    fn a_day_parts_steps_and_one_second_does_not_order_them() {
+        let mut follows = Follows::default();
+        follows.learn(&steps(&[(0, "a"), (24, "b"), (24, "c")]));
+        let why = |open: &str, next: &str| {
+            let all = armed(&follows, &[(0, open)], 0);
+            all.into_iter().find(|(rule, _)| rule == next).unwrap().1
+        };
+        assert!(why("a", "b").starts_with("nothing"), "{}", why("a", "b"));
+        assert_eq!(why("b", "c"), "it followed b in 1 of 1 attacks");
+        assert_eq!(why("c", "b"), "it followed c in 1 of 1 attacks");
+    }
+
+    #[test]
+    fn the_set_is_bounded_and_the_table_reads_back() {
+        let follows = learnt();
+        let some = |rules_max, floor| {
+            follows.armed(&steps(&[(0, "user")]), HOUR, Bounds { rules_max, floor }).len()
+        };
+        assert_eq!((some(2, 0.0), some(20, 0.45), some(20, 1.1)), (2, 1, 0));
+        let kept = serde_json::to_string(&follows).unwrap();
+        assert_eq!(serde_json::from_str::<Follows>(&kept).unwrap(), follows);
+        assert_eq!(serde_json::from_str::<Follows>("{}").unwrap(), Follows::default());
+    }
+
+    fn attack() -> impl Strategy<Value = Vec<Step>> {
+        let step =
+            (0_i64..60, prop::sample::select(vec!["user", "key", "list", "share", "x", "y"]));
+        prop::collection::vec(step, 0..12).prop_map(|drawn| steps(&drawn))
+    }
+
+    proptest! {
+        #[test]
+        fn neither_order_nor_repeats_teach_anything(
+            (attack, shuffled) in attack().prop_flat_map(|attack| {
+                let twice = [attack.clone(), attack.clone()].concat();
+                (Just(attack), Just(twice).prop_shuffle())
+            }),
+        ) {
+            let (mut once, mut again) = (learnt(), learnt());
+            once.learn(&attack);
+            again.learn(&shuffled);
+            prop_assert_eq!(once, again);
+        }
+
+        /// A decoy may push a rule out of those that are armed; it never makes one less likely.
+        #[test]
+        fn more_steps_make_nothing_less_likely(
+            attacks in prop::collection::vec(attack(), 0..6),
+            (open, decoy) in (attack(), attack()),
+        ) {
+            let mut follows = learnt();
+            attacks.iter().for_each(|attack| follows.learn(attack));
+            let all = Bounds { rules_max: usize::MAX, floor: 0.0 };
+            let at = 60 * HOUR;
+            let before = follows.armed(&open, at, all);
+            let after = follows.armed(&[open.clone(), decoy.clone()].concat(), at, all);
+            for one in &before {
+                prop_assert!((0.0..=1.0).contains(&one.probability));
+                let is_found = decoy.iter().any(|step| step.rule == one.rule);
+                let same = after.iter().find(|other| other.rule == one.rule);
+                prop_assert!(is_found || same.is_some_and(|same| same.probability >= one.probability));
+            }
+        }
+
+        #[test]
+        fn no_time_and_no_table_panics(times in prop::collection::vec(any::<i64>(), 0..6), at: i64, count: u32) {
+            let steps: Vec<Step> =
+                times.iter().map(|at_ms| Step { at_ms: *at_ms, rule: "user".to_owned() }).collect();
+            let text = format!(
+                r#"{{"attacks":{count},"rules":{{"a":{{"kinds":["k"],"attacks":{count},"followed":{count},"then":{{"user":7}}}},"user":{{"kinds":["k","l"],"then":{{"a":{count}}}}}}},"kinds":{{"k":{{"found":{count},"then_kinds":{{"k":{count}}}}}}}}}"#
+            );
+            let mut follows: Follows = serde_json::from_str(&text).unwrap();
+            follows.know("a", ["m"]);
+            follows.learn(&steps);
+            let armed = follows.armed(&steps, at, Bounds { rules_max: 20, floor: 0.0 });
+            prop_assert!(armed.iter().all(|one| one.probability.is_finite()));
+            drop(follows.was_armed("a", at, &steps, Bounds::default()));
+        }
     }
 }

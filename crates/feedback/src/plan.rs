@@ -116,3 +116,81 @@ fn arms(incident: &Incident) -> bool {
 pub fn lowered(threshold: u64, least: u64) -> u64 {
     threshold.div_ceil(2).max(least).min(threshold)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::Status;
+    use crate::metrics::tests::{HOUR, entry};
+
+    fn learnt() -> Follows {
+        let mut follows = Follows::default();
+        for rule in ["user", "key", "share"] {
+            follows.know(rule, ["TA0003"]);
+        }
+        for _ in 0..3 {
+            let step = |hour: i64, rule: &str| Step { at_ms: hour * HOUR, rule: rule.to_owned() };
+            follows.learn(&[step(0, "user"), step(1, "key"), step(2, "share")]);
+        }
+        follows
+    }
+
+    fn plan(incident: &Incident, hour: i64) -> Option<Plan> {
+        let queries_of = |rule: &str| vec![format!("of-{rule}"), "q01".to_owned()];
+        Plan::of(incident, &learnt(), queries_of, hour * HOUR, Bounds::default())
+    }
+
+    #[test]
+    fn an_open_incident_arms_what_follows_for_its_entities_and_a_day() {
+        let incident = Incident::begin(&entry(1, "user", "ana", 10));
+        let plan = plan(&incident, 11).unwrap();
+        let rules: Vec<&str> = plan.rules.iter().map(|one| one.rule.as_str()).collect();
+        assert_eq!(rules, ["key", "share"]);
+        assert_eq!(plan.queries, ["of-key", "q01", "of-share"]);
+        assert_eq!(plan.until_ms, 34 * HOUR);
+        let armed =
+            |rule: &str, who: &str, hour: i64| plan.armed(&entry(2, rule, who, hour)).is_some();
+        assert!(armed("key", "ana", 12) && armed("share", "ana", 33));
+        assert!(!armed("key", "eve", 12) && !armed("key", "ana", 34) && !armed("key", "ana", 9));
+        assert!(!armed("user", "ana", 12), "it comes again");
+        let at = 11 * HOUR;
+        assert!(plan.is_due(None, at) && plan.is_due(Some(at - DUE_MS), at));
+        assert!(!plan.is_due(Some(at - DUE_MS + 1), at) && !plan.is_due(None, plan.until_ms));
+    }
+
+    #[test]
+    fn what_is_closed_or_none_or_hidden_or_old_arms_nothing() {
+        let open = Incident::begin(&entry(1, "user", "ana", 10));
+        assert!(plan(&open, 11).is_some() && plan(&open, 34).is_none());
+        let (mut closed, mut benign, mut attack) = (open.clone(), open.clone(), open);
+        closed.status = Status::Closed;
+        benign.judgement = Some(Judgement::BenignPositive);
+        attack.judgement = Some(Judgement::TruePositive);
+        let mut quiet = entry(1, "user", "ana", 10);
+        quiet.suppressed_by = Some("filter".to_owned());
+        let hidden = Incident::begin(&quiet);
+        for incident in [closed, benign, hidden] {
+            assert_eq!(plan(&incident, 11), None);
+            let next = entry(2, "key", "ana", 12);
+            assert_eq!(Armed::of(&next, &incident, &learnt(), Bounds::default()), None);
+        }
+        assert!(plan(&attack, 11).is_some());
+    }
+
+    #[test]
+    fn a_kept_finding_was_armed_by_the_steps_before_it() {
+        let next = entry(2, "key", "ana", 12);
+        let first = Incident::begin(&entry(1, "user", "ana", 10));
+        let both = Incident::take(&next, std::slice::from_ref(&first)).incident;
+        for incident in [first, both] {
+            let armed = Armed::of(&next, &incident, &learnt(), Bounds::default()).unwrap();
+            assert_eq!((armed.since_ms, armed.because.followed), (10 * HOUR, 3));
+        }
+    }
+
+    #[test]
+    fn a_threshold_only_goes_down_and_not_below_its_least() {
+        assert_eq!((lowered(20, 5), lowered(20, 15), lowered(1, 0)), (10, 15, 1));
+        assert_eq!((lowered(5, 9), lowered(0, 3), lowered(u64::MAX, 0)), (5, 0, u64::MAX / 2 + 1));
+    }
+}

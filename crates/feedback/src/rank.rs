@@ -360,6 +360,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::follow::{Because, Ground};
 
     /// A rule of whose precision one is sure.
     fn sure(precision: f64) -> Posterior {
@@ -412,6 +413,40 @@ mod tests {
         assert_eq!(serde_json::from_str::<Priority>(&kept).unwrap(), priority);
     }
 
+    fn armed(probability: f64) -> Armed {
+        let because =
+            Because { step: "New access key".to_owned(), ground: Ground::Rule, followed: 2, of: 3 };
+        Armed { rule: "r".to_owned(), probability, since_ms: 0, because }
+    }
+
+    #[test]
+    fn what_earlier_steps_made_likely_rises_by_a_bounded_term() {
+        let priority = |armed| Priority::of(&features(0.04).armed(armed), &Weights::default());
+        let (without, with) = (priority(None), priority(Some(armed(0.5))));
+        assert!(with.score > without.score && priority(Some(armed(0.05))).score < with.score);
+        let term = with.terms.iter().find(|term| term.name == "armed").unwrap();
+        assert!((term.value - 1.0).abs() < 1e-9, "{term:?}");
+        assert_eq!(
+            term.because,
+            "likely next (0.50): it followed New access key in 2 of 3 attacks"
+        );
+        assert!(without.terms.iter().all(|term| term.name != "armed"));
+    }
+
+    #[test]
+    fn a_level_is_raised_by_one_and_never_over_the_line() {
+        let raised = |level, is_suppressed, probability| {
+            let uid = "f".to_owned();
+            let ranked = Ranked { uid, level, score: 1.0, is_suppressed, event_ms: 0 };
+            ranked.armed(Some(&armed(probability))).level
+        };
+        let all = Level::ALL.map(|level| raised(level, false, 0.25));
+        use Level::{Critical, High, Low};
+        assert_eq!(all, [Low, Low, High, Critical, Critical]);
+        assert_eq!(raised(Level::Medium, true, 1.0), Level::Medium, "what a filter moved down");
+        assert_eq!(raised(Level::Medium, false, 0.24), Level::Medium);
+    }
+
     fn level() -> impl Strategy<Value = Level> {
         prop::sample::select(Level::ALL.to_vec())
     }
@@ -449,6 +484,27 @@ mod tests {
                         !(upper.is_suppressed && !lower.is_suppressed && upper.level == lower.level),
                         "{:?} stands above {:?}", upper, lower,
                     );
+                }
+            }
+        }
+
+        /// The same when some were armed for, by the levels that they had.
+        #[test]
+        fn arming_keeps_the_bounds(
+            queue in prop::collection::vec((scored(), any::<bool>()), 0..30),
+        ) {
+            let armed = armed(1.0);
+            let mut queue: Vec<(Ranked, Ranked)> = queue
+                .into_iter()
+                .map(|(one, is_armed)| (one.clone().armed(is_armed.then_some(&armed)), one))
+                .collect();
+            queue.sort_by(|(one, _), (other, _)| one.order(other));
+            for (nth, (_, upper)) in queue.iter().enumerate() {
+                for (_, lower) in &queue[nth + 1..] {
+                    let is_lower = upper.level <= Level::Low && lower.level >= Level::High;
+                    prop_assert!(!is_lower, "{:?} stands above {:?}", upper, lower);
+                    let is_quiet = upper.is_suppressed && !lower.is_suppressed;
+                    prop_assert!(!(is_quiet && upper.level == lower.level), "{:?} {:?}", upper, lower);
                 }
             }
         }
