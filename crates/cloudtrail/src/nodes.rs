@@ -27,20 +27,24 @@ pub enum Seen<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Its nodes: the first is the record's object. Their numbers are those of positions.
+    /// Its node of this number: that of the first, which is the record's object, is 0, and others are those of positions.
     #[inline]
-    pub fn nodes(&self) -> impl Iterator<Item = (u32, Seen<'a>)> + use<'a> {
-        (0..).zip(self.document.nodes).map(|(at, node)| {
-            let end = |count: &usize| at + 1 + u32::try_from(*count).unwrap_or(u32::MAX - 1 - at);
-            let seen = match node {
-                Node::String(text) => Seen::Text(text),
-                Node::Object { count, .. } => Seen::Object { end: end(count) },
-                Node::Array { count, .. } => Seen::Array { end: end(count) },
-                Node::Static(StaticNode::Null | StaticNode::Bool(_)) => Seen::Word,
-                Node::Static(_) => Seen::Number,
-            };
-            (at, seen)
+    #[must_use]
+    pub fn node(&self, at: u32) -> Option<Seen<'a>> {
+        let end = |count: &usize| at + 1 + u32::try_from(*count).unwrap_or(u32::MAX - 1 - at);
+        Some(match self.document.nodes.get(at as usize)? {
+            Node::String(text) => Seen::Text(text),
+            Node::Object { count, .. } => Seen::Object { end: end(count) },
+            Node::Array { count, .. } => Seen::Array { end: end(count) },
+            Node::Static(StaticNode::Null | StaticNode::Bool(_)) => Seen::Word,
+            Node::Static(_) => Seen::Number,
         })
+    }
+
+    /// Its nodes, with their numbers.
+    pub fn nodes(&self) -> impl Iterator<Item = (u32, Seen<'a>)> + use<'a> {
+        let record = *self;
+        (0..).map_while(move |at| Some((at, record.node(at)?)))
     }
 }
 

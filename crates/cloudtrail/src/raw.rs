@@ -240,13 +240,13 @@ const PIECE: usize = 64;
 #[must_use]
 pub fn holds_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
     let (pieces, rest) = text.as_chunks::<PIECE>();
-    // Written for the compiler to compare many bytes at once.
-    let in_piece = |piece: &[u8; PIECE]| {
-        let count = |sought: &u8| piece.iter().fold(0, |sum, byte| sum + u8::from(byte == sought));
-        bytes.iter().fold(0, |any, sought| any | count(sought)) != 0
-    };
-    if pieces.iter().any(in_piece) {
+    if pieces.iter().any(|piece| piece_holds_any(piece, bytes)) {
         return true;
+    }
+    // Where there are enough bytes the last piece overlaps the one before, so that none is looked at by itself.
+    let (quarters, _) = rest.as_chunks::<{ PIECE / 4 }>();
+    if let Some(last) = rest.last_chunk::<{ PIECE / 4 }>() {
+        return quarters.iter().chain([last]).any(|piece| piece_holds_any(piece, bytes));
     }
     let Some(last) = rest.last_chunk() else {
         return rest.iter().any(|byte| bytes.contains(byte));
@@ -257,6 +257,13 @@ pub fn holds_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> bool {
     };
     let (words, _) = rest.as_chunks();
     words.iter().any(in_word) || in_word(last)
+}
+
+/// The same of a piece, written for the compiler to compare many bytes at once.
+#[inline]
+fn piece_holds_any<const L: usize, const N: usize>(piece: &[u8; L], bytes: [u8; N]) -> bool {
+    let count = |sought: &u8| piece.iter().fold(0, |sum, byte| sum + u8::from(byte == sought));
+    bytes.iter().fold(0, |any, sought| any | count(sought)) != 0
 }
 
 /// A one in each byte of a word.
@@ -360,6 +367,19 @@ mod tests {
             for range in numbers(&bytes) {
                 proptest::prop_assert!(range.end <= bytes.len());
             }
+        }
+
+        #[test]
+        fn any_of_these_bytes_is_found_wherever_it_stands(
+            text in proptest::collection::vec(0_u8..4, 0..200), only_one in 0..200_usize,
+        ) {
+            let is_there = text.contains(&1) || text.contains(&3);
+            proptest::prop_assert_eq!(holds_any(&text, [1, 3]), is_there);
+            let mut text = vec![0; text.len()];
+            if let Some(one) = text.get_mut(only_one) {
+                *one = 3;
+            }
+            proptest::prop_assert_eq!(holds_any(&text, [1, 3]), only_one < text.len());
         }
 
         #[test]

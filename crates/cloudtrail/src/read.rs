@@ -51,6 +51,10 @@ impl Default for Limits {
     }
 }
 
+/// No more text than this is split and parsed at once, however long blocks may be: from the masks to the finding a record
+/// then stays, with all that is made of it, in caches that a core has to itself.
+const AT_ONCE_BYTES_MAX: usize = 128 << 10;
+
 /// What reading an object came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadSummary {
@@ -180,6 +184,7 @@ pub fn read_wanted(
     let mut summary = ReadSummary::default();
     let Scratch { inflater, text, structure, spans, parser } = scratch;
     let depth_max = limits.depth_max;
+    let block_bytes_max = limits.block_bytes_max.clamp(1, AT_ONCE_BYTES_MAX);
     let mut splitter = Splitter::new(limits.record_bytes_max);
     let mut block = Block { offset: 0, index: 0, limits };
     if object.is_empty() {
@@ -187,7 +192,7 @@ pub fn read_wanted(
     } else if let Some(whole) = inflater.whole(object, limits) {
         let mut end = 0;
         while end < whole.len() && summary.failed.is_none() {
-            end = whole.len().min(end + limits.block_bytes_max.max(1));
+            end = whole.len().min(end + block_bytes_max);
             spans.clear();
             let verdict = &mut |glance: &Glance<'_>| reader.verdict(glance);
             let mut asking = Asking { structure, depth_max, verdict };
@@ -202,7 +207,7 @@ pub fn read_wanted(
         text.clear();
         while more && summary.failed.is_none() {
             // What is left of the last block is the start of an unfinished record; a long one makes a longer block.
-            let length = limits.block_bytes_max.max(text.len() + limits.block_bytes_max / 4 + 1);
+            let length = block_bytes_max.max(text.len() + block_bytes_max / 4 + 1);
             more = match source.fill(inflater, text, length) {
                 Ok(more) => more,
                 Err(failure) => {

@@ -37,6 +37,10 @@ pub(crate) struct Asking<'a> {
     pub(crate) verdict: &'a mut dyn FnMut(&Glance<'_>) -> Verdict,
 }
 
+/// After so many wanted records in a row only one in so many is asked about.
+const WANTED_MANY: u32 = 64;
+const ASKED_ONE_IN: u32 = 8;
+
 /// The splitter's place in the text. Offsets are relative to the buffer it is given; [`Splitter::forget`] moves
 /// them when the buffer's front is dropped.
 pub(crate) struct Splitter {
@@ -56,6 +60,8 @@ pub(crate) struct Splitter {
     /// The front of the open record was dropped because it is longer than a record may be.
     oversize: bool,
     record_bytes_max: usize,
+    /// So many records came one after the other that are to be parsed.
+    wanted_in_a_row: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +121,7 @@ impl Splitter {
             object_depth: 0,
             oversize: false,
             record_bytes_max,
+            wanted_in_a_row: 0,
         }
     }
 
@@ -254,10 +261,21 @@ impl Splitter {
         }
         let glance = Glance::new(text, asking.structure, self.at, extent);
         // What can't be told by a glance is parsed, and so is what may be no record.
-        let verdict = if glance.is_plain() { (asking.verdict)(&glance) } else { Verdict::Parse };
+        let verdict = match glance.is_plain() && self.is_worth_asking() {
+            true => (asking.verdict)(&glance),
+            false => Verdict::Parse,
+        };
+        self.wanted_in_a_row =
+            if verdict == Verdict::Parse { self.wanted_in_a_row.wrapping_add(1) } else { 0 };
         let is_sure = verdict == Verdict::Parse || glance.is_record();
         self.at = extent.end;
         Leap::Done(if is_sure { verdict } else { Verdict::Parse })
+    }
+
+    /// Whether to ask of the next record if it is wanted. Where many in a row were, a question would only be one thing more to do
+    /// for each, and a few tell whether that goes on; who asks for records has to take those that come unasked.
+    fn is_worth_asking(&self) -> bool {
+        self.wanted_in_a_row < WANTED_MANY || self.wanted_in_a_row.is_multiple_of(ASKED_ONE_IN)
     }
 
     /// Goes on to the end of a value byte by byte, and says whether it was reached.

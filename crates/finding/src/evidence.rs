@@ -8,6 +8,7 @@ use crate::fields::{Fields, member};
 use crate::json::Json;
 use crate::redact::Redaction;
 use crate::text::clip;
+use crate::time::milliseconds;
 
 /// The most resources, references and the like that a finding lists; `raw_data` has them all.
 pub(crate) const LIST_MAX: usize = 16;
@@ -54,7 +55,7 @@ impl<'a> Evidence<'a> {
     /// The eventTime in Unix milliseconds; 0 when the record has none that can be read.
     pub(crate) fn time(self) -> i64 {
         let time = self.fields.event_time;
-        milliseconds(time.and_then(|at| self.redaction.text(self.record, at))).unwrap_or(0)
+        time.and_then(|at| self.redaction.text(self.record, at)).and_then(milliseconds).unwrap_or(0)
     }
 
     /// The account that the record concerns.
@@ -80,7 +81,7 @@ impl<'a> Evidence<'a> {
 
     pub(crate) fn write_cloud(self, json: &mut Json) {
         json.object("cloud", |json| {
-            json.text("provider", Some("AWS"));
+            json.members(br#""provider":"AWS""#);
             json.text("region", self.text(self.fields.aws_region));
             json.object("account", |json| json.text("uid", self.account()));
         });
@@ -112,24 +113,29 @@ impl<'a> Evidence<'a> {
     /// The values an analyst searches for next.
     pub(crate) fn write_observables(self, json: &mut Json) {
         let Fields { identity, .. } = self.fields;
-        let observables = [
-            ("evidences[0].src_endpoint.ip", 2, "IP Address", self.address),
-            ("evidences[0].actor.user.name", 4, "User Name", self.text(identity.user_name)),
+        let observables: [(&[u8], _); 4] = [
             (
-                "evidences[0].data.user_agent",
-                16,
-                "HTTP User-Agent",
+                br#""name":"evidences[0].src_endpoint.ip","type_id":2,"type":"IP Address""#,
+                self.address,
+            ),
+            (
+                br#""name":"evidences[0].actor.user.name","type_id":4,"type":"User Name""#,
+                self.text(identity.user_name),
+            ),
+            (
+                br#""name":"evidences[0].data.user_agent","type_id":16,"type":"HTTP User-Agent""#,
                 self.text(self.fields.user_agent),
             ),
-            ("evidences[0].actor.user.uid", 10, "Resource UID", self.text(identity.arn)),
+            (
+                br#""name":"evidences[0].actor.user.uid","type_id":10,"type":"Resource UID""#,
+                self.text(identity.arn),
+            ),
         ];
         json.list("observables", |json| {
-            for (name, type_id, kind, value) in observables {
+            for (kind, value) in observables {
                 let Some(value) = value else { continue };
                 json.element(|json| {
-                    json.text("name", Some(name));
-                    json.number("type_id", type_id);
-                    json.text("type", Some(kind));
+                    json.members(kind);
                     json.text("value", Some(value));
                 });
             }
@@ -189,7 +195,7 @@ impl<'a> Evidence<'a> {
         json.object("session", |json| {
             json.text("issuer", self.text(identity.session_issuer_arn));
             let created = self.text(identity.session_created).map(clip);
-            if let Some(created) = milliseconds(created.as_deref()) {
+            if let Some(created) = created.as_deref().and_then(milliseconds) {
                 json.number("created_time", created);
             }
             if let Some(mfa) = self.text(identity.session_mfa) {
@@ -280,9 +286,4 @@ impl<'a> Evidence<'a> {
     fn text(self, field: Option<Position>) -> Option<&'a str> {
         self.redaction.text(self.record, field?).filter(|text| !text.is_empty())
     }
-}
-
-/// A timestamp in Unix milliseconds.
-fn milliseconds(text: Option<&str>) -> Option<i64> {
-    text?.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond())
 }

@@ -22,6 +22,7 @@ mod rendered;
 mod row;
 mod secret;
 mod text;
+mod time;
 mod url;
 
 pub use analytic::{Analytic, Level};

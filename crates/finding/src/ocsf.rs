@@ -146,7 +146,6 @@ impl<'a> Findings<'a> {
         let start = json.0.len();
         json.0.push(b'{');
         about.write_members(json, message);
-        escape_for_queues(&mut json.0, start);
         *members_bytes = json.0.len() - start;
         let is_long = shared.is_long || *members_bytes + shared.raw.0.len() + 2 > FINDING_BYTES_MAX;
         let last = match is_long {
@@ -187,6 +186,10 @@ struct Shared {
     /// What the record says: the members from `resources` on.
     evidence: Json,
     location: Json,
+    /// The same without the record's index, and of which object that is.
+    place: Json,
+    source: String,
+    version: Option<String>,
     /// The record is longer than a finding may be, so it does not stand in `raw`.
     is_long: bool,
     /// The last members, ready to be sent: `raw_data_size` and `raw_data`.
@@ -204,22 +207,24 @@ impl Shared {
         self.time.number("time", time);
         evidence.write_message(&mut self.message);
         evidence.write_cloud(&mut self.cloud);
+        // Digits take longer to write than to copy.
+        let digits = self.time.0.strip_prefix(br#""time":"#).unwrap_or_default();
         for key in ["created_time", "first_seen_time", "last_seen_time"] {
-            self.times.number(key, time);
+            self.times.json(key, digits);
         }
         self.event.element(|json| {
             json.text("uid", Some(event_uid));
-            json.text("type", Some("AWS CloudTrail"));
+            json.members(br#""type":"AWS CloudTrail""#);
         });
         evidence.write_resources(&mut self.evidence);
         evidence.write_observables(&mut self.evidence);
         evidence.write_evidences(&mut self.evidence);
         evidence.write_enrichments(&mut self.evidence);
-        write_place(place, &mut self.location);
-        if let Some(version) = place.version {
-            self.location.whole("version", version);
-        }
+        self.write_location(place);
         self.location.number("index", evidence.record.index());
+        for json in [&mut self.cloud, &mut self.event, &mut self.evidence] {
+            escape_for_queues(&mut json.0, 0);
+        }
         let raw = evidence.redaction.raw(evidence.record);
         self.is_long = raw.len() > FINDING_BYTES_MAX;
         self.raw.number("raw_data_size", evidence.record.raw().len());
@@ -227,6 +232,22 @@ impl Shared {
             self.raw.bytes("raw_data", raw);
         }
         escape_for_queues(&mut self.raw.0, 0);
+    }
+
+    /// Writes where the object lies, which is the same for all records of it.
+    fn write_location(&mut self, place: Place<'_>) {
+        let is_known = self.source == place.source && self.version.as_deref() == place.version;
+        if !is_known {
+            self.place.forget();
+            write_place(place, &mut self.place);
+            if let Some(version) = place.version {
+                self.place.whole("version", version);
+            }
+            escape_for_queues(&mut self.place.0, 0);
+            place.source.clone_into(&mut self.source);
+            self.version = place.version.map(str::to_owned);
+        }
+        self.location.members(&self.place.0);
     }
 
     /// Where a record too long for a finding is to be found, and how to tell that it is the one.
@@ -262,6 +283,9 @@ impl Shared {
             event,
             evidence,
             location,
+            place: _,
+            source: _,
+            version: _,
             is_long: _,
             raw,
             reference,
@@ -291,7 +315,8 @@ struct About<'a> {
 }
 
 impl About<'_> {
-    /// All members but the last two, which come to be other ones when the record is long.
+    /// All members but the last two, which come to be other ones when the record is long. What is shared by findings and what a
+    /// rule says in all of its are escaped for queues already.
     fn write_members(&self, json: &mut Json, message: &mut String) {
         let Self { analytic, uid, shared, rule_set, quieted } = self;
         let parts = analytic.rendered.get_or_render(analytic);
@@ -300,7 +325,9 @@ impl About<'_> {
         json.members(&shared.time.0);
         message.clear();
         message.extend([&analytic.name, ": ", &shared.message]);
+        let before = json.0.len();
         json.text("message", Some(message));
+        escape_for_queues(&mut json.0, before);
         json.object("metadata", |json| {
             json.members(METADATA);
             json.pieces("uid", &[uid]);
@@ -320,12 +347,14 @@ impl About<'_> {
         json.object("unmapped", |json| {
             json.object("trailloop", |json| {
                 json.object("location", |json| json.members(&shared.location.0));
+                let before = json.0.len();
                 json.whole("rule_set", rule_set);
                 json.members(&parts.rule);
                 if let Some(Quieted { title, hash }) = quieted {
                     json.text("suppressed_by", Some(title));
                     json.whole("suppressed_by_hash", hash);
                 }
+                escape_for_queues(&mut json.0, before);
             });
         });
     }

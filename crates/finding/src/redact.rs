@@ -264,6 +264,10 @@ impl Mark {
     /// That of a member of this name in such a container; whether it is `secret` apart from that.
     #[inline]
     pub(crate) fn member(self, name: Name, secret: bool) -> Self {
+        // Most names say nothing.
+        if name == Name::Other && !secret && self.place != Place::Credentials {
+            return Self { place: Place::Other, ..self };
+        }
         let mut secret = self.secret || secret || name == Name::Secret;
         let place = match (self.place, name) {
             (Place::Record, Name::ResponseElements) => Place::Response,
@@ -282,14 +286,12 @@ impl Mark {
     }
 }
 
-/// An open container of a record: the node before which it is closed, whether it is an object, what it was opened
-/// with, and its current member.
+/// An open container of a record: the node before which it is closed, whether it is an object, and what it was opened with.
 #[derive(Clone, Copy)]
 struct Open {
     end: u32,
     is_object: bool,
     opened: Mark,
-    current: Mark,
 }
 
 /// A walk over a record.
@@ -304,35 +306,39 @@ struct Redactor<'w> {
 impl Redactor<'_> {
     fn read(&mut self, record: Record<'_>, outer: &mut Vec<Open>) {
         outer.clear();
-        let root = Mark::root(Place::Top);
-        let mut inner = Open { end: u32::MAX, is_object: false, opened: root, current: root };
-        // Whether the next text is a key.
-        let mut key_next = false;
-        for (node, seen) in record.nodes() {
-            while node == inner.end {
+        let mut inner = Open { end: u32::MAX, is_object: false, opened: Mark::root(Place::Top) };
+        let mut at = 0;
+        loop {
+            while at == inner.end {
                 inner = outer.pop().unwrap_or(Open { end: u32::MAX, ..inner });
-                key_next = inner.is_object;
             }
-            match seen {
-                Seen::Text(key) if key_next => {
-                    inner.current = self.member(inner.opened, key);
-                    key_next = false;
-                    continue;
+            let mut mark = inner.opened;
+            // Members come as a key and its value, so that no node has to be asked which of them it is.
+            if inner.is_object {
+                let Some(Seen::Text(key)) = record.node(at) else { return };
+                mark = self.member(mark, key);
+                at += 1;
+            }
+            match record.node(at) {
+                // Of most scalars nothing need be known.
+                Some(Seen::Text(text)) => {
+                    if self.texts || mark.is_of_interest() {
+                        self.text(mark, at, text);
+                    }
                 }
-                Seen::Object { end } | Seen::Array { end } => {
+                Some(seen @ (Seen::Object { end } | Seen::Array { end })) => {
                     outer.push(inner);
                     self.containers += 1;
-                    let opened = inner.current.opened(self.containers);
-                    let is_object = matches!(seen, Seen::Object { .. });
-                    inner = Open { end, is_object, opened, current: opened };
+                    let opened = mark.opened(self.containers);
+                    inner = Open { end, is_object: matches!(seen, Seen::Object { .. }), opened };
                 }
-                Seen::Text(text) => self.text(inner.current, node, text),
-                Seen::Number if inner.current.is_of_interest() => {
-                    self.look_at(inner.current, node);
+                Some(Seen::Number) if mark.is_of_interest() => {
+                    self.look_at(mark, at);
                 }
-                Seen::Number | Seen::Word => {}
+                Some(Seen::Number | Seen::Word) => {}
+                None => return,
             }
-            key_next = inner.is_object;
+            at += 1;
         }
     }
 
@@ -343,7 +349,6 @@ impl Redactor<'_> {
         above.member(name, self.inside.sign_in_failed && is_of_caller(key))
     }
 
-    #[inline]
     fn text(&mut self, mark: Mark, node: u32, text: &str) {
         if mark.is_of_interest() {
             if self.look_at(mark, node) {

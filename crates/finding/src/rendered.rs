@@ -6,6 +6,7 @@ use crate::analytic::{Analytic, Level};
 use crate::attack::{tactic_of, technique_number};
 use crate::evidence::LIST_MAX;
 use crate::json::Json;
+use crate::text::escape_for_queues;
 
 /// The rule's own members of a finding, written when it first makes one. Whoever changes the rule after that has to put
 /// an empty one in its place. It takes no part in comparisons, because all that it holds the rule says.
@@ -69,6 +70,7 @@ impl Parts {
         let part = |write: &dyn Fn(&mut Json)| {
             let mut json = Json::default();
             write(&mut json);
+            escape_for_queues(&mut json.0, 0);
             json.0.into_boxed_slice()
         };
         Self {

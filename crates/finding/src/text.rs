@@ -11,11 +11,27 @@ const TEXT_BYTES_MAX: usize = 1024;
 pub(crate) const CUT: &str = "…";
 
 /// Where text has to be cut so that its JSON takes at most [`TEXT_BYTES_MAX`] bytes; none if it takes no more.
+#[inline]
 pub(crate) fn clip_at(text: &str) -> Option<usize> {
     // No byte takes more than six.
-    if text.len() <= TEXT_BYTES_MAX / 6 {
-        return None;
+    if text.len() <= TEXT_BYTES_MAX / 6 { None } else { clip_long_at(text) }
+}
+
+fn clip_long_at(text: &str) -> Option<usize> {
+    // Nor does one of few take so many, which is told of many bytes at once.
+    let takes_more = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20 | 0xef);
+    let count = |piece: &[u8]| piece.iter().fold(0, |sum, byte| sum + u8::from(takes_more(byte)));
+    if text.len() <= TEXT_BYTES_MAX {
+        let more: usize = text.as_bytes().chunks(64).map(|piece| usize::from(count(piece))).sum();
+        if text.len() + 5 * more <= TEXT_BYTES_MAX {
+            return None;
+        }
     }
+    clip_by_characters_at(text)
+}
+
+/// The same, character by character.
+fn clip_by_characters_at(text: &str) -> Option<usize> {
     let mut bytes = 0;
     for (at, char) in text.char_indices() {
         bytes += match char {
@@ -89,6 +105,17 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn what_is_clipped_is_told_as_by_characters(
+            pieces in proptest::collection::vec(
+                proptest::sample::select(vec!["\"", "\\", "\u{1}", "\u{ffff}", "\u{f000}", "é", "a text of usual bytes "]),
+                0..100,
+            ),
+        ) {
+            let text = pieces.concat();
+            proptest::prop_assert_eq!(clip_at(&text), clip_by_characters_at(&text));
+        }
+
         #[test]
         fn escaped_json_means_the_same_and_sqs_takes_it(text: String, odd in "[\u{fffe}\u{ffff}\u{0}\u{1fffe}a]{0,8}") {
             let text = text + &odd;

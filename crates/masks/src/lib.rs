@@ -5,10 +5,11 @@
 //! a parser: counting bits replaces looking at bytes.
 //!
 //! There is a way for AVX-512 and one for AVX2, and one function chooses. Here is the only `unsafe` code of the whole
-//! workspace, of three kinds. Calling a function that was compiled for an extension is sound if the processor has it, and
+//! workspace, of four kinds. Calling a function that was compiled for an extension is sound if the processor has it, and
 //! who calls asks the processor just before. Loading or storing a vector through a pointer is sound if so many bytes are
-//! there, and the type of what the pointer is made of says so: an array of that length. A prefetch is sound of any address,
-//! because it reads nothing that can be told. All else indexes slices.
+//! there, and the type of what the pointer is made of says so, an array of that length, or the mask of which of them are meant.
+//! A prefetch is sound of any address, because it reads nothing that can be told. A vector may be said to be as long as what was
+//! just written to it. All else indexes slices.
 //! [`fill_plainly`] is the safe twin, byte by byte, with which tests and a fuzz target compare every other.
 //!
 //! [`escape`] writes text as it stands in a JSON string by the same means; [`escape_plainly`] is its twin.

@@ -82,8 +82,12 @@ impl RuleSet {
         out: &mut Vec<(&'static str, String)>,
     ) {
         out.clear();
+        // The record is not looked through again for files that are not there.
+        if self.told.is_empty() {
+            return;
+        }
         self.with_view(record, scratch, |view, _| {
-            for field in Enriched::ALL.iter().filter(|field| self.facts.can_tell(**field)) {
+            for field in &self.told {
                 view.enriched(*field, &mut |text| {
                     out.push((field.as_str(), text.to_owned()));
                     true

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use trailloop_cloudtrail::{Glance, Record};
-use trailloop_enrichment::Enrichment;
+use trailloop_enrichment::{Enriched, Enrichment};
 
 use crate::diagnostic::Diagnostic;
 use crate::digest;
@@ -45,6 +45,8 @@ pub struct RuleSet {
     strategy: Strategy,
     hash: String,
     pub(crate) facts: Facts,
+    /// The enriched fields that the files can tell of.
+    pub(crate) told: Vec<Enriched>,
     pub(crate) quiets: Quiets,
     /// Tells this set from others, also from one that takes its place in memory.
     identity: Arc<()>,
@@ -143,6 +145,7 @@ impl RuleSet {
             predicates.iter().map(|one| compile(one, &fields, &mut memos)).collect();
         let strategy = Strategy::new(&stands, asked, predicates.len(), filters.len(), &predicates);
         let memos = memos.len();
+        let told = Enriched::ALL.iter().copied().filter(|field| facts.can_tell(*field)).collect();
         let identity = Arc::new(());
         Self {
             rules,
@@ -157,6 +160,7 @@ impl RuleSet {
             strategy,
             hash,
             facts,
+            told,
             quiets,
             identity,
         }

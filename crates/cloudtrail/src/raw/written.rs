@@ -22,60 +22,39 @@ pub fn write_string(text: &str, out: &mut String) {
 
 /// The same as [`write_string`] for bytes, and for texts by the kilobyte.
 ///
-/// JSON that becomes a string needs an escape every few bytes. Vectors put them all in at once; without them, and at the
-/// end, each byte takes the same steps whether it needs one or not, so that there is nothing to mispredict.
+/// JSON that becomes a string needs an escape every few bytes. Vectors put them all in at once; without them each byte takes
+/// the same steps whether it needs one or not, so that there is nothing to mispredict.
+#[inline]
 pub fn write_bytes(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
-    let mut rest = text;
-    // How many pieces vectors are given at once: as long as they take them more, and few where text is full of what
-    // they leave, because room is made for all.
-    let mut at_once = PIECES_MAX;
-    // A text of few pieces is most likely one without escapes. Nothing is asked of an extension that is not there.
-    let by_vectors =
-        text.len() >= PIECES_MIN * PIECE && trailloop_masks::escape(&[], &mut []).is_some();
-    while let Some((piece, after)) = rest.split_first_chunk::<PIECE>() {
-        let given = &rest[..rest.len().min(at_once * PIECE)];
-        let taken = if by_vectors { write_pieces(given, out) } else { 0 };
-        if taken > 0 {
-            rest = &rest[taken..];
-            at_once = PIECES_MAX.min(2 * at_once);
-            continue;
-        }
-        at_once = 1;
-        // Written for the compiler to do it for all of them at once.
-        if piece.iter().fold(false, |any, byte| any | is_escaped(*byte)) {
+    let taken = trailloop_masks::escape(text, out).unwrap_or(0);
+    if taken < text.len() {
+        write_slowly(&text[taken..], out);
+    }
+    out.push(b'"');
+}
+
+/// Writes what vectors leave: a control character is near, or there are none.
+#[inline(never)]
+fn write_slowly(mut rest: &[u8], out: &mut Vec<u8>) {
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(rest.len().min(PIECE));
+        if any_escaped(piece) {
             write_piece(piece, out);
         } else {
             out.extend_from_slice(piece);
         }
-        rest = after;
+        rest = &after[trailloop_masks::escape(after, out).unwrap_or(0)..];
     }
-    if any_escaped(rest) {
-        write_piece(rest, out);
-    } else {
-        out.extend_from_slice(rest);
-    }
-    out.push(b'"');
-}
-
-/// Fewer pieces are not worth the room that is made for them.
-const PIECES_MIN: usize = 4;
-/// So many pieces, and the room for them, stay in the nearest cache.
-const PIECES_MAX: usize = 32;
-
-/// Writes pieces by vectors, up to a control character, and says how many bytes of the text it
-/// took.
-fn write_pieces(text: &[u8], out: &mut Vec<u8>) -> usize {
-    let before = out.len();
-    out.resize(before + 2 * text.len(), 0);
-    let (taken, written) = trailloop_masks::escape(text, &mut out[before..]).unwrap_or_default();
-    out.truncate(before + written);
-    taken
 }
 
 /// Whether a short text needs escapes.
 fn any_escaped(text: &[u8]) -> bool {
+    if let Ok(piece) = <&[u8; PIECE]>::try_from(text) {
+        // Written for the compiler to do it for all of them at once.
+        return piece.iter().fold(false, |any, byte| any | is_escaped(*byte));
+    }
     let Some(last) = text.last_chunk() else {
         return text.iter().any(|byte| is_escaped(*byte));
     };
