@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use trailloop_cloud::{CloudError, CloudErrorKind, Post, RowKey, Session};
+use trailloop_cloud::{Answer, CloudError, CloudErrorKind, Post, RowKey, Session};
 use trailloop_runbook::Call;
 use trailloop_runbook::document::Runbook;
 

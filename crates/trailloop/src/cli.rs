@@ -28,7 +28,7 @@ pub(crate) use self::respond::{
 };
 pub(crate) use self::tune::{
     ArchiveArgs, ReportArgs, TuneArgs, TuneCheckArgs, TuneCommand, TunePreventArgs,
-    TuneProposeArgs, TuneSelectorsArgs, TuneTestsArgs,
+    TuneProposeArgs, TuneQuestionsArgs, TuneSelectorsArgs, TuneTestsArgs,
 };
 
 /// Watches AWS CloudTrail and acts on what it sees.
