@@ -138,8 +138,10 @@ impl Responder {
         }
         canaries.next_look_ms.store(now_ms + LOOK_MS, Ordering::Relaxed);
         let sent = rows::all::<Sent>(&*self.table, CANARY).await?;
-        self.send_canaries(canaries, &sent, now_ms).await?;
-        self.page_about_late(canaries, sent, now_ms).await
+        self.page_about_late(canaries, sent, now_ms).await?;
+        // After that: the next one takes the row of the one before.
+        let sent = rows::all::<Sent>(&*self.table, CANARY).await?;
+        self.send_canaries(canaries, &sent, now_ms).await
     }
 
     /// Of several workers the one that writes a canary's row sends it.

@@ -42,7 +42,7 @@ fn responder(kit: &Kit) -> Responder {
         vault: Arc::new(Delivered(Arc::clone(&kit.store))),
         account: CANARY_ACCOUNT.to_owned(),
         secret: Secret::new(vec![7; 32]).unwrap(),
-        every: 60 * MINUTE,
+        every: 24 * 60 * MINUTE,
         objective: 15 * MINUTE,
         events: vec![(RULE.to_owned(), event)],
         next_look_ms: AtomicI64::new(0),
@@ -104,7 +104,7 @@ async fn a_late_canary_is_one_page_and_the_next_one_is_sent_in_its_turn() {
     kit.sweep(&responder).await;
     assert_eq!(pages(&kit).len(), 1);
     assert!(pages(&kit)[0].contains(RULE), "{:?}", pages(&kit));
-    kit.manual.advance(60 * MINUTE);
+    kit.manual.advance(24 * 60 * MINUTE);
     kit.sweep(&responder).await;
     assert_eq!(delivered(&kit).await.len(), 2);
 }

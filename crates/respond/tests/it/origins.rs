@@ -22,9 +22,10 @@ const OTHERS: u32 = 20;
 /// A session of a role, with this key.
 fn session(role: &str, key: &str) -> Value {
     let name = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/work");
-    let issuer = json!({"type": "Role", "principalId": format!("AROA{role}"),
+    let id = format!("AROA{:A<17}", role.to_uppercase());
+    let issuer = json!({"type": "Role", "principalId": id,
         "arn": format!("arn:aws:iam::{ACCOUNT}:role/{role}"), "accountId": ACCOUNT, "userName": role});
-    json!({"type": "AssumedRole", "principalId": format!("AROA{role}:work"), "arn": name, "accountId": ACCOUNT,
+    json!({"type": "AssumedRole", "principalId": format!("{id}:work"), "arn": name, "accountId": ACCOUNT,
         "accessKeyId": key, "sessionContext": {"sessionIssuer": issuer}})
 }
 

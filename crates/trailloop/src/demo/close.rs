@@ -49,6 +49,9 @@ const NIGHTS: i64 = 80;
 
 const DAY_MS: i64 = 86_400_000;
 
+/// So often one of a day's findings is drawn.
+const DRAWS_A_DAY: usize = 6;
+
 /// Who judges, in turn: this program, where else people do.
 const ANALYSTS: [&str; 2] = ["analyst-1", "analyst-2"];
 
@@ -178,15 +181,17 @@ fn archive(dir: &Path, loop_dir: &Path) -> anyhow::Result<Archive> {
     Archive::list(&[text(&dir.join("buckets").join(BUCKET)), text(&scanner)], &AwsArgs::default())
 }
 
-/// The scanner's call of a night, through its VPC endpoint.
+/// The scanner's call of a night, through its VPC endpoint. Each comes a little more than a day after the one before, so that it is
+/// a finding of its own.
 fn scan(day: Date, number: i64) -> Value {
+    let at = 190 + 5 * (NIGHTS - number);
     json!({
         "eventVersion": "1.11",
         "userIdentity": {
             "type": "IAMUser", "principalId": "AIDAEXAMPLESCANNER", "arn": SCANNER,
             "accountId": ACCOUNT, "accessKeyId": "AKIAEXAMPLESCANNER00", "userName": "posture-scanner",
         },
-        "eventTime": format!("{day}T03:10:00Z"),
+        "eventTime": format!("{day}T{:02}:{:02}:00Z", at / 60, at % 60),
         "eventSource": "organizations.amazonaws.com", "eventName": "ListAccounts",
         "errorCode": "AccessDenied", "errorMessage": "You don't have permissions to access this resource.",
         "awsRegion": "us-east-1", "sourceIPAddress": "10.0.12.34", "vpcEndpointId": "vpce-0a1b2c3d4e5f67890",
@@ -246,21 +251,22 @@ impl Queue {
         Ok(format!("{}, by {who}", entry.title))
     }
 
-    /// Every day one finding is drawn by chance for somebody to judge, and what the intruder set the rule off by is judged as well. Gives
-    /// how many verdicts that makes.
+    /// Of each day's findings some are drawn by chance for somebody to judge, and what the intruder set the rule off by is judged as
+    /// well. Gives how many verdicts that makes.
     fn judge(&self, gathered: &Gathered) -> anyhow::Result<usize> {
-        let days = Self::days();
         let mut count = 0;
         self.runtime.block_on(async {
-            for nth in 0..NIGHTS {
-                let day_ms = now_ms() - (NIGHTS - nth) * DAY_MS;
-                let asked = [&[format!("draw-{nth}")], days.as_slice()].concat();
-                let drawn = store::audit(&self.table, (&asked, now_ms()), 1, "demo").await;
+            let draws = (0..DRAWS_A_DAY)
+                .flat_map(|draw| Self::days().into_iter().map(move |day| (draw, day)));
+            for (nth, (draw, day)) in draws.enumerate() {
+                let asked = [format!("draw-{draw}-{day}"), day];
+                // Nobody looks at anything but what is drawn.
+                let drawn = store::audit(&self.table, (&asked, now_ms()), 0, "demo").await;
                 for one in drawn.context("draw what is judged")? {
                     if is_of(&one, SCANNER) {
-                        let by = ANALYSTS[usize::try_from(nth).unwrap_or_default() % 2];
-                        let said = ("benign_positive", "automation", by);
-                        self.say(&one.place.uid, said, day_ms + DAY_MS).await?;
+                        let said = ("benign_positive", "automation", ANALYSTS[nth % 2]);
+                        let at_ms = one.kept.entry.first_ms + DAY_MS;
+                        self.say(&one.place.uid, said, at_ms).await?;
                         count += 1;
                     }
                 }
