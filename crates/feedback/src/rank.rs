@@ -29,6 +29,9 @@ use crate::risk::Criticality;
 /// A share is kept this far from 0 and 1, so that its log odds stay finite.
 const SHARE_MIN: f64 = 0.001;
 
+/// Less hope than this would be shown as none.
+const HOPE_MIN: f64 = 0.005;
+
 /// By what the terms are multiplied, and where they end.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -236,7 +239,7 @@ fn log_odds(features: &Features, weights: &Weights) -> Vec<Term> {
     );
     let mut terms = vec![adds("rule", odds_of(mean), because)];
     let hope = odds_of(hopeful) - odds_of(mean);
-    if rounded(hope) > 0.0 {
+    if hope >= HOPE_MIN {
         let because =
             format!("in the order alone: what is little known is looked at, as if {hopeful:.2}");
         terms.push(term("hope", Effect::Lifts, hope, because));
