@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     println!("each later step, at most 10 rules");
     measured(10).iter().for_each(|(what, outcome)| println!("{what}\n{}", outcome.told(&shipped)));
     if let Some(path) = table {
-        let text = serde_json::to_string(&follows).unwrap();
+        let text = serde_json::to_string_pretty(&follows).unwrap();
         if let Err(error) = std::fs::write(&path, text + "\n") {
             println!("{path} is not written: {error}");
             return ExitCode::FAILURE;

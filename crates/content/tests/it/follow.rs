@@ -245,7 +245,7 @@ pub(crate) fn base_rate<'a>(attacks: impl Iterator<Item = &'a Attack>) -> Vec<St
 
 impl Outcome {
     fn take(&mut self, attack: &Attack, follows: &Follows, base_rate: &[Step]) {
-        let bounds = Bounds { rules_max: self.rules_max, floor: 0.0 };
+        let bounds = Bounds { rules_max: self.rules_max, ..Bounds::default() };
         let mut steps: Vec<Step> = Vec::new();
         let mut since = BTreeMap::<String, (i64, Armed)>::new();
         for (at_ms, rules) in &attack.found {
@@ -369,12 +369,12 @@ fn the_shipped_table_is_what_is_learnt() {
     let Some(folder) = attacks_folder() else { return };
     let shipped = Shipped::new();
     let learnt = shipped.learnt(shipped.attacks(&folder).iter().chain(&shipped.reported()));
-    let table = repository().join("crates/content/attacks/follows.json");
-    let Ok(text) = std::fs::read_to_string(&table) else {
-        let text = serde_json::to_string(&learnt).unwrap() + "\n";
-        std::fs::write(&table, text).unwrap();
-        panic!("{} is written anew", table.display());
-    };
+    let table = repository().join("crates/content/follows.json");
+    let text = std::fs::read_to_string(&table).unwrap();
     let expected: Follows = serde_json::from_str(&text).unwrap();
-    assert!(learnt == expected, "{} is out of date; delete it and run this test", table.display());
+    assert!(
+        learnt == expected,
+        "{} is out of date: `cargo run -p trailloop-content --example follow -- --table` it",
+        table.display()
+    );
 }
