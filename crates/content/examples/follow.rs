@@ -11,7 +11,7 @@ use std::process::ExitCode;
 #[path = "../tests/it/follow.rs"]
 mod follow;
 
-use follow::{Ahead, Shipped, attacks_folder, base_rate, each_from_the_others, measure};
+use follow::{Shipped, attacks_folder, base_rate, each_from_the_others, measure};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -30,8 +30,7 @@ fn main() -> ExitCode {
     let shipped = Shipped::new();
     let (carried_out, reported) = (shipped.attacks(&folder), shipped.reported());
     let all = [carried_out.clone(), reported.clone()].concat();
-    let mut follows = shipped.known();
-    all.iter().for_each(|attack| follows.learn(&attack.steps()));
+    let follows = shipped.learnt(&all);
     let intrusion = shipped.intrusion();
     let measured = |rules_max| {
         [
@@ -54,21 +53,7 @@ fn main() -> ExitCode {
         measured(rules_max).iter().for_each(|(what, outcome)| println!("  {what}: {outcome}"));
     }
     println!("each later step, at most 10 rules");
-    for one in measured(10).into_iter().flat_map(|(_, outcome)| outcome.later) {
-        let title = shipped.title(&one.rule);
-        let base = if one.by_base_rate { ", also by the base rate" } else { "" };
-        let new = if one.is_new { ", of no other attack" } else { "" };
-        match one.armed {
-            Some(Ahead { ms, probability, why }) => {
-                let ahead = ms.map(|ms| format!(" {} s ahead", ms / 1000)).unwrap_or_default();
-                println!(
-                    "  {}: {title}{new}: armed{ahead}, {probability:.2}: {why}{base}",
-                    one.attack
-                );
-            }
-            None => println!("  {}: {title}{new}: not armed{base}", one.attack),
-        }
-    }
+    measured(10).iter().for_each(|(what, outcome)| println!("{what}\n{}", outcome.told(&shipped)));
     if let Some(path) = table {
         let text = serde_json::to_string_pretty(&follows).unwrap();
         if let Err(error) = std::fs::write(&path, text + "\n") {

@@ -7,6 +7,9 @@
 //! priority = 100·(1 − e^(−1.5·P·impact))
 //! ```
 //!
+//! In the order p is hopeful of a rule of which little is known (mean and half a deviation), so that it is looked at. The probability
+//! that is told is of the mean alone: hope is no evidence, and where verdicts are few all rules would be told to be right too often.
+//!
 //! So a noisy rule is not silenced; it only needs context to rise. The weights are a proposal and not fitted ([`Weights`]).
 //!
 //! Verdicts move the order by themselves, so the order has bounds that no verdict moves ([`Ranked`]): one of level high or
@@ -25,6 +28,9 @@ use crate::risk::Criticality;
 
 /// A share is kept this far from 0 and 1, so that its log odds stay finite.
 const SHARE_MIN: f64 = 0.001;
+
+/// Less hope than this would be shown as none.
+const HOPE_MIN: f64 = 0.005;
 
 /// By what the terms are multiplied, and where they end.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,13 +139,15 @@ impl Features {
     }
 }
 
-/// Whether a term is added to the log odds, or multiplies the impact.
+/// What a term does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// To the log odds of an attack.
+    /// It is added to the log odds of an attack.
     Adds,
-    /// The impact.
+    /// It is added to them in the order, and not in the probability that is told.
+    Lifts,
+    /// It multiplies the impact.
     Multiplies,
 }
 
@@ -176,10 +184,12 @@ impl Priority {
         let mut terms = log_odds(features, weights);
         terms.extend(impact(features));
         let with = |effect| terms.iter().filter(move |term| term.effect == effect);
-        let odds: f64 = with(Effect::Adds).map(|term| term.value).sum();
+        let sum = |effect| with(effect).map(|term| term.value).sum::<f64>();
+        let odds = sum(Effect::Adds);
+        let hopeful = of_odds(odds + sum(Effect::Lifts));
         let impact: f64 = with(Effect::Multiplies).map(|term| term.value).product();
-        let probability = 1.0 / (1.0 + (-odds).exp());
-        let harm = within(probability * impact * weights.steepness, 0.0, f64::MAX);
+        let probability = of_odds(odds);
+        let harm = within(hopeful * impact * weights.steepness, 0.0, f64::MAX);
         let score = 100.0 * (1.0 - (-harm).exp());
         let [score, probability, impact] = [score, probability, impact].map(rounded);
         Self { score, probability, impact, terms }
@@ -199,6 +209,7 @@ impl Priority {
         let mut lines = vec![format!("priority {score:.0} of 100")];
         lines.push(format!("  an attack with probability {probability:.2}: log odds {odds:+.2}"));
         lines.extend(part(Effect::Adds, |value| format!("{value:+.2}")));
+        lines.extend(part(Effect::Lifts, |value| format!("({value:+.2})")));
         lines.push(format!("  impact {impact:.2}"));
         lines.extend(part(Effect::Multiplies, |value| format!("×{value:.2}")));
         lines
@@ -209,19 +220,30 @@ fn term(name: &str, effect: Effect, value: f64, because: String) -> Term {
     Term { name: name.to_owned(), effect, value: rounded(value), because }
 }
 
+fn of_odds(log_odds: f64) -> f64 {
+    1.0 / (1.0 + (-log_odds).exp())
+}
+
+fn odds_of(probability: f64) -> f64 {
+    let probability = within(probability, SHARE_MIN, 1.0 - SHARE_MIN);
+    (probability / (1.0 - probability)).ln()
+}
+
 /// What is added up.
 fn log_odds(features: &Features, weights: &Weights) -> Vec<Term> {
     let adds = |name, value, because| term(name, Effect::Adds, value, because);
-    let precision = within(features.precision.for_rank(), SHARE_MIN, 1.0 - SHARE_MIN);
-    let mut terms = vec![adds(
-        "rule",
-        (precision / (1.0 - precision)).ln(),
-        format!(
-            "its rule is taken to be right with probability {precision:.2}: {:.2}, give or take {:.2}",
-            features.precision.mean(),
-            features.precision.deviation(),
-        ),
-    )];
+    let (mean, hopeful) = (features.precision.mean(), features.precision.for_rank());
+    let because = format!(
+        "its rule is taken to be right with probability {mean:.2}, give or take {:.2}",
+        features.precision.deviation()
+    );
+    let mut terms = vec![adds("rule", odds_of(mean), because)];
+    let hope = odds_of(hopeful) - odds_of(mean);
+    if hope >= HOPE_MIN {
+        let because =
+            format!("in the order alone: what is little known is looked at, as if {hopeful:.2}");
+        terms.push(term("hope", Effect::Lifts, hope, because));
+    }
     let rarest = features.seen.iter().max_by(|one, other| one.rarity().total_cmp(&other.rarity()));
     if let Some(seen) = rarest {
         let value = weights.rarity * seen.rarity().min(weights.rarity_max);
@@ -395,6 +417,20 @@ mod tests {
             ..features(0.04)
         };
         near(probability(&with_context), 0.70);
+    }
+
+    #[test]
+    fn hope_moves_a_finding_up_and_is_no_evidence() {
+        let of = |precision| {
+            let features = Features { precision, seen: Vec::new(), ..features(0.25) };
+            Priority::of(&features, &Weights::default())
+        };
+        let (known, untried) = (of(sure(0.25)), of(Posterior { alpha: 1.0, beta: 3.0 }));
+        assert!((untried.probability - known.probability).abs() < 1e-6);
+        assert!(untried.score > known.score);
+        let hope = "(+0.47)  in the order alone: what is little known is looked at, as if 0.35";
+        assert!(untried.lines().concat().contains(hope), "{:#?}", untried.lines());
+        assert!(known.terms.iter().all(|term| term.effect != Effect::Lifts));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! on another record than the first. Beside it stands the base rate: to arm the rules that most often followed anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -80,8 +80,11 @@ impl Shipped {
         follows
     }
 
-    pub(crate) fn title<'t>(&'t self, rule: &'t str) -> &'t str {
-        self.titles.get(rule).map_or(rule, String::as_str)
+    /// What is learnt from all these.
+    pub(crate) fn learnt<'a>(&self, attacks: impl IntoIterator<Item = &'a Attack>) -> Follows {
+        let mut follows = self.known();
+        attacks.into_iter().for_each(|attack| follows.learn(&attack.steps()));
+        follows
     }
 
     /// One attack to a file.
@@ -217,8 +220,7 @@ pub(crate) fn each_from_the_others<'a>(
     let one = |(nth, attack): (usize, &'a Attack)| {
         let is_other = move |(other, _): &(usize, &'a Attack)| *other != nth;
         let others = || attacks.iter().enumerate().filter(is_other).map(|(_, other)| other);
-        let mut follows = shipped.known();
-        others().chain(these).for_each(|other| follows.learn(&other.steps()));
+        let follows = shipped.learnt(others().chain(these));
         (attack, follows, base_rate(others().chain(these)))
     };
     attacks.iter().enumerate().map(one).collect()
@@ -243,7 +245,7 @@ pub(crate) fn base_rate<'a>(attacks: impl Iterator<Item = &'a Attack>) -> Vec<St
 
 impl Outcome {
     fn take(&mut self, attack: &Attack, follows: &Follows, base_rate: &[Step]) {
-        let bounds = Bounds { rules_max: self.rules_max, floor: 0.0 };
+        let bounds = Bounds { rules_max: self.rules_max, ..Bounds::default() };
         let mut steps: Vec<Step> = Vec::new();
         let mut since = BTreeMap::<String, (i64, Armed)>::new();
         for (at_ms, rules) in &attack.found {
@@ -280,6 +282,25 @@ impl Outcome {
 
     pub(crate) fn by_base_rate(&self) -> usize {
         self.later.iter().filter(|one| one.by_base_rate).count()
+    }
+
+    /// Each later step, with what armed it.
+    pub(crate) fn told(&self, shipped: &Shipped) -> String {
+        let mut out = String::new();
+        for one in &self.later {
+            let title = shipped.titles.get(&one.rule).map_or(one.rule.as_str(), String::as_str);
+            let new = if one.is_new { ", of no other attack" } else { "" };
+            let base = if one.by_base_rate { ", also by the base rate" } else { "" };
+            let armed = match &one.armed {
+                None => "not armed".to_owned(),
+                Some(Ahead { ms, probability, why }) => {
+                    let ahead = ms.map(|ms| format!(" {} s ahead", ms / 1000)).unwrap_or_default();
+                    format!("armed{ahead}, {probability:.2}: {why}")
+                }
+            };
+            writeln!(out, "  {}: {title}{new}: {armed}{base}", one.attack).unwrap();
+        }
+        out
     }
 
     /// The median of how long what was armed had been, in milliseconds, where that is known.
@@ -321,11 +342,39 @@ fn what_follows_is_armed_before_it_happens() {
         for carried_out in [&[], carried_out.as_slice()] {
             let outcome =
                 measure(each_from_the_others(&shipped, &reported, carried_out), rules_max);
-            println!("{outcome}");
             assert_eq!(outcome.later.len(), 66);
-            assert!(outcome.armed() >= least, "at most {rules_max} rules: {outcome}");
+            let told = outcome.told(&shipped);
+            assert!(outcome.armed() >= least, "at most {rules_max} rules: {outcome}\n{told}");
             assert!(outcome.armed() > outcome.by_base_rate(), "at most {rules_max}: {outcome}");
             assert!(outcome.sizes.iter().all(|size| *size <= rules_max), "{outcome}");
         }
     }
+}
+
+/// What was learnt of others arms a part of an intrusion that nobody made for it, minutes before.
+#[test]
+fn the_demonstrations_intrusion_is_armed_for_minutes_before() {
+    let shipped = Shipped::new();
+    let (intrusion, reported) = (shipped.intrusion(), shipped.reported());
+    let learnt = shipped.learnt(&reported);
+    let outcome = measure([(&intrusion, learnt, base_rate(reported.iter()))], 20);
+    let told = outcome.told(&shipped);
+    assert_eq!(outcome.later.len(), 21, "{told}");
+    assert!(outcome.armed() >= 6, "{outcome}\n{told}");
+    assert!(outcome.lead_ms() >= Some(600_000), "{outcome}\n{told}");
+}
+
+#[test]
+fn the_shipped_table_is_what_is_learnt() {
+    let Some(folder) = attacks_folder() else { return };
+    let shipped = Shipped::new();
+    let learnt = shipped.learnt(shipped.attacks(&folder).iter().chain(&shipped.reported()));
+    let table = repository().join("crates/content/follows.json");
+    let text = std::fs::read_to_string(&table).unwrap();
+    let expected: Follows = serde_json::from_str(&text).unwrap();
+    assert!(
+        learnt == expected,
+        "{} is out of date: `cargo run -p trailloop-content --example follow -- --table` it",
+        table.display()
+    );
 }

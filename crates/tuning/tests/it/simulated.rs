@@ -36,6 +36,7 @@ fn few_labels_hide_no_attack_either() {
     assert!(summary.attacks > 80 && summary.hidden == 0, "{summary}");
     // Too little is known for filters, and still the order is better than that of levels.
     assert!(summary.top_last > summary.top_by_level, "{summary}");
+    assert!(summary.brier < summary.brier_by_level, "{summary}");
 }
 
 #[test]
