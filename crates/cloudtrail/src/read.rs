@@ -53,7 +53,7 @@ impl Default for Limits {
 
 /// No more text than this is split and parsed at once, however long blocks may be: from the masks to the finding a record
 /// then stays, with all that is made of it, in caches that a core has to itself.
-const AT_ONCE_BYTES_MAX: usize = 128 << 10;
+const AT_ONCE_BYTES_MAX: usize = 256 << 10;
 
 /// What reading an object came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -59,8 +59,9 @@ impl Structure {
         let holds = self.start..self.start + self.count * WORD_BYTES;
         if holds.contains(&open) {
             // After the end of an outermost value and a comma nothing is open.
-            let is_outermost = open.checked_sub(1) == self.outermost_end
-                && text.get(open.wrapping_sub(1)) == Some(&b',');
+            let is_outermost = self
+                .outermost_end
+                .is_some_and(|end| open == end + 1 && text.get(end) == Some(&b','));
             let extent = match is_outermost {
                 true => self.outermost_extent(text, open).or_else(|| self.extent_here(text, open)),
                 false => self.extent_here(text, open),
