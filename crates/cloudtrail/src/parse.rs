@@ -63,9 +63,16 @@ impl Parser {
         outcome: &mut impl FnMut(&Span, Read<'_>),
     ) -> bool {
         let Self { copy, buffers, tape: kept } = self;
+        let wanted = || spans.iter().filter(|span| span.is_wanted());
+        // Of most text nothing is.
+        if wanted().next().is_none() {
+            spans
+                .iter()
+                .for_each(|span| span.settled().into_iter().for_each(|it| outcome(span, it)));
+            return true;
+        }
         copy.clear();
         copy.push(b'[');
-        let wanted = || spans.iter().filter(|span| span.is_wanted());
         for (nth, span) in wanted().enumerate() {
             if nth > 0 {
                 copy.push(b',');

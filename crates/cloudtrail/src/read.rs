@@ -53,7 +53,7 @@ impl Default for Limits {
 
 /// No more text than this is split and parsed at once, however long blocks may be: from the masks to the finding a record
 /// then stays, with all that is made of it, in caches that a core has to itself.
-const AT_ONCE_BYTES_MAX: usize = 128 << 10;
+const AT_ONCE_BYTES_MAX: usize = 256 << 10;
 
 /// What reading an object came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,7 +139,8 @@ impl Taken for ControlFlow<()> {
 
 /// Who reads an object: says which records are worth parsing, and takes these.
 pub trait Reader {
-    /// What becomes of a record, by a glance at it. A record of which a glance can't tell is parsed unasked.
+    /// What becomes of a record, by a glance at it. A record of which a glance can't tell is parsed unasked, and so are most after
+    /// many in a row that were to be parsed.
     fn verdict(&mut self, glance: &Glance<'_>) -> Verdict;
 
     /// Takes a parsed record, and says whether to go on.
@@ -378,6 +379,51 @@ mod tests {
         let failure = summary.failed.map(|report| report.failure);
         assert_eq!(failure, Some(Failure::ObjectTooLarge { bytes_max: 20 }));
         assert_eq!(read(b"", &Limits::default()).1.failed.unwrap().failure, Failure::Empty);
+    }
+
+    /// Wants the records before one, and counts what it is asked and given.
+    struct Before {
+        number: usize,
+        asked: usize,
+        taken: usize,
+    }
+
+    impl Reader for Before {
+        fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
+            self.asked += 1;
+            let raw = str::from_utf8(glance.raw()).unwrap();
+            let number: usize = raw[r#"{"eventName":"E"#.len()..raw.len() - 2].parse().unwrap();
+            if number < self.number { Verdict::Parse } else { Verdict::PassOver }
+        }
+
+        fn take(&mut self, _record: Record<'_>) -> ControlFlow<()> {
+            self.taken += 1;
+            ControlFlow::Continue(())
+        }
+    }
+
+    #[test]
+    fn where_many_are_wanted_few_are_asked_about_and_all_are_counted() {
+        let records: Vec<String> =
+            (0..1000).map(|nth| format!(r#"{{"eventName":"E{nth}"}}"#)).collect();
+        let object = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+        for block_bytes_max in [1000, 1 << 20] {
+            let limits = Limits { block_bytes_max, ..Limits::default() };
+            let read = |number| {
+                let mut reader = Before { number, asked: 0, taken: 0 };
+                let scratch = &mut Scratch::new();
+                let summary = read_wanted(object.as_bytes(), &limits, scratch, &mut reader);
+                assert_eq!((summary.records, summary.records_failed), (1000, 0));
+                assert_eq!(summary.passed_over as usize + reader.taken, 1000);
+                reader
+            };
+            let all = read(1000);
+            assert!(all.taken == 1000 && all.asked < 300, "{} asked about", all.asked);
+            let half = read(500);
+            assert!((500..510).contains(&half.taken), "{} taken", half.taken);
+            let none = read(0);
+            assert_eq!((none.taken, none.asked), (0, 1000));
+        }
     }
 
     proptest::proptest! {

@@ -133,7 +133,7 @@ impl Splitter {
                 Place::Member | Place::InElement => {
                     let leap = if self.is_fresh() { self.leap(text, asking) } else { Leap::Walk };
                     let is_over = match leap {
-                        Leap::Done(verdict) => self.end_element(verdict, spans),
+                        Leap::Done(verdict) => self.end_element(text, verdict, spans),
                         Leap::Wait => false,
                         Leap::Walk => self.walk(text, asking, spans),
                     };
@@ -298,10 +298,17 @@ impl Splitter {
         true
     }
 
-    fn end_element(&mut self, verdict: Verdict, spans: &mut Vec<Span>) -> bool {
+    fn end_element(&mut self, text: &[u8], verdict: Verdict, spans: &mut Vec<Span>) -> bool {
         spans.push(Span { start: self.keep, end: self.at, failure: None, verdict });
         self.keep = self.at;
         self.place = Place::ElementEnd;
+        // As the next one begins in all that CloudTrail writes, in one step for three.
+        if text.get(self.at..self.at + 2) == Some(b",{") {
+            self.at += 1;
+            self.open();
+            self.scan = Scan::default();
+            self.place = Place::InElement;
+        }
         true
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Structure {
     count: usize,
     /// The offset in the text of the first byte that they stand for.
     start: usize,
+    /// The offset just after the last value that was leapt over with nothing open around it.
+    outermost_end: Option<usize>,
 }
 
 /// What the masks tell of a bracketed value.
@@ -36,35 +38,76 @@ impl Structure {
     pub(crate) fn new() -> Self {
         let words = vec![Word::default(); STRETCH_BYTES / WORD_BYTES];
         let outlines = vec![Outline::default(); words.len() / GROUP_WORDS];
-        Self { words, outlines, count: 0, start: 0 }
+        Self { words, outlines, count: 0, start: 0, outermost_end: None }
     }
 
     /// One that sees nothing, so that everything is walked byte by byte.
     #[cfg(test)]
     pub(crate) fn blind() -> Self {
-        Self { words: Vec::new(), outlines: Vec::new(), count: 0, start: 0 }
+        Self { words: Vec::new(), outlines: Vec::new(), count: 0, start: 0, outermost_end: None }
     }
 
     /// Forgets what it knows: the text has moved, or strings do not begin where the masks have them.
     pub(crate) fn forget(&mut self) {
         self.count = 0;
+        self.outermost_end = None;
     }
 
     /// The extent of the object or array that opens at an offset; `None` if it does not end within a stretch that begins
     /// there, or if only a look at each byte can tell.
     pub(crate) fn extent(&mut self, text: &[u8], open: usize) -> Option<Extent> {
         let holds = self.start..self.start + self.count * WORD_BYTES;
-        if holds.contains(&open)
-            && let Some(extent) = self.extent_here(text, open)
-        {
-            return Some(extent);
+        if holds.contains(&open) {
+            // After the end of an outermost value and a comma nothing is open.
+            let is_outermost = self
+                .outermost_end
+                .is_some_and(|end| open == end + 1 && text.get(end) == Some(&b','));
+            let extent = match is_outermost {
+                true => self.outermost_extent(text, open).or_else(|| self.extent_here(text, open)),
+                false => self.extent_here(text, open),
+            };
+            if let Some(extent) = extent {
+                self.outermost_end = is_outermost.then_some(extent.end);
+                return Some(extent);
+            }
         }
         if open != self.start || self.count == 0 {
             let end = text.len().min(open + STRETCH_BYTES);
             self.start = open;
             self.count = fill(&text[open..end], &mut self.words, &mut self.outlines);
         }
-        self.extent_here(text, open)
+        self.outermost_end = None;
+        let extent = self.extent_here(text, open)?;
+        self.outermost_end = Some(extent.end);
+        Some(extent)
+    }
+
+    /// The same of a value with nothing open around it, as far as its first word only opens brackets and the next that may hold its
+    /// end does; `None` leaves it to a closer look. Nearly all records of an array are told so.
+    fn outermost_extent(&self, text: &[u8], open: usize) -> Option<Extent> {
+        let (first, bit) = self.place(open);
+        let word = self.words[..self.count].get(first)?;
+        let opened = (word.brackets & (!1 << bit)).count_ones() + 1;
+        if word.depth_after() != opened.cast_signed() {
+            return None;
+        }
+        let (depth_most, is_plain) = (word.open_count(), !word.is_odd());
+        let mut extent = Extent { end: 0, depth_most, is_plain };
+        let to = self.next_end(first + 1, &mut extent)?;
+        let word = self.words[..self.count].get(to)?;
+        extent.depth_most += word.open_count();
+        extent.is_plain &= !word.is_odd();
+        let (mut depth, mut brackets) = (word.depth(), word.brackets);
+        while brackets != 0 {
+            let at = self.start + to * WORD_BYTES + brackets.trailing_zeros() as usize;
+            depth += if text.get(at).is_some_and(|bracket| opens(*bracket)) { 1 } else { -1 };
+            if depth == 0 {
+                extent.end = at + 1;
+                return Some(extent);
+            }
+            brackets &= brackets - 1;
+        }
+        None
     }
 
     /// Whether the stretch reaches the end of the text: more text may end a value that does not end here.
@@ -101,6 +144,16 @@ impl Structure {
     /// Goes on to the next word that may hold the end of a value with nothing open around it.
     fn skip(&self, levels: &mut Levels<'_>, extent: &mut Extent) -> Option<()> {
         let from = self.count - levels.words.len();
+        let to = self.next_end(from, extent)?;
+        let depth = self.words.get(to)?.depth().cast_unsigned();
+        levels.skip(to - from, depth);
+        Some(())
+    }
+
+    /// The first word from one on that may hold the end of a value with nothing open around it. What it passes is added to the
+    /// extent.
+    #[inline]
+    fn next_end(&self, from: usize, extent: &mut Extent) -> Option<usize> {
         let (mut nth, mut ahead) = (from / GROUP_WORDS, !0 << (from % GROUP_WORDS));
         let outlines = self.outlines.get(..self.count.div_ceil(GROUP_WORDS))?;
         loop {
@@ -112,10 +165,7 @@ impl Structure {
             let depth_most = if deep == 0 { DEEP.cast_unsigned() } else { u32::MAX / 2 };
             extent.depth_most = extent.depth_most.max(depth_most);
             if ends != 0 {
-                let to = nth * GROUP_WORDS + ends.trailing_zeros() as usize;
-                let depth = self.words.get(to)?.depth().cast_unsigned();
-                levels.skip(to - from, depth);
-                return Some(());
+                return Some(nth * GROUP_WORDS + ends.trailing_zeros() as usize);
             }
             (nth, ahead) = (nth + 1, !0);
         }
@@ -293,6 +343,26 @@ mod tests {
         );
         assert_eq!(extent("{\"é"), Some(("{\"é\":1}", false)));
         assert_eq!(extent("{\"x"), None, "longer than a stretch");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn values_of_an_array_are_told_one_after_the_other_as_each_by_itself(
+            values in proptest::collection::vec(
+                "(\\{(\"a\":\"[ -!#-Z^-z]{0,90}\"|\"b\":\\[\\{\\}(,\\[[1 ]{0,70}\\]){0,3}\\]|\"c\":\\{\"d\":\"é\"\\})\\}|\\[\\])", 1..40,
+            ),
+            space in "( ){0,1}",
+        ) {
+            let text = values.join(&format!(",{space}"));
+            let (mut one_after_the_other, mut at) = (Structure::new(), 0);
+            for value in &values {
+                let told = one_after_the_other.extent(text.as_bytes(), at).map(|extent| extent.end);
+                let alone = Structure::new().extent(text.as_bytes(), at).unwrap();
+                proptest::prop_assert_eq!(told, Some(alone.end));
+                proptest::prop_assert_eq!(alone.end, at + value.len());
+                at = alone.end + 1 + space.len();
+            }
+        }
     }
 
     #[test]

@@ -29,17 +29,6 @@ pub(crate) const KINDS: [[u8; 64]; 2] = {
     kinds
 };
 
-/// For each byte the one in its place if each eight are turned round, as the product of bit matrices wants them.
-pub(crate) const TURNED: [u8; 64] = {
-    let mut places = [0; 64];
-    let mut nth = 0;
-    while nth < 64 {
-        places[nth] = (nth as u8 % 16) ^ 7;
-        nth += 1;
-    }
-    places
-};
-
 /// Of two blocks of eight times eight masks of eight bytes each, the first four masks of all bytes, the two blocks by turns.
 pub(crate) const GATHERED: [u8; 64] = {
     let mut places = [0; 64];

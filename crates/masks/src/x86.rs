@@ -1,13 +1,14 @@
 //! The masks by the vector extensions of x86-64.
 
+mod escape;
+
 use std::arch::x86_64::*;
-use std::sync::OnceLock;
+
+pub(crate) use escape::escape;
 
 use crate::backslashes::escaped_by;
-use crate::tables::{GATHERED, KINDS, TURNED};
-use crate::{
-    CLOSE_SHIFT, ESCAPE_BYTES, FEW, GROUP_BYTES, GROUP_WORDS, ODD_SHIFT, Outline, WORD_BYTES, Word,
-};
+use crate::tables::{GATHERED, KINDS};
+use crate::{CLOSE_SHIFT, FEW, GROUP_BYTES, GROUP_WORDS, ODD_SHIFT, Outline, WORD_BYTES, Word};
 
 /// Which bytes of a block are of which kind, whatever stands around them.
 struct Kinds {
@@ -34,6 +35,16 @@ struct Before {
 
 /// `{` and `[` differ in this bit alone, and so do `}` and `]`.
 const BRACKET_BIT: u8 = 0x20;
+
+/// The same as the vectors of eight words have it, so that nothing is moved out of them.
+struct BeforeEight {
+    inside: u64,
+    escapes: u64,
+    /// The colons of the eight words before, of which the last bit counts.
+    colons: __m512i,
+    /// In each lane how many brackets were open.
+    depth: __m512i,
+}
 
 type Block = [u8; GROUP_BYTES];
 
@@ -107,7 +118,8 @@ fn has_avx2() -> bool {
     enable = "avx512f,avx512bw,avx512vbmi,avx512vpopcntdq,gfni,vpclmulqdq,avx2,pclmulqdq,popcnt"
 )]
 fn fill_avx512(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -> usize {
-    let mut before = Before::default();
+    let none = _mm512_setzero_si512();
+    let mut before = BeforeEight { inside: 0, escapes: 0, colons: none, depth: none };
     let mut padded = [b' '; GROUP_BYTES];
     let mut count = 0;
     let (words, _) = words.as_chunks_mut::<GROUP_WORDS>();
@@ -189,27 +201,34 @@ fn eight_avx512(
     block: &Block,
     words: &mut [Word; GROUP_WORDS],
     outline: &mut Outline,
-    before: &mut Before,
+    before: &mut BeforeEight,
 ) -> usize {
     let ([quotes, colons, opens, closes], is_odd) = kinds_avx512(block);
     if is_odd | (before.escapes != 0) {
-        return eight_oddly(block, words, outline, before);
+        let BeforeEight { inside, escapes, colons, depth } = *before;
+        let (colon, depth) = (last(colons) >> 63, last(depth) as u32 as i32);
+        let mut plain = Before { inside, escapes, colon, depth };
+        let held = eight_oddly(block, words, outline, &mut plain);
+        let Before { inside, escapes, colon, depth } = plain;
+        let colons = _mm512_set1_epi64(colon.cast_signed() << 63);
+        *before =
+            BeforeEight { inside, escapes, colons, depth: _mm512_set1_epi64(i64::from(depth)) };
+        return held;
     }
     let strings = strings_avx512(quotes, &mut before.inside);
-    let last_colon = _mm512_set1_epi64(before.colon.cast_signed() << 63);
-    let word_before = _mm512_alignr_epi64::<7>(colons, last_colon);
+    let word_before = _mm512_alignr_epi64::<7>(colons, before.colons);
     let after_colon =
         _mm512_or_si512(_mm512_slli_epi64::<1>(colons), _mm512_srli_epi64::<63>(word_before));
-    before.colon = last(colons) >> 63;
+    before.colons = colons;
     let opening = _mm512_and_si512(quotes, strings);
     let (opens, closes) =
         (_mm512_andnot_si512(strings, opens), _mm512_andnot_si512(strings, closes));
     let (opened, closed) = (_mm512_popcnt_epi64(opens), _mm512_popcnt_epi64(closes));
     let open = sums_avx512(_mm512_sub_epi64(opened, closed));
-    let open = _mm512_add_epi64(open, _mm512_set1_epi64(i64::from(before.depth)));
+    let open = _mm512_add_epi64(open, before.depth);
     // What opens in a word comes on top of what is open for certain all through it.
     let lowest = _mm512_sub_epi64(open, opened);
-    before.depth = last(open) as u32 as i32;
+    before.depth = _mm512_permutexvar_epi64(_mm512_set1_epi64(7), open);
     let counts = _mm512_or_si512(opened, _mm512_slli_epi64::<CLOSE_SHIFT>(closed));
     let rest = _mm512_or_si512(counts, _mm512_slli_epi64::<32>(lowest));
     let keys = _mm512_andnot_si512(after_colon, opening);
@@ -224,21 +243,21 @@ fn eight_avx512(
 #[inline]
 fn kinds_avx512(block: &Block) -> ([__m512i; 4], bool) {
     let [low, high] = KINDS.each_ref().map(|kinds| load_avx512(kinds));
-    let (turned, gathered) = (load_avx512(&TURNED), load_avx512(&GATHERED));
+    let gathered = load_avx512(&GATHERED);
     // Of each eight bits one, so that each byte of a product is the mask of one kind.
     let bits = _mm512_set1_epi64(i64::from_le_bytes([1, 2, 4, 8, 16, 32, 64, 128]));
     let (words, _) = block.as_chunks::<WORD_BYTES>();
     let mut all = _mm512_setzero_si512();
-    let mut masks = |nth: usize| {
+    let mut masks_of = |nth: usize| {
         prefetch(&words[nth]);
         let bytes = load_avx512(&words[nth]);
         let kinds = _mm512_permutex2var_epi8(low, bytes, high);
         all = _mm512_or_si512(all, _mm512_or_si512(kinds, bytes));
-        _mm512_gf2p8affine_epi64_epi8::<0>(bits, _mm512_shuffle_epi8(kinds, turned))
+        _mm512_gf2p8affine_epi64_epi8::<0>(bits, kinds)
     };
     let mut two = |nth: usize| {
-        let first = masks(nth);
-        _mm512_permutex2var_epi8(first, gathered, masks(nth + 1))
+        let first = masks_of(nth);
+        _mm512_permutex2var_epi8(first, gathered, masks_of(nth + 1))
     };
     let [a, b, c, d] = [two(0), two(2), two(4), two(6)];
     let (front, back) = (_mm512_shuffle_i64x2::<LOW>(a, b), _mm512_shuffle_i64x2::<LOW>(c, d));
@@ -247,7 +266,11 @@ fn kinds_avx512(block: &Block) -> ([__m512i; 4], bool) {
     let (front, back) = (_mm512_shuffle_i64x2::<HIGH>(a, b), _mm512_shuffle_i64x2::<HIGH>(c, d));
     let opens = _mm512_shuffle_i64x2::<EVEN>(front, back);
     let closes = _mm512_shuffle_i64x2::<ODD>(front, back);
-    ([quotes, colons, opens, closes], _mm512_movepi8_mask(all) != 0)
+    // The product has the mask of each eight bytes in reverse: to turn four masks round at the end is less than eight blocks.
+    let reversal = _mm512_set1_epi64(i64::from_le_bytes([1, 2, 4, 8, 16, 32, 64, 128]));
+    let turned = |masks| _mm512_gf2p8affine_epi64_epi8::<0>(masks, reversal);
+    let masks = [turned(quotes), turned(colons), turned(opens), turned(closes)];
+    (masks, _mm512_movepi8_mask(all) != 0)
 }
 
 /// Which quarters of two vectors make a third: two of each.
@@ -304,19 +327,18 @@ fn load_avx512(block: &[u8; WORD_BYTES]) -> __m512i {
 #[target_feature(enable = "avx512f,avx2")]
 #[inline]
 fn store_words(words: &mut [Word; GROUP_WORDS], [a, b, c, d]: [__m512i; 4]) {
+    // First two by two, and then these two by two.
+    let front = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    let back = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
     let low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
     let high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-    let (ab, cd) = (_mm512_unpacklo_epi64(a, b), _mm512_unpacklo_epi64(c, d));
-    let (zero_two, four_six) =
-        (_mm512_permutex2var_epi64(ab, low, cd), _mm512_permutex2var_epi64(ab, high, cd));
-    let (ab, cd) = (_mm512_unpackhi_epi64(a, b), _mm512_unpackhi_epi64(c, d));
-    let (one_three, five_seven) =
-        (_mm512_permutex2var_epi64(ab, low, cd), _mm512_permutex2var_epi64(ab, high, cd));
     let (pairs, _) = words.as_chunks_mut::<2>();
-    store_pair(&mut pairs[0], _mm512_shuffle_i64x2::<LOW>(zero_two, one_three));
-    store_pair(&mut pairs[1], _mm512_shuffle_i64x2::<HIGH>(zero_two, one_three));
-    store_pair(&mut pairs[2], _mm512_shuffle_i64x2::<LOW>(four_six, five_seven));
-    store_pair(&mut pairs[3], _mm512_shuffle_i64x2::<HIGH>(four_six, five_seven));
+    for (nth, half) in [front, back].into_iter().enumerate() {
+        let ab = _mm512_permutex2var_epi64(a, half, b);
+        let cd = _mm512_permutex2var_epi64(c, half, d);
+        store_pair(&mut pairs[2 * nth], _mm512_permutex2var_epi64(ab, low, cd));
+        store_pair(&mut pairs[2 * nth + 1], _mm512_permutex2var_epi64(ab, high, cd));
+    }
 }
 
 #[target_feature(enable = "avx512f")]
@@ -416,90 +438,6 @@ fn strings(quotes: u64) -> u64 {
     let ones = _mm_set1_epi8(-1);
     let product = _mm_clmulepi64_si128::<0>(_mm_set_epi64x(0, quotes.cast_signed()), ones);
     _mm_cvtsi128_si64(product).cast_unsigned()
-}
-
-/// Escapes by the extension there is for it; `None` if there is none.
-#[inline]
-#[expect(
-    unsafe_code,
-    reason = "calling code for an extension, just after asking whether the processor has it"
-)]
-pub(crate) fn escape(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
-    // Texts are short, so that five questions would cost as much as they do.
-    static HAS_EXTENSIONS: OnceLock<bool> = OnceLock::new();
-    let has_extensions = *HAS_EXTENSIONS.get_or_init(|| {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vbmi2")
-            && is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("bmi2")
-            && is_x86_feature_detected!("popcnt")
-    });
-    // SAFETY: the processor has the extensions that the function is compiled for, and that is all it asks for.
-    has_extensions.then(|| unsafe { escape_avx512(text, out) })
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,bmi2,popcnt")]
-fn escape_avx512(text: &[u8], out: &mut Vec<u8>) -> usize {
-    let mut taken = 0;
-    // Most texts have nothing to escape, and JSON has something in nearly every block.
-    let mut is_plain = true;
-    // Room is made for so much at a time, because as much as twice the text may come to be written.
-    for part in text.chunks(ESCAPE_BYTES * BLOCKS_WITH_ROOM) {
-        out.reserve(2 * part.len().next_multiple_of(ESCAPE_BYTES));
-        for block in part.chunks(ESCAPE_BYTES) {
-            if !append_escaped(block, &mut is_plain, out) {
-                return taken;
-            }
-            taken += block.len();
-        }
-    }
-    taken
-}
-
-/// Room is made for so many blocks at a time.
-const BLOCKS_WITH_ROOM: usize = 64;
-
-/// Appends a block of at most [`ESCAPE_BYTES`], if there is no control character in it and room for it; says whether it did.
-///
-/// A backslash is put before every byte, and those are left out again that nothing needs.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,bmi2,popcnt")]
-#[inline]
-#[expect(unsafe_code, reason = "loading and storing vectors through pointers")]
-fn append_escaped(block: &[u8], is_plain: &mut bool, out: &mut Vec<u8>) -> bool {
-    const EVERY_BYTE: u64 = 0xaaaa_aaaa_aaaa_aaaa;
-    let length = block.len().min(ESCAPE_BYTES);
-    let is_there = u32::MAX.unbounded_shr((ESCAPE_BYTES - length) as u32);
-    // SAFETY: there are the bytes that are read, which are those with a bit in the mask; this load needs no alignment.
-    let bytes = unsafe { _mm256_maskz_loadu_epi8(is_there, block.as_ptr().cast()) };
-    let byte = |byte: u8| _mm256_set1_epi8(signed(byte));
-    let controls = _mm256_mask_cmple_epu8_mask(is_there, bytes, byte(0x1f));
-    if controls != 0 {
-        return false;
-    }
-    let escaped =
-        _mm256_cmpeq_epi8_mask(bytes, byte(b'"')) | _mm256_cmpeq_epi8_mask(bytes, byte(b'\\'));
-    let Some(room) = out.spare_capacity_mut().first_chunk_mut::<{ 2 * ESCAPE_BYTES }>() else {
-        return false;
-    };
-    *is_plain &= escaped == 0;
-    if *is_plain {
-        // SAFETY: there are the 32 bytes that are written, and this store needs no alignment.
-        unsafe { _mm256_storeu_si256(room.as_mut_ptr().cast(), bytes) }
-    } else {
-        let before = _mm512_set1_epi16(i16::from(b'\\'));
-        let pairs = _mm512_or_si512(_mm512_slli_epi16::<8>(_mm512_cvtepu8_epi16(bytes)), before);
-        let stays = _pdep_u64(u64::from(escaped), !EVERY_BYTE) | EVERY_BYTE;
-        let written = _mm512_maskz_compress_epi8(stays, pairs);
-        // SAFETY: there are the 64 bytes that are written, and this store needs no alignment.
-        unsafe { _mm512_storeu_si512(room.as_mut_ptr().cast(), written) }
-    }
-    let end = out.len() + length + escaped.count_ones() as usize;
-    // SAFETY: all bytes up to there are written: those before, and of those just stored as many as the block has and as it
-    // has escapes.
-    unsafe { out.set_len(end) }
-    true
 }
 
 #[cfg(test)]
