@@ -28,7 +28,7 @@ pub struct Limits {
     pub raw_bytes_max: u64,
     /// An object that inflates to no more than this is inflated at once, which is twice as fast.
     pub whole_bytes_max: usize,
-    /// The most bytes of whole records parsed at once.
+    /// The most bytes of whole records parsed at once; more than 256 KiB never are, unless a record is longer.
     pub block_bytes_max: usize,
     /// The longest record; CloudTrail's own limit is 256 KB.
     pub record_bytes_max: usize,
