@@ -146,7 +146,11 @@ impl Others {
 /// Policies that would have prevented an attack, by the shapes that fit it, tested on everything else that was called.
 #[must_use]
 pub fn prevent(attack: &Attack, others: &Others) -> Vec<Prevention> {
-    let calls: Vec<Call> = attack.records.iter().filter_map(|one| call_of(one)).collect();
+    // An attack may have a record twice: as it stands in the archive, and as its finding quotes it.
+    let mut seen = BTreeSet::new();
+    let is_new = |record: &&Vec<u8>| id_of(record).is_none_or(|id| seen.insert(id));
+    let records = attack.records.iter().filter(is_new);
+    let calls: Vec<Call> = records.filter_map(|one| call_of(one)).collect();
     let made =
         [by_callers(&calls, others), by_regions(&calls, others), boundary(attack, &calls, others)];
     made.into_iter()

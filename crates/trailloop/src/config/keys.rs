@@ -173,7 +173,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "limits.block_bytes_max",
         kind: number(64 * 1024, 1024 * MIB, 4 * MIB, "bytes"),
-        doc: "Bytes of whole records parsed at once.",
+        doc: "Bytes of whole records parsed at once; more than 256 KiB never are, unless a record is longer.",
     },
     Key {
         name: "limits.record_bytes_max",

@@ -72,8 +72,9 @@ fn revisions(
             revise_runbook(&runbook.path, &text, worth, &rule.analytic.uid, judged)
         }));
     }
-    let is_of_rule = worth.question.contains('.') || rule.queries.contains(&worth.question);
-    if is_of_rule {
+    // What the operator's files say is asked by nobody, so there is nothing to ask less of it.
+    let is_field = worth.question.contains('.') && worth.proposal != Suggestion::Remove;
+    if is_field || rule.queries.contains(&worth.question) {
         let shipped = trailloop_content::files();
         let text = text_of(&rule.path, &shipped);
         revisions.push(text.and_then(|text| revise_rule(rule, &text, worth, judged)));
