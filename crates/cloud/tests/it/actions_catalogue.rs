@@ -19,6 +19,9 @@ fn value(service: &str, input: &Input) -> Value {
         ("ACL", _) => json!("private"),
         ("FunctionUrlAuthType", _) => json!("AWS_IAM"),
         ("VerificationState", _) => json!("TRUE_POSITIVE"),
+        ("Filters", _) if service == "securityhub" => {
+            json!({"Id": [{"Value": "a", "Comparison": "PREFIX"}]})
+        }
         ("Filters", _) => json!([{"Name": "a", "Values": ["b"]}]),
         ("Tags", _) => json!([{"Key": "a", "Value": "b"}]),
         ("TagSpecifications", _) => {
