@@ -231,12 +231,19 @@ fn build(
 
 /// Waits for SIGTERM or SIGINT.
 pub(crate) async fn stop_signal() -> anyhow::Result<&'static str> {
+    Ok(stop_signals()?.await)
+}
+
+/// The same, listening from now on and not only once it is waited for: until then a signal ends the process as it is.
+pub(crate) fn stop_signals() -> anyhow::Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    Ok(tokio::select! {
-        biased;
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+    Ok(async move {
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
     })
 }
 

@@ -21,7 +21,7 @@ use trailloop_query::{Bound, ForAthena, Parameters, Prepared, for_athena};
 use super::print::{Printed, Rows};
 use super::run::{is_all, of_query, runtime};
 use crate::cli::{Global, QueryRunArgs};
-use crate::run::stop_signal;
+use crate::run::stop_signals;
 use crate::show::{shown, thousands};
 use crate::{Exit, UsageError, progress};
 
@@ -80,7 +80,7 @@ async fn answered(
     arguments: &QueryRunArgs,
     global: &Global,
 ) -> anyhow::Result<Exit> {
-    let mut signal = pin!(stop_signal());
+    let mut signal = pin!(stop_signals()?);
     let (id, is_interrupted) = started(athena, statement, signal.as_mut()).await?;
     let scanned = AtomicU64::new(0);
     let bar = progress::bar(0, global.quiet);
@@ -98,7 +98,7 @@ async fn answered(
         tokio::select! {
             biased;
             done = work => done,
-            signal = signal => Err(signal.err().unwrap_or_else(interrupted)),
+            _ = signal => Err(interrupted()),
             () = too_long => Err(anyhow!(
                 "the query ran for {} s and was stopped; ask for less, or raise --seconds-max",
                 seconds.unwrap_or_default()
@@ -126,17 +126,14 @@ fn interrupted() -> anyhow::Error {
 async fn started(
     athena: &Athena,
     statement: &AthenaStatement,
-    mut signal: Pin<&mut impl Future<Output = anyhow::Result<&'static str>>>,
+    signal: Pin<&mut impl Future<Output = &'static str>>,
 ) -> anyhow::Result<(String, bool)> {
     let failed = |error: CloudError| failed(&error.to_string(), false);
     let mut starting = pin!(athena.start(statement));
     tokio::select! {
         biased;
         id = &mut starting => Ok((id.map_err(failed)?, false)),
-        signal = signal.as_mut() => {
-            signal?;
-            Ok((starting.await.map_err(failed)?, true))
-        }
+        _ = signal => Ok((starting.await.map_err(failed)?, true)),
     }
 }
 

@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 }
 
 pub(crate) fn status(output: &Output) -> i32 {
-    output.status.code().unwrap()
+    let code = output.status.code();
+    code.unwrap_or_else(|| panic!("it ended by {}: {}", output.status, stderr(output)))
 }
 
 pub(crate) fn stderr(output: &Output) -> String {
