@@ -55,7 +55,8 @@ impl Case {
     }
 
     /// Whether a runbook is about the caller; others are about what the call acted on.
-    pub(crate) fn is_about_caller(&self, runbook: &Runbook) -> bool {
+    #[must_use]
+    pub fn is_about_caller(&self, runbook: &Runbook) -> bool {
         self.is_behind || !runbook.trigger.identity.is_empty() || self.resource.is_none()
     }
 

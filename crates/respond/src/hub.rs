@@ -1,7 +1,8 @@
 //! What people say in Security Hub: findings whose verification state they set there are verdicts here.
 //!
 //! Asked every few minutes, from a little before where it was last asked up to; a verdict that is taken over twice is the same row.
-//! What we wrote there ourselves carries our field and is left out.
+//! What we wrote there ourselves carries our field and is left out. It is off unless the operator asks for it: a verdict undoes what was
+//! done, and so could whoever may update findings there.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -42,7 +43,7 @@ impl Responder {
     pub(crate) async fn hear_security_hub(&self) -> Result<(), Halt> {
         let Some((account, _)) = &self.destinations.home else { return Ok(()) };
         let now_ms = self.clock.now_ms();
-        if now_ms < self.next_hub.0.load(Ordering::Relaxed) {
+        if !self.settings.hears_security_hub || now_ms < self.next_hub.0.load(Ordering::Relaxed) {
             return Ok(());
         }
         self.next_hub.0.store(now_ms + EVERY_MS, Ordering::Relaxed);

@@ -41,6 +41,8 @@ pub struct Settings {
     pub regions: Vec<String>,
     /// The most bytes of objects that one search reads.
     pub scan_bytes_max: u64,
+    /// Whether what people say in Security Hub is a verdict here: whoever may update findings there can then undo what was done.
+    pub hears_security_hub: bool,
     /// Whether the executor's rights are simulated before a runbook is used in an account for the first time.
     pub simulates: bool,
 }
@@ -65,6 +67,7 @@ impl Default for Settings {
             reassert_max: 100,
             regions: vec!["us-east-1".to_owned()],
             scan_bytes_max: 256 << 20,
+            hears_security_hub: false,
             simulates: true,
         }
     }

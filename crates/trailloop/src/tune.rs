@@ -52,18 +52,24 @@ fn today() -> Date {
 
 fn propose_all(arguments: &TuneProposeArgs, global: &Global) -> anyhow::Result<Exit> {
     let Some(name) = &arguments.branch else {
-        return propose_to(&arguments.out, arguments, global).map(|(exit, _)| exit);
+        let place = arguments.out.display().to_string();
+        return propose_to((&arguments.out, &place), arguments, global).map(|(exit, _)| exit);
     };
     let branch = Branch::begin(name, &arguments.out)?;
-    let proposed = propose_to(&branch.folder(), arguments, global);
-    let count = proposed.as_ref().map_or(0, |(_, count)| *count);
-    branch.end(&format!("Quieter rules: {count} proposals with their evidence"))?;
-    proposed.map(|(exit, _)| exit)
+    let place = format!("branch {name}");
+    match propose_to((&branch.folder(), &place), arguments, global) {
+        Ok((exit, count)) => {
+            let message = format!("Quieter rules: {count} proposals with their evidence");
+            branch.end(Some(&message)).map(|()| exit)
+        }
+        // Half of the proposals would pass for all of them.
+        Err(error) => branch.end(None).and(Err(error)),
+    }
 }
 
-/// Proposes into a folder. Gives how many proposals there are.
+/// Proposes into a folder, which people know as this place. Gives how many proposals there are.
 fn propose_to(
-    folder: &Path,
+    (folder, place): (&Path, &str),
     arguments: &TuneProposeArgs,
     global: &Global,
 ) -> anyhow::Result<(Exit, usize)> {
@@ -103,8 +109,7 @@ fn propose_to(
             }
         }
     })?;
-    writeln!(out, "{written} proposals in {}", arguments.out.display())
-        .context("write what was proposed")?;
+    writeln!(out, "{written} proposals in {}", shown(place)).context("write what was proposed")?;
     Ok((if gathered.failed > 0 { Exit::Failed } else { Exit::Done }, written))
 }
 

@@ -45,20 +45,22 @@ pub(super) async fn incidents(
     Ok(rows)
 }
 
-/// How each rule and query did on each of these days.
+/// How each rule and query did on each of these days, by when their findings happened: one is kept under the day on which it was taken
+/// up, which is that day or a later one.
 pub(super) async fn metrics(table: &dyn Table, days: &[String]) -> Result<Vec<Value>, CloudError> {
+    let now_ms = days.last().and_then(|day| day_ms(day)).unwrap_or_default() + DAY_MS;
+    let queue = store::queue(table, days, now_ms).await?;
+    let observed: Vec<Observed<'_>> = queue
+        .iter()
+        .map(|shown| {
+            let opinions = shown.judged.as_ref().map_or(&[][..], |judged| &judged.opinions);
+            Observed::new(&shown.kept.entry, opinions)
+        })
+        .collect();
     let mut rows = Vec::new();
     for day in days {
         let Some(from_ms) = day_ms(day) else { continue };
         let window = Window { from_ms, to_ms: from_ms + DAY_MS };
-        let queue = store::queue(table, std::slice::from_ref(day), window.to_ms).await?;
-        let observed: Vec<Observed<'_>> = queue
-            .iter()
-            .map(|shown| {
-                let opinions = shown.judged.as_ref().map_or(&[][..], |judged| &judged.opinions);
-                Observed::new(&shown.kept.entry, opinions)
-            })
-            .collect();
         for row in metrics::rows(&observed, window, &Changes::new()) {
             let members = COLUMNS.iter().zip(values(&row));
             let mut row: Map<String, Value> =
@@ -68,4 +70,27 @@ pub(super) async fn metrics(table: &dyn Table, days: &[String]) -> Result<Vec<Va
         }
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use trailloop_cloud::MemoryTable;
+    use trailloop_feedback::Entry;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_taken_up_after_midnight_counts_on_the_day_it_happened() {
+        let table = MemoryTable::new("state");
+        let at_ms = day_ms("2026/01/31").unwrap() - 60_000;
+        let finding = json!({"time": at_ms, "severity_id": 4, "finding_info": {
+            "uid": "0123456789abcdef0123456789abcdef", "title": "t", "analytic": {"uid": "r"}}});
+        let entry = Entry::of(&finding).unwrap();
+        store::take(&table, &entry, "2026/01/31").await.unwrap();
+        let days = ["2026/01/30", "2026/01/31"].map(str::to_owned);
+        let rows = metrics(&table, &days).await.unwrap();
+        let found: Vec<(&Value, &Value)> =
+            rows.iter().map(|row| (&row["day"], &row["findings"])).collect();
+        assert_eq!(found, [(&json!("2026/01/30"), &json!(1))]);
+    }
 }

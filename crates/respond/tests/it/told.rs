@@ -192,6 +192,10 @@ async fn what_people_say_in_security_hub_is_a_verdict_once() {
     });
     responder.destinations.home = Some(("444455556666".to_owned(), "eu-west-1".to_owned()));
     kit.respond(&responder, &message).await.unwrap();
+    kit.sweep(&responder).await;
+    let is_asked = || calls.lock().unwrap().iter().any(|call| call.api == "GetFindings");
+    assert!(!is_asked(), "not unless the operator says so");
+    responder.settings.hears_security_hub = true;
     for _ in 0..3 {
         kit.manual.advance(Duration::from_secs(6 * 60));
         kit.sweep(&responder).await;

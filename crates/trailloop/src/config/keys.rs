@@ -381,6 +381,11 @@ pub(crate) const KEYS: &[Key] = &[
         doc: "A file of at least 32 bytes with which links and tokens for approval and verdicts are signed. Without it alerts name the commands instead.",
     },
     Key {
+        name: "respond.security_hub_verdicts",
+        kind: Kind::Flag,
+        doc: "Take what people set as a finding's verification state in Security Hub, where it is a destination, for a verdict. Whoever may update findings there can then undo what was done. Needs `securityhub:GetFindings`.",
+    },
+    Key {
         name: "respond.canaries",
         kind: Kind::Text,
         doc: "Where synthetic events are delivered, each of which must be found: `s3://BUCKET/PREFIX` of a trail's own bucket and what stands before its `AWSLogs/`, or a folder. One for each rule of level high or above that has an example; signed with the secret of `respond.link_secret_file`, judged a test, and a page when it is late. Without it none are sent. Needs the right to put objects there.",

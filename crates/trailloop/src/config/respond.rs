@@ -134,6 +134,7 @@ impl Reader<'_> {
             grace,
             tick,
             regions,
+            hears_security_hub: self.flag("respond.security_hub_verdicts"),
             simulates: self.text("respond.simulate_rights").as_deref() != Some("no"),
             ..Settings::default()
         }

@@ -36,7 +36,8 @@ pub(super) fn promote(arguments: &PromoteArgs) -> anyhow::Result<Exit> {
         let missing = match (rung.missing.as_slice(), runbook) {
             ([], Some(runbook)) if asks => {
                 let report = report(rung, &runbook.path);
-                tune::write_file(&arguments.out, &format!("{}.md", rung.runbook), &report)?;
+                let file = format!("{}-{}.md", rung.runbook, plain(&rung.rule));
+                tune::write_file(&arguments.out, &file, &report)?;
                 proposed += 1;
                 writeln!(out, "{name} on {rule}: proposed").context("write what was proposed")?;
                 continue;
@@ -75,6 +76,11 @@ async fn rungs(config: &std::path::Path) -> anyhow::Result<Vec<Rung>> {
         precision.get(rule).copied().unwrap_or_else(|| Posterior::prior(Level::Informational))
     };
     Ok(ladder(&runs, of, now_ms))
+}
+
+/// A rule's id as part of a file's name.
+fn plain(id: &str) -> String {
+    id.chars().map(|one| if one.is_ascii_alphanumeric() { one } else { '-' }).collect()
 }
 
 fn report(rung: &Rung, path: &str) -> String {

@@ -84,6 +84,7 @@ fn of<'r>(
         simulated.mode = runbook.mode.name();
         simulated.findings += 1;
         if runbook.mode > Mode::Observe
+            && case.is_about_caller(runbook)
             && let Err(refusal) = case.target.may_act()
         {
             *simulated.held.entry(refusal.reason.clone()).or_default() += 1;

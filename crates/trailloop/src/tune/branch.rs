@@ -47,21 +47,21 @@ impl Branch {
         self.checkout.path().join("tree")
     }
 
-    /// Commits what was written. Without anything the branch goes again.
-    pub(super) fn end(self, message: &str) -> anyhow::Result<bool> {
+    /// Commits what was written. Without a message, or with nothing written, the branch goes again.
+    pub(super) fn end(self, message: Option<&str>) -> anyhow::Result<()> {
         let tree = self.tree();
         git(&tree, &["add", "--all"])?;
         let is_changed = !git(&tree, &["status", "--porcelain"])?.is_empty();
-        let committed = match is_changed {
-            true => git(&tree, &["commit", "--quiet", "-m", message]).map(drop),
-            false => Ok(()),
+        let committed = match message.filter(|_| is_changed) {
+            Some(message) => git(&tree, &["commit", "--quiet", "-m", message]).map(|_| true),
+            None => Ok(false),
         };
         let place = tree.to_str().context("the temporary folder's name is no UTF-8")?;
         git(&self.repository, &["worktree", "remove", "--force", "--", place])?;
-        if !is_changed || committed.is_err() {
+        if !matches!(committed, Ok(true)) {
             git(&self.repository, &["branch", "--quiet", "-D", "--", &self.name])?;
         }
-        committed.map(|()| is_changed)
+        committed.map(drop)
     }
 }
 
