@@ -5,7 +5,6 @@
 //! somebody reviewed.
 
 use trailloop_cloud::{CloudError, RowKey, Table};
-use trailloop_feedback::{Label, Posterior};
 use trailloop_finding::{Level, sha256};
 use trailloop_runbook::Call;
 use trailloop_runbook::catalogue::{self, Risk};
@@ -59,7 +58,9 @@ impl Responder {
             let text = "it acts widely, and the account's number of principals is not known";
             return Ok(Some(text.to_owned()));
         }
-        let (precision, judged) = self.precision(run).await?;
+        let said = store::of_rule(&*self.table, &run.rule).await?;
+        let level = Level::parse(&run.level).unwrap_or(Level::Informational);
+        let (precision, judged) = store::precision(level, &said, self.clock.now_ms());
         let (least, most) = (percent(precision.to_act()), percent(precision.to_demote()));
         let asked = runbook.guards.auto_min_precision;
         if judged > 0 && least >= asked {
@@ -78,20 +79,6 @@ impl Responder {
         }
         let is_off = !self.settings.first_day_auto;
         Ok(is_off.then(|| "respond.first_day_auto is off".to_owned()))
-    }
-
-    /// What is believed of the precision of the run's rule, and by how many verdicts.
-    async fn precision(&self, run: &Run) -> Result<(Posterior, usize), CloudError> {
-        let now_ms = self.clock.now_ms();
-        let judged = store::of_rule(&*self.table, &run.rule).await?;
-        let labels: Vec<Label> = judged
-            .iter()
-            .filter_map(store::Judged::standing)
-            .map(|one| Label::new(one.judgement, now_ms.saturating_sub(one.last_ms)))
-            .collect();
-        let level = Level::parse(&run.level).unwrap_or(Level::Informational);
-        let count = labels.len();
-        Ok((Posterior::prior(level).with_all(labels), count))
     }
 }
 

@@ -17,7 +17,7 @@ use trailloop_feedback::{Entry, GAP_MS};
 
 pub use self::audit::{audit, drawn};
 pub use self::incidents::{incident, incidents};
-pub use self::judged::{Judged, judge, of_rule};
+pub use self::judged::{Judged, judge, of_rule, precision};
 pub use self::queue::{Shown, queue};
 pub use self::runs::runs;
 use crate::rows::{self, Kept as Row};

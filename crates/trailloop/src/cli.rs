@@ -27,8 +27,8 @@ pub(crate) use self::respond::{
     SayArgs, SimulateArgs, VerdictArgs, name,
 };
 pub(crate) use self::tune::{
-    ArchiveArgs, ReportArgs, TuneArgs, TuneCheckArgs, TuneCommand, TunePreventArgs,
-    TuneProposeArgs, TuneQuestionsArgs, TuneSelectorsArgs, TuneTestsArgs,
+    ArchiveArgs, JudgedArgs, ReportArgs, TuneArgs, TuneCheckArgs, TuneCommand, TunePreventArgs,
+    TuneProposeArgs, TuneQuestionsArgs, TuneSelectorsArgs,
 };
 
 /// Watches AWS CloudTrail and acts on what it sees.

@@ -25,7 +25,7 @@ use crate::cli::{Global, RespondArgs};
 use crate::config::{self, Config, Purpose, RespondConfig, StatePlace};
 use crate::inputs::Inputs;
 use crate::query::files::QueryFiles;
-use crate::run::{self, stop_signal};
+use crate::run::{self, stop_signals};
 use crate::runbook::load_runbooks;
 use crate::{Exit, UsageError, canaries, links, logging, schedules, state};
 
@@ -82,6 +82,7 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
                 }
             });
         }
+        let signal = stop_signals()?;
         let serving = serve(responder, queues, stop.clone());
         tokio::pin!(serving);
         tokio::select! {
@@ -94,8 +95,8 @@ pub(crate) fn respond(arguments: &RespondArgs, global: &Global) -> anyhow::Resul
                 serving.await;
                 return Ok(Exit::Failed);
             }
-            signal = stop_signal() => {
-                tracing::info!(signal = signal?, "stopping: begun steps finish");
+            signal = signal => {
+                tracing::info!(signal, "stopping: begun steps finish");
                 stop.cancel();
             }
         }

@@ -134,14 +134,15 @@ async fn serve(
     if let Some(index) = &index {
         indexing.spawn(Arc::clone(index).keep(INDEX_EVERY, stop.clone()));
     }
+    let signal = stop_signals()?;
     let running = Service::new(Arc::clone(&pipeline), config.service).run(stop.clone());
     tokio::pin!(running);
     let mut failed = false;
     let drained = tokio::select! {
         biased;
         drained = &mut running => drained,
-        signal = stop_signal() => {
-            tracing::info!(signal = signal?, "stopping: no more receives, begun work finishes");
+        signal = signal => {
+            tracing::info!(signal, "stopping: no more receives, begun work finishes");
             stop.cancel();
             running.await
         }
@@ -229,12 +230,7 @@ fn build(
     })
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(crate) async fn stop_signal() -> anyhow::Result<&'static str> {
-    Ok(stop_signals()?.await)
-}
-
-/// The same, listening from now on and not only once it is waited for: until then a signal ends the process as it is.
+/// Waits for SIGTERM or SIGINT, and listens from now on, not only once it is waited for: until then a signal ends the process as it is.
 pub(crate) fn stop_signals() -> anyhow::Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;

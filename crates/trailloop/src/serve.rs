@@ -24,13 +24,14 @@ pub(crate) fn serve(arguments: &ServeArgs, global: &Global) -> anyhow::Result<Ex
         let table = respond::table(&config).await?;
         let api = Arc::new(Api::new(table, &served.token_file)?);
         let stop = CancellationToken::new();
+        let signal = crate::run::stop_signals()?;
         let serving = api::serve(served.listen, api, stop.clone());
         tokio::pin!(serving);
         tokio::select! {
             biased;
             ended = &mut serving => return ended.map(|()| Exit::Failed),
-            signal = crate::run::stop_signal() => {
-                tracing::info!(signal = signal?, "stopping");
+            signal = signal => {
+                tracing::info!(signal, "stopping");
                 stop.cancel();
             }
         }

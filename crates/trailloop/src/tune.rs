@@ -140,6 +140,18 @@ impl Opened {
         Ok(Self { rules, archive, gathered })
     }
 
+    /// What is known where no filter is proposed: nothing of corpora or of networks of one's own.
+    fn known<'k>(&'k self, labels: &'k Labels) -> Known<'k> {
+        Known {
+            gathered: &self.gathered,
+            labels,
+            corpora: Vec::new(),
+            own_networks: &[],
+            is_whole: false,
+            today: today(),
+        }
+    }
+
     /// How a command ends that read it.
     pub(crate) fn exit(&self) -> Exit {
         if self.gathered.failed > 0 { Exit::Failed } else { Exit::Done }

@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use trailloop_cloud::{CloudError, RowKey, Table};
-use trailloop_feedback::{Judgement, Opinion, Reason, Standing};
+use trailloop_feedback::{Judgement, Label, Opinion, Posterior, Reason, Standing};
+use trailloop_finding::Level;
 
 use super::{Place, TRIES, busy, load, place_of};
 use crate::rows::{self, Kept as Row};
@@ -43,6 +44,20 @@ fn key(rule: &str, uid: &str) -> RowKey {
 /// Rules are named by whoever wrote them.
 fn partition(rule: &str) -> String {
     format!("judged/{}", super::short(rule))
+}
+
+/// What is believed of a rule's precision by what was said of its findings, and by how many verdicts.
+#[must_use]
+pub fn precision<'j>(
+    level: Level,
+    judged: impl IntoIterator<Item = &'j Judged>,
+    now_ms: i64,
+) -> (Posterior, usize) {
+    let standing = judged.into_iter().filter_map(Judged::standing);
+    let labels: Vec<Label> =
+        standing.map(|one| Label::new(one.judgement, now_ms.saturating_sub(one.last_ms))).collect();
+    let count = labels.len();
+    (Posterior::prior(level).with_all(labels), count)
 }
 
 /// What was said of the findings of a rule.

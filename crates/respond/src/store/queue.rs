@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use trailloop_cloud::{CloudError, Table};
 use trailloop_feedback::metrics::Observed;
 use trailloop_feedback::{
-    Armed, Bounds, Entry, Features, Incident, Known, Label, Neighbours, Opinion, Posterior,
-    Priority, Ranked, Standing, Weights,
+    Armed, Bounds, Entry, Features, Incident, Known, Neighbours, Opinion, Priority, Ranked,
+    Standing, Weights,
 };
 
-use super::{Judged, Kept, Place, incident, of_day, of_rule};
+use super::{Judged, Kept, Place, incident, of_day, of_rule, precision};
 
 /// A finding as it is shown.
 #[derive(Clone, Debug)]
@@ -92,7 +92,9 @@ fn shown(
     let neighbours = Neighbours::of(&observed);
     let one = |(place, kept): &(Place, Kept)| {
         let entry = &kept.entry;
-        let precision = precision(entry, place, of_rule(&entry.rule), now_ms);
+        // What was said of the finding itself tells nothing more of it.
+        let others = of_rule(&entry.rule).iter().filter(|judged| judged.place != *place);
+        let (precision, _) = precision(entry.level, others, now_ms);
         let known = Known { precision, ..Known::nothing(entry.level) };
         let armed = armed_of(kept);
         let features = Features::beside(entry, &neighbours, known, now_ms).armed(armed.clone());
@@ -107,14 +109,4 @@ fn shown(
         }
     };
     all.iter().map(one).collect()
-}
-
-/// What is believed of the precision of a finding's rule. What was said of the finding itself tells nothing more of it.
-fn precision(entry: &Entry, place: &Place, of_rule: &[Judged], now_ms: i64) -> Posterior {
-    let others = of_rule.iter().filter(|judged| judged.place != *place);
-    let labels = others.filter_map(|judged| {
-        let standing = judged.standing()?;
-        Some(Label::new(standing.judgement, now_ms.saturating_sub(standing.last_ms)))
-    });
-    Posterior::prior(entry.level).with_all(labels)
 }

@@ -21,7 +21,7 @@ pub(crate) enum TuneCommand {
     /// Refuse merged filters whose backtest is of another rule or text, or that have ended; exits with 1 if there is one.
     Check(TuneCheckArgs),
     /// Write examples for rules out of verdicts: what must go on firing, and what must not fire.
-    Tests(Box<TuneTestsArgs>),
+    Tests(Box<JudgedArgs>),
     /// Write rules and runbooks with what their questions are worth: a condition more where an answer tells attacks apart, a question
     /// less where it never told anything.
     Questions(Box<TuneQuestionsArgs>),
@@ -47,6 +47,19 @@ pub(crate) struct ArchiveArgs {
     pub(crate) enrichment: EnrichmentArgs,
     #[command(flatten)]
     pub(crate) aws: AwsArgs,
+}
+
+/// An archive with what people judged of it, and a folder for what follows.
+#[derive(Debug, Args)]
+pub(crate) struct JudgedArgs {
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArgs,
+    /// The folder to write to; it must be empty or not exist.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The configuration with `respond.state`, where verdicts and answers are kept.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
 }
 
 /// Arguments of `tune propose`.
@@ -80,49 +93,24 @@ pub(crate) struct TuneProposeArgs {
     pub(crate) config: PathBuf,
 }
 
-/// Arguments of `tune tests`.
-#[derive(Debug, Args)]
-pub(crate) struct TuneTestsArgs {
-    #[command(flatten)]
-    pub(crate) archive: ArchiveArgs,
-    /// The folder to write to, a file a rule; it must be empty or not exist.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// The configuration with `respond.state`, where verdicts are kept.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-}
-
 /// Arguments of `tune questions`.
 #[derive(Debug, Args)]
 pub(crate) struct TuneQuestionsArgs {
     #[command(flatten)]
-    pub(crate) archive: ArchiveArgs,
+    pub(crate) judged: JudgedArgs,
     /// Runbooks: a file or folder, beside the shipped ones of other ids. May be given several times.
     #[arg(long, value_name = "PATH")]
     pub(crate) runbooks: Vec<PathBuf>,
-    /// The folder to write to; it must be empty or not exist.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// The configuration with `respond.state`, where verdicts and answers are kept.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
 }
 
 /// Arguments of `tune prevent`.
 #[derive(Debug, Args)]
 pub(crate) struct TunePreventArgs {
     #[command(flatten)]
-    pub(crate) archive: ArchiveArgs,
+    pub(crate) judged: JudgedArgs,
     /// A finding that was judged a true positive; what its caller did on the days around it is the attack.
     #[arg(long, value_name = "ID")]
     pub(crate) finding: String,
-    /// The folder to write to; it must be empty or not exist.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// The configuration with `respond.state`, where verdicts are kept.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
 }
 
 /// Arguments of `tune selectors`.

@@ -7,10 +7,10 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use trailloop_cloud::Clock;
+use trailloop_feedback::Posterior;
 use trailloop_feedback::ladder::{Rung, ladder};
-use trailloop_feedback::{Label, Posterior};
 use trailloop_finding::Level;
-use trailloop_respond::store::{self, Judged};
+use trailloop_respond::store;
 use trailloop_runbook::document::Mode;
 
 use super::load_runbooks;
@@ -66,11 +66,9 @@ async fn rungs(config: &std::path::Path) -> anyhow::Result<Vec<Rung>> {
             continue;
         }
         let judged = store::of_rule(&*table, &run.rule).await.context("read verdicts")?;
-        let labels = judged.iter().filter_map(Judged::standing);
-        let labels = labels.map(|one| Label::new(one.judgement, now_ms - one.last_ms));
         let level = queue.iter().find(|one| one.kept.entry.rule == run.rule);
         let level = level.map_or(Level::Informational, |one| one.kept.entry.level);
-        precision.insert(run.rule.clone(), Posterior::prior(level).with_all(labels));
+        precision.insert(run.rule.clone(), store::precision(level, &judged, now_ms).0);
     }
     let of = |rule: &str| {
         precision.get(rule).copied().unwrap_or_else(|| Posterior::prior(Level::Informational))

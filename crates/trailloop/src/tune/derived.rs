@@ -5,25 +5,18 @@ use std::io::Write as _;
 use anyhow::Context as _;
 use trailloop_tuning::derived_tests;
 
-use super::{Known, Opened, empty, today, write_file};
+use super::{Opened, empty, write_file};
 use crate::Exit;
-use crate::cli::{Global, TuneTestsArgs};
+use crate::cli::{Global, JudgedArgs};
 use crate::labels::Labels;
 use crate::show::shown;
 
 /// Runs the command.
-pub(super) fn tests(arguments: &TuneTestsArgs, global: &Global) -> anyhow::Result<Exit> {
+pub(super) fn tests(arguments: &JudgedArgs, global: &Global) -> anyhow::Result<Exit> {
     empty(&arguments.out)?;
     let opened = Opened::of(&arguments.archive, global)?;
     let labels = Labels::read(&arguments.config, opened.rules.set.rules())?;
-    let known = Known {
-        gathered: &opened.gathered,
-        labels: &labels,
-        corpora: Vec::new(),
-        own_networks: &[],
-        is_whole: false,
-        today: today(),
-    };
+    let known = opened.known(&labels);
     let mut out = std::io::stdout().lock();
     let mut written = 0;
     for rule in opened.rules.set.rules() {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use anyhow::Context as _;
 use trailloop_tuning::{Others, Shape, prevent as policies};
 
-use super::{Known, Opened, empty, today, write_file};
+use super::{Opened, empty, write_file};
 use crate::cli::{Global, TunePreventArgs};
 use crate::labels::Labels;
 use crate::show::{shown, thousands};
@@ -13,17 +13,10 @@ use crate::{Exit, UsageError};
 
 /// Runs the command.
 pub(super) fn prevent(arguments: &TunePreventArgs, global: &Global) -> anyhow::Result<Exit> {
-    empty(&arguments.out)?;
-    let opened = Opened::of(&arguments.archive, global)?;
-    let labels = Labels::read(&arguments.config, opened.rules.set.rules())?;
-    let known = Known {
-        gathered: &opened.gathered,
-        labels: &labels,
-        corpora: Vec::new(),
-        own_networks: &[],
-        is_whole: false,
-        today: today(),
-    };
+    empty(&arguments.judged.out)?;
+    let opened = Opened::of(&arguments.judged.archive, global)?;
+    let labels = Labels::read(&arguments.judged.config, opened.rules.set.rules())?;
+    let known = opened.known(&labels);
     let attacks = known.attacks(&opened.archive)?;
     let Some(attack) = attacks.iter().find(|attack| attack.name == arguments.finding) else {
         let text = format!(
@@ -43,8 +36,8 @@ pub(super) fn prevent(arguments: &TunePreventArgs, global: &Global) -> anyhow::R
             Shape::Boundary => "boundary",
         };
         let policy = serde_json::to_string_pretty(&one.policy).context("write a policy")?;
-        write_file(&arguments.out, &format!("{name}.json"), &policy)?;
-        write_file(&arguments.out, &format!("{name}.md"), &one.report())?;
+        write_file(&arguments.judged.out, &format!("{name}.json"), &policy)?;
+        write_file(&arguments.judged.out, &format!("{name}.md"), &one.report())?;
         let denied: u64 = one.others_denied.values().sum();
         writeln!(
             out,
@@ -56,7 +49,12 @@ pub(super) fn prevent(arguments: &TunePreventArgs, global: &Global) -> anyhow::R
         )
         .context("write what was written")?;
     }
-    writeln!(out, "{} policies in {}; nothing was applied", made.len(), arguments.out.display())
-        .context("write what was written")?;
+    writeln!(
+        out,
+        "{} policies in {}; nothing was applied",
+        made.len(),
+        arguments.judged.out.display()
+    )
+    .context("write what was written")?;
     Ok(opened.exit())
 }

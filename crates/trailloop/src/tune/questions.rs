@@ -8,7 +8,7 @@ use trailloop_rules::Rule;
 use trailloop_runbook::Runbook;
 use trailloop_tuning::{Judged, Revision, Suggestion, Worth, revise_rule, revise_runbook, worth};
 
-use super::{Known, Opened, empty, today, write_file};
+use super::{Opened, empty, write_file};
 use crate::Exit;
 use crate::cli::{Global, TuneQuestionsArgs};
 use crate::labels::Labels;
@@ -17,18 +17,11 @@ use crate::show::shown;
 
 /// Runs the command.
 pub(super) fn questions(arguments: &TuneQuestionsArgs, global: &Global) -> anyhow::Result<Exit> {
-    empty(&arguments.out)?;
+    empty(&arguments.judged.out)?;
     let runbooks = load_runbooks(&arguments.runbooks)?;
-    let opened = Opened::of(&arguments.archive, global)?;
-    let labels = Labels::read(&arguments.config, opened.rules.set.rules())?;
-    let known = Known {
-        gathered: &opened.gathered,
-        labels: &labels,
-        corpora: Vec::new(),
-        own_networks: &[],
-        is_whole: false,
-        today: today(),
-    };
+    let opened = Opened::of(&arguments.judged.archive, global)?;
+    let labels = Labels::read(&arguments.judged.config, opened.rules.set.rules())?;
+    let known = opened.known(&labels);
     let mut out = std::io::stdout().lock();
     let mut written = 0;
     for rule in opened.rules.set.rules() {
@@ -41,7 +34,7 @@ pub(super) fn questions(arguments: &TuneQuestionsArgs, global: &Global) -> anyho
                 let (title, question) = (shown(&rule.analytic.name), shown(&one.question));
                 match revised {
                     Ok(revision) => {
-                        write(&arguments.out, rule, &revision)?;
+                        write(&arguments.judged.out, rule, &revision)?;
                         written += 1;
                         let path = shown(&revision.path);
                         writeln!(out, "{title}: {question} is worth a change of {path}")
@@ -52,7 +45,7 @@ pub(super) fn questions(arguments: &TuneQuestionsArgs, global: &Global) -> anyho
             }
         }
     }
-    writeln!(out, "{written} changed files in {}", arguments.out.display())
+    writeln!(out, "{written} changed files in {}", arguments.judged.out.display())
         .context("write what was proposed")?;
     Ok(opened.exit())
 }
