@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::ToSpan as _;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::Row;
+use crate::metrics::{Observed, Window};
 use crate::posterior::{count, rounded};
 
 /// The last days, which are held against those before.
@@ -17,7 +15,9 @@ pub const RECENT_DAYS: usize = 7;
 pub const BASELINE_DAYS_MIN: usize = 14;
 
 /// No more days than these are looked at.
-const DAYS_MAX: usize = 90;
+const DAYS_MAX: i64 = 90;
+
+const DAY_MS: i64 = 86_400_000;
 
 /// A day's excess counts beyond half a deviation.
 const SLACK: f64 = 0.5;
@@ -67,23 +67,27 @@ pub fn drift(daily: &[u64]) -> Option<Drift> {
     has_changed.then(|| Drift { before: rounded(before), recent: rounded(mean(recent)) })
 }
 
-/// The volumes of one rule's days up to one, such as `2026-11-26`, oldest first: those of its rows, which are of windows of a day, and
-/// zeros for days without any. Empty if the day is none.
+/// The volumes of one rule's days in a window, oldest first, from its first finding on; days without any are zeros. What folded counts
+/// in equal parts on each day from its first to its last.
 #[must_use]
-pub fn volumes(rows: &[Row], rule: &str, until: &str) -> Vec<u64> {
-    let Ok(until) = until.parse::<Date>() else { return Vec::new() };
-    let mut known = BTreeMap::<Date, u64>::new();
-    for row in rows.iter().filter(|row| row.id == rule) {
-        if let Ok(day) = row.as_of.parse::<Date>() {
-            known.insert(day, row.volume);
+pub fn volumes(observed: &[Observed<'_>], rule: &str, window: Window) -> Vec<u64> {
+    let mut known = BTreeMap::<i64, u64>::new();
+    for entry in observed.iter().map(|one| one.entry).filter(|entry| entry.rule == rule) {
+        let (first, last) = (entry.first_ms.div_euclid(DAY_MS), entry.last_ms.div_euclid(DAY_MS));
+        // Findings fold for a few days; what says otherwise is cut short.
+        let last = last.clamp(first, first.saturating_add(DAYS_MAX));
+        let days = last.abs_diff(first) + 1;
+        let (each, mut rest) = (entry.count() / days, entry.count() % days);
+        for day in first..=last {
+            let one_more = u64::from(rest > 0);
+            rest -= one_more;
+            *known.entry(day).or_default() += each + one_more;
         }
     }
-    let Some((first, _)) = known.first_key_value() else { return Vec::new() };
-    let days = first.series(1.day()).take_while(|day| *day <= until);
-    let mut volumes: Vec<u64> =
-        days.map(|day| known.get(&day).copied().unwrap_or_default()).collect();
-    volumes.drain(..volumes.len().saturating_sub(DAYS_MAX));
-    volumes
+    let last = window.to_ms.saturating_sub(1).div_euclid(DAY_MS);
+    let first = window.from_ms.div_euclid(DAY_MS).max(last.saturating_sub(DAYS_MAX - 1));
+    let Some((first, _)) = known.range(first..).next() else { return Vec::new() };
+    (*first..=last).map(|day| known.get(&day).copied().unwrap_or_default()).collect()
 }
 
 fn mean(days: &[u64]) -> f64 {
@@ -94,7 +98,6 @@ fn mean(days: &[u64]) -> f64 {
 mod tests {
     use super::*;
     use crate::metrics::tests::{HOUR, entry};
-    use crate::metrics::{Changes, Observed, Window, rows};
 
     fn days(baseline: &[u64], recent: [u64; RECENT_DAYS]) -> Vec<u64> {
         let mut days = baseline.repeat(4);
@@ -118,18 +121,24 @@ mod tests {
     }
 
     #[test]
-    fn days_without_findings_are_zeros() {
-        let row = |number: u32, hour: i64| {
-            let one = entry(number, "r", "ana", hour);
-            let observed = [Observed::new(&one, &[])];
-            let window = Window { from_ms: 0, to_ms: (hour + 1) * HOUR };
-            rows(&observed, window, &Changes::new()).remove(0)
+    fn days_without_findings_are_zeros_and_what_folded_counts_on_all_its_days() {
+        let (one, mut other) = (entry(1, "r", "ana", 1), entry(2, "r", "ana", 73));
+        for nth in 3..6 {
+            other.folded.unite(&entry(nth, "r", "ana", 100).folded);
+        }
+        other.last_ms = 100 * HOUR;
+        let observed = [Observed::new(&one, &[]), Observed::new(&other, &[])];
+        let volumes = |rule: &str, from, to| {
+            volumes(&observed, rule, Window { from_ms: from * HOUR, to_ms: to * HOUR })
         };
-        let kept = [row(2, 75), row(1, 1)];
-        assert_eq!(volumes(&kept, "r", "1970-01-05"), [1, 0, 0, 1, 0]);
-        assert_eq!(volumes(&kept, "other", "1970-01-05"), [0; 0]);
-        assert_eq!(volumes(&kept, "r", "someday"), [0; 0]);
-        assert_eq!(volumes(&kept, "r", "9999-12-31").len(), DAYS_MAX);
+        assert_eq!(volumes("r", 0, 121), [1, 0, 0, 2, 2, 0]);
+        assert_eq!(volumes("r", 24, 97), [2, 2], "from the first of the window on");
+        assert_eq!(volumes("other", 0, 121), [0; 0]);
+        assert_eq!(volumes("r", 0, i64::MAX / HOUR), [0; 0], "too long ago");
+        other.last_ms = i64::MAX;
+        let forged = [Observed::new(&other, &[])];
+        let window = Window { from_ms: 0, to_ms: 200 * HOUR };
+        assert_eq!(super::volumes(&forged, "r", window).len(), 6);
     }
 
     #[test]

@@ -128,6 +128,31 @@ pub struct Row {
     pub cost_ns: Option<f64>,
 }
 
+/// What was measured of a rule over an archive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    /// The hash of what the rule said.
+    pub hash: String,
+    /// Its findings among a million events.
+    pub per_million: f64,
+    /// What it cost an event, in nanoseconds.
+    pub cost_ns: f64,
+}
+
+/// What was measured of rules, by their ids.
+pub type Measured = BTreeMap<String, Measure>;
+
+impl Row {
+    /// Takes over what was measured of the rule as it was when it made its last finding.
+    pub fn fill(&mut self, measured: &Measured) {
+        let measure = measured.get(&self.id);
+        if let Some(measure) = measure.filter(|one| Some(&one.hash) == self.hash.as_ref()) {
+            self.per_million = Some(measure.per_million);
+            self.cost_ns = Some(measure.cost_ns);
+        }
+    }
+}
+
 /// What each rule and query was worth in a window; the order is by kind and id.
 #[must_use]
 pub fn rows(observed: &[Observed<'_>], window: Window, changes: &Changes) -> Vec<Row> {

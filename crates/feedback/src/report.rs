@@ -10,7 +10,7 @@ use crate::chart;
 use crate::drift::{Drift, drift, volumes};
 use crate::level_name;
 use crate::metrics::{
-    Changes, Day, Observed, Overall, Row, Times, Window, day_of, days, overall, rows,
+    Changes, Day, Measured, Observed, Overall, Row, Times, Window, day_of, days, overall, rows,
 };
 use crate::runs::{Ending, RunSeen, RunbookRow, runbook_rows};
 use crate::safety::{
@@ -89,12 +89,12 @@ pub struct Given<'a> {
     pub observed: &'a [Observed<'a>],
     /// How versions of rules differ from those before.
     pub changes: &'a Changes,
+    /// What was measured of rules over an archive.
+    pub measured: &'a Measured,
     /// The runs of runbooks in the window.
     pub runs: &'a [RunSeen],
     /// The canaries that were sent.
     pub canaries: &'a [Canary],
-    /// The rows of single days that were kept, for what has drifted; none are needed.
-    pub daily: &'a [Row],
     /// What waits for a verdict, the first to look at first.
     pub queue: &'a [Waiting],
 }
@@ -103,12 +103,12 @@ impl Report {
     /// The report of what is given.
     #[must_use]
     pub fn of(given: Given<'_>) -> Self {
-        let Given { about, window, observed, changes, runs, canaries, daily, queue } = given;
+        let Given { about, window, observed, changes, measured, runs, canaries, queue } = given;
         let now_ms = window.to_ms;
-        let rows = rows(observed, window, changes);
-        let today = day_of(now_ms.saturating_sub(1));
+        let mut rows = rows(observed, window, changes);
+        rows.iter_mut().for_each(|row| row.fill(measured));
         let drift = |row: &Row| {
-            let drift = drift(&volumes(daily, &row.id, &today))?;
+            let drift = drift(&volumes(observed, &row.id, window))?;
             Some((row.title.clone(), drift))
         };
         Self {
@@ -524,9 +524,9 @@ mod tests {
             window,
             observed: &observed,
             changes: &Changes::new(),
+            measured: &Measured::new(),
             runs: &runs,
             canaries: &[canary],
-            daily: &[],
             queue: &[waiting(65, 61.5), waiting(56, 12.25)],
         });
         let drift = Drift { before: 2.0, recent: 6.5 };

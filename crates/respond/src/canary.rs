@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,8 +54,6 @@ pub struct Canaries {
     pub objective: Duration,
     /// Rules, by their ids, and an event that sets off each.
     pub events: Vec<(String, Value)>,
-    /// When it is looked next.
-    pub next_look_ms: AtomicI64,
 }
 
 /// The last canary of a rule.
@@ -133,10 +130,9 @@ impl Responder {
     pub(crate) async fn look_after_canaries(&self) -> Result<(), Halt> {
         let Some(canaries) = &self.canaries else { return Ok(()) };
         let now_ms = self.clock.now_ms();
-        if now_ms < canaries.next_look_ms.load(Ordering::Relaxed) {
+        if !self.next_looks.canaries.is_due(now_ms, LOOK_MS) {
             return Ok(());
         }
-        canaries.next_look_ms.store(now_ms + LOOK_MS, Ordering::Relaxed);
         let sent = rows::all::<Sent>(&*self.table, CANARY).await?;
         self.page_about_late(canaries, sent, now_ms).await?;
         // After that: the next one takes the row of the one before.

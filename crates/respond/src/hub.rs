@@ -4,8 +4,6 @@
 //! What we wrote there ourselves carries our field and is left out. It is off unless the operator asks for it: a verdict undoes what was
 //! done, and so could whoever may update findings there.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use jiff::Timestamp;
 use serde_json::Value;
 use trailloop_cloud::{CloudError, RowKey};
@@ -34,19 +32,14 @@ const UNSAID: &str = "security_hub";
 /// Who judges where the note says nobody.
 const NOBODY: &str = "security-hub";
 
-/// When it is asked next.
-#[derive(Debug, Default)]
-pub struct NextHub(AtomicI64);
-
 impl Responder {
     /// Takes over what people said in Security Hub since.
     pub(crate) async fn hear_security_hub(&self) -> Result<(), Halt> {
         let Some((account, _)) = &self.destinations.home else { return Ok(()) };
         let now_ms = self.clock.now_ms();
-        if !self.settings.hears_security_hub || now_ms < self.next_hub.0.load(Ordering::Relaxed) {
+        if !self.settings.hears_security_hub || !self.next_looks.hub.is_due(now_ms, EVERY_MS) {
             return Ok(());
         }
-        self.next_hub.0.store(now_ms + EVERY_MS, Ordering::Relaxed);
         for destination in &self.destinations.all {
             let DestinationKind::SecurityHub { region } = &destination.kind else { continue };
             let product = asff::product_arn(&self.settings.partition, region, account);

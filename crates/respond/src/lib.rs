@@ -5,7 +5,9 @@
 //! `radius` says what would stop, `resting` waits for people, `before` keeps what a runbook wants kept first, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
 //! `scan` prove it or call others, `undo` takes it back. [`run`] is what is kept of a run; [`rows`], [`holds`], [`budget`] and
 //! [`voices`] are the rows of the state table around it, `memory` is what a worker remembers by itself, [`ledger`] the chain that everything is written into, by `entries`. [`alert`],
-//! [`token`], [`links`], `tell`, `receivers` and `verdicts` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check, `own` is what it finds about itself.
+//! [`token`], [`links`], `tell`, `receivers` and `verdicts` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check, `own` is what it finds about itself. Last, since nothing waits for them:
+//! `usual` counts how rare a call was, [`canary`] and `silent` see whether what watches would see, `hub` hears what people say in Security Hub;
+//! [`looks`] says when each of these is due.
 //! [`service`] runs all of it.
 
 pub mod alert;
@@ -22,10 +24,11 @@ pub mod evidence;
 mod guards;
 pub mod hint;
 pub mod holds;
-pub mod hub;
+mod hub;
 mod keep;
 pub mod ledger;
 pub mod links;
+pub mod looks;
 mod memory;
 pub mod ocsf;
 mod origin;
@@ -42,6 +45,7 @@ pub mod run;
 mod scan;
 pub mod service;
 mod settings;
+mod silent;
 mod steps;
 pub mod store;
 mod switch;
@@ -51,6 +55,7 @@ pub mod tell;
 mod time;
 pub mod token;
 mod undo;
+mod usual;
 mod verdicts;
 pub mod voices;
 mod watch;

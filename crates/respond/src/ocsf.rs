@@ -205,7 +205,7 @@ pub fn with_verdict(
     Some(Value::Object(updated))
 }
 
-/// What we find about ourselves. All of it is critical.
+/// What we find about ourselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Own {
     /// A message on the action queue is not what its record and rule say.
@@ -216,6 +216,8 @@ pub enum Own {
     ContainmentFailed,
     /// A synthetic event was not found in time.
     CanaryMissed,
+    /// A rule that found something regularly does so no more.
+    RuleSilent,
 }
 
 impl Own {
@@ -227,6 +229,16 @@ impl Own {
             Self::ResponderImpersonated => "trailloop.responder_impersonated",
             Self::ContainmentFailed => "trailloop.containment_failed",
             Self::CanaryMissed => "trailloop.canary_missed",
+            Self::RuleSilent => "trailloop.rule_silent",
+        }
+    }
+
+    /// How grave it is: silence may have a harmless cause, the others have none.
+    #[must_use]
+    pub fn level(self) -> Level {
+        match self {
+            Self::RuleSilent => Level::High,
+            _ => Level::Critical,
         }
     }
 
@@ -238,6 +250,7 @@ impl Own {
             Self::ResponderImpersonated => "The responder role was used without a ledger entry",
             Self::ContainmentFailed => "A containment does not hold",
             Self::CanaryMissed => "A canary was not found in time",
+            Self::RuleSilent => "A rule has gone silent",
         }
     }
 
@@ -251,6 +264,9 @@ impl Own {
             }
             Self::CanaryMissed => {
                 "An attack would not be found either, or as late: look at the stream's queue and its log, at the rule, and at the right to write where canaries are delivered."
+            }
+            Self::RuleSilent => {
+                "Ask the archive whether the calls still happen: if so, the rule, a filter or the index of rules is broken; if not, see whether the trail still records them and delivers from that account and region. Where they have ended, nothing is to be done."
             }
             Self::ContainmentFailed => {
                 "Take over by hand: see the run's ledger for what was done, and the calls that went on for what was not."
@@ -304,8 +320,8 @@ impl OwnFinding {
             "class_name": "Detection Finding",
             "type_uid": 200_401,
             "type_name": "Detection Finding: Create",
-            "severity_id": Level::Critical.severity_id(),
-            "severity": Level::Critical.severity(),
+            "severity_id": self.own.level().severity_id(),
+            "severity": self.own.level().severity(),
             "status_id": 1,
             "status": "New",
             "is_alert": true,
@@ -541,19 +557,24 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn our_own_findings_are_critical_and_known_again() {
+    fn our_own_findings_are_grave_and_known_again() {
         let mut ids = Vec::new();
-        for own in [Own::ForgedFinding, Own::ResponderImpersonated, Own::ContainmentFailed] {
+        use Own::{
+            CanaryMissed, ContainmentFailed, ForgedFinding, ResponderImpersonated, RuleSilent,
+        };
+        for own in
+            [ForgedFinding, ResponderImpersonated, ContainmentFailed, CanaryMissed, RuleSilent]
+        {
             let finding = own_finding(own);
             let json = finding.to_json();
             assert_ocsf(&json);
-            assert_eq!(json["severity"], "Critical");
+            assert_eq!(json["severity"], if own == RuleSilent { "High" } else { "Critical" });
             ids.push(finding.uid());
         }
         // printf 'trailloop.forged_finding\0000f09babfb92e5b61295388ad84950d61' | sha256sum
         assert_eq!(ids[0], "60a063bc7030d4ed6164a33a4ac0f8da");
         ids.dedup();
-        assert_eq!(ids.len(), 3);
+        assert_eq!(ids.len(), 5);
         insta::assert_snapshot!(
             serde_json::to_string_pretty(&own_finding(Own::ForgedFinding).to_json()).unwrap()
         );

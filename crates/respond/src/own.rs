@@ -1,6 +1,6 @@
 //! What the executor finds about itself: a finding that was forged, its role in other hands, a containment that does not hold.
 //!
-//! Each is a critical finding of OCSF, kept with the evidence, and a page.
+//! Each is a finding of OCSF, kept with the evidence, and a page.
 
 use bytes::Bytes;
 use trailloop_finding::Level;
@@ -103,7 +103,7 @@ impl Responder {
                 tracing::error!(%error, name, "a finding of our own is not kept");
             }
         }
-        let mut alert = Alert::new(Kind::Page, Level::Critical, self.time(), own.own.title());
+        let mut alert = Alert::new(Kind::Page, own.own.level(), self.time(), own.own.title());
         alert.rule = own.own.rule().to_owned();
         target.clone_into(&mut alert.target);
         alert.account.clone_from(&own.account);

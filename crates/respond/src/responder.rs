@@ -22,8 +22,8 @@ use crate::change::Change;
 use crate::confirm::{Archive, Confirmed, Doubt};
 use crate::context::Case;
 use crate::hint::Hint;
-use crate::hub::NextHub;
 use crate::ledger::Ledger;
+use crate::looks::NextLooks;
 pub use crate::memory::Memory;
 pub use crate::outcome::{Halt, Handled};
 use crate::rows::{self, Kept};
@@ -65,8 +65,8 @@ pub struct Responder {
     pub worker: String,
     /// Synthetic events by which it is seen whether what watches would see.
     pub canaries: Option<Canaries>,
-    /// When Security Hub is asked next for what people said there.
-    pub next_hub: NextHub,
+    /// When it is looked next at what is not looked at with every sweep.
+    pub next_looks: NextLooks,
     /// What this worker remembers of the runs it watches; it can be read again.
     pub memory: Mutex<BTreeMap<String, Memory>>,
 }
@@ -140,6 +140,7 @@ impl Responder {
         Box::pin(self.finish_voiding()).await?;
         self.ask_again().await?;
         Box::pin(self.look_after_canaries()).await?;
+        Box::pin(self.look_after_rules()).await?;
         let open = rows::all::<String>(&*self.table, OPEN).await?;
         for (id, _) in &open {
             match self.advance(id).await {

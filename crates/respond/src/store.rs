@@ -8,16 +8,18 @@
 mod audit;
 mod incidents;
 mod judged;
+mod measured;
 mod queue;
 mod runs;
 
 use serde::{Deserialize, Serialize};
 use trailloop_cloud::{CloudError, CloudErrorKind, RowKey, Table};
-use trailloop_feedback::{Entry, GAP_MS};
+use trailloop_feedback::{Entry, GAP_MS, Seen};
 
 pub use self::audit::{audit, drawn};
 pub use self::incidents::{incident, incidents};
 pub use self::judged::{Judged, judge, of_rule, precision};
+pub use self::measured::{keep_measured, measured};
 pub use self::queue::{Shown, queue};
 pub use self::runs::runs;
 use crate::rows::{self, Kept as Row};
@@ -39,7 +41,7 @@ pub struct Place {
 }
 
 /// A finding as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
     /// The finding, and what folded into it.
     pub entry: Entry,
@@ -49,11 +51,14 @@ pub struct Kept {
     /// Who did it, as filters name it: the role or user behind a session.
     #[serde(default)]
     pub entity: Option<String>,
+    /// How often its like was seen before, by counts over the archive.
+    #[serde(default)]
+    pub seen: Vec<Seen>,
 }
 
 impl Kept {
     fn new(entry: Entry) -> Self {
-        Self { entry, incident: None, entity: None }
+        Self { entry, incident: None, entity: None, seen: Vec::new() }
     }
 }
 
@@ -86,6 +91,11 @@ pub async fn take(table: &dyn Table, entry: &Entry, day: &str) -> Result<Place, 
 /// Notes who did it, as filters name it.
 pub async fn name(table: &dyn Table, place: &Place, entity: &str) -> Result<(), CloudError> {
     update(table, place, |kept| kept.entity = Some(entity.to_owned())).await
+}
+
+/// Notes how often its like was seen before.
+pub async fn note_seen(table: &dyn Table, place: &Place, seen: &[Seen]) -> Result<(), CloudError> {
+    update(table, place, |kept| kept.seen = seen.to_vec()).await
 }
 
 /// Folds a finding into the one it repeats, or keeps it as one of its own.

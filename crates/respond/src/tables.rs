@@ -29,7 +29,7 @@ const DAYS: i64 = 30;
 /// With one, no more than these: each day is a read of its own.
 const DAYS_MAX: i64 = 400;
 
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// The partition of the findings that were taken up on a day.
 fn day_partition(day: &str) -> String {

@@ -226,6 +226,25 @@ impl RuleSet {
         out.dedup();
     }
 
+    /// Like [`RuleSet::matches_into`], one rule at a time: `each` is given a rule that the index leaves and its trial, which tells
+    /// whether it matches. So whoever has a clock can tell what each rule costs. What rules have in common is evaluated by the first that
+    /// asks; a rule that the index knows by two names comes twice.
+    pub fn try_each(
+        &self,
+        record: &Record<'_>,
+        scratch: &mut MatchScratch,
+        mut each: impl FnMut(u32, &mut dyn FnMut() -> bool),
+    ) {
+        let (view, mut memo, index) = self.begin(record, scratch);
+        self.index.visit(view, index, |candidates| {
+            for candidate in candidates {
+                let mut test = |number: u32| self.test(number, view, &mut memo);
+                let mut trial = || program::run(&self.index.ops, candidate.program, &mut test);
+                each(candidate.rule, &mut trial);
+            }
+        });
+    }
+
     /// Like [`RuleSet::matches_into`], but tries every rule: the measure that the index is tested against.
     pub fn matches_without_index_into(
         &self,

@@ -1,7 +1,6 @@
 //! Which canaries a service sends: of each grave rule its own example, in the account of canaries.
 
 use std::fs;
-use std::sync::atomic::AtomicI64;
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -50,7 +49,6 @@ pub(crate) fn of(
         every: canaries.every,
         objective: canaries.objective,
         events,
-        next_look_ms: AtomicI64::new(0),
     }))
 }
 

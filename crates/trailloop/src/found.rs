@@ -1,12 +1,13 @@
 //! What rules find in an archive, gathered: for backtests and for proposals, which look at every finding of a rule together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, ensure};
 use jiff::civil::Date;
 use serde_json::Value;
-use trailloop_cloudtrail::{Limits, Scratch, read_records};
+use trailloop_cloudtrail::{Limits, Record, Scratch, read_records};
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::replay::{Body, Fetched, Replayed, replay};
@@ -178,15 +179,23 @@ impl Archive {
         Ok(events)
     }
 
-    /// Shows every record as it stands in the archive. An object that can't be read is an error.
-    pub(crate) fn each_record(&self, mut each: impl FnMut(&[u8])) -> anyhow::Result<()> {
+    /// Shows every record, until no more are wanted. An object that can't be read is an error.
+    pub(crate) fn each_record(
+        &self,
+        mut each: impl FnMut(&Record<'_>) -> ControlFlow<()>,
+    ) -> anyhow::Result<()> {
         let (mut scratch, mut buffer) = (Scratch::new(), Vec::new());
         let fetcher = self.sources.fetcher(&self.items);
         for (nth, item) in self.items.iter().enumerate() {
             let fetched = fetch(&fetcher, (nth, item), &mut buffer)?;
+            let mut flow = ControlFlow::Continue(());
             read_records(body(&fetched, &buffer), &Limits::default(), &mut scratch, |record| {
-                each(record.raw());
+                flow = each(&record);
+                flow
             });
+            if flow.is_break() {
+                break;
+            }
         }
         Ok(())
     }

@@ -190,7 +190,7 @@ mod tests {
                 clock,
                 worker: "test".to_owned(),
                 canaries: None,
-                next_hub: trailloop_respond::hub::NextHub::default(),
+                next_looks: trailloop_respond::looks::NextLooks::default(),
                 memory: Mutex::default(),
             };
             let runbook = &responder.runbooks[0];

@@ -64,9 +64,9 @@ pub(crate) async fn of(
         window,
         observed: &observed,
         changes: &Changes::new(),
+        measured: &store::measured(table).await?,
         runs: &runs,
         canaries: &canary::canaries(table).await?,
-        daily: &[],
         queue: &waiting,
     }))
 }

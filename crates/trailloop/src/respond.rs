@@ -144,7 +144,7 @@ async fn build(
         clock: Clock::System,
         worker,
         canaries,
-        next_hub: trailloop_respond::hub::NextHub::default(),
+        next_looks: trailloop_respond::looks::NextLooks::default(),
         memory: std::sync::Mutex::default(),
     })
 }

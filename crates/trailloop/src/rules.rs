@@ -1,6 +1,7 @@
 //! `trailloop rules`: check, list, test, explain, compare and write rules.
 
 mod backtest;
+mod cost;
 mod coverage;
 mod diff;
 mod export;
@@ -32,6 +33,7 @@ pub(crate) fn rules(arguments: &RulesArgs, global: &Global) -> anyhow::Result<Ex
         RulesCommand::New(arguments) => new::new(arguments),
         RulesCommand::Diff(arguments) => diff::diff(arguments, global),
         RulesCommand::Backtest(arguments) => backtest::backtest(arguments, global),
+        RulesCommand::Cost(arguments) => cost::cost(arguments, global),
         RulesCommand::Export(arguments) => export::export(arguments),
     }
 }

@@ -95,7 +95,7 @@ fn shown(
         // What was said of the finding itself tells nothing more of it.
         let others = of_rule(&entry.rule).iter().filter(|judged| judged.place != *place);
         let (precision, _) = precision(entry.level, others, now_ms);
-        let known = Known { precision, ..Known::nothing(entry.level) };
+        let known = Known { precision, seen: kept.seen.clone(), ..Known::nothing(entry.level) };
         let armed = armed_of(kept);
         let features = Features::beside(entry, &neighbours, known, now_ms).armed(armed.clone());
         let said = said_of(place, entry);

@@ -57,11 +57,13 @@ pub(super) async fn metrics(table: &dyn Table, days: &[String]) -> Result<Vec<Va
             Observed::new(&shown.kept.entry, opinions)
         })
         .collect();
+    let measured = store::measured(table).await?;
     let mut rows = Vec::new();
     for day in days {
         let Some(from_ms) = day_ms(day) else { continue };
         let window = Window { from_ms, to_ms: from_ms + DAY_MS };
-        for row in metrics::rows(&observed, window, &Changes::new()) {
+        for mut row in metrics::rows(&observed, window, &Changes::new()) {
+            row.fill(&measured);
             let members = COLUMNS.iter().zip(values(&row));
             let mut row: Map<String, Value> =
                 members.map(|(column, value)| (column.name.to_owned(), value)).collect();

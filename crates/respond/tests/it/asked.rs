@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use trailloop_cloud::{Clock, CloudError, Object, ObjectRef, Page, Store};
 use trailloop_query::named::{NamedQuery, load};
 use trailloop_query::{Archive, Engine, Source, Window, findings_of_rows};
-use trailloop_respond::{Handled, Phase, Queries, Responder, own_tables, rows};
+use trailloop_respond::{Handled, Phase, Queries, Responder, day_of, own_tables, rows, store};
 
 use crate::kit::{ACCOUNT, BUCKET, Kit, message};
 
@@ -130,6 +130,51 @@ async fn a_finding_carries_what_queries_answer_and_late_records_are_told() {
     kit.manual.advance(Duration::from_secs(24 * 3600));
     kit.sweep(&responder).await;
     assert!(!is_asked_on().await);
+}
+
+#[tokio::test]
+async fn what_is_rare_for_its_principal_and_account_ranks_higher() {
+    let kit = Kit::with_rules(RULES);
+    let responder = asking(&kit, kit.store.clone(), PATIENT);
+    let mut usual = kit.record("s3.amazonaws.com", "ListBuckets", json!(null));
+    usual["eventTime"] = json!(crate::kit::time(kit.now_ms() - 10 * 86_400_000));
+    kit.deliver(&vec![usual.clone(); 99]);
+    let reads = || {
+        let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+        kit.finding_of(record)
+    };
+    kit.respond(&responder, &reads()).await.unwrap();
+    let queue = async || {
+        let days = [day_of(kit.now_ms())];
+        store::queue(&*kit.table, &days, kit.now_ms()).await.unwrap()
+    };
+    let shown = queue().await.remove(0);
+    let call = "iam.amazonaws.com/GetAccountAuthorizationDetails";
+    let bob = format!("arn:aws:iam::{ACCOUNT}:user/bob");
+    let seen: Vec<_> = shown
+        .kept
+        .seen
+        .iter()
+        .map(|seen| (seen.what.clone(), seen.count, seen.all, seen.kinds))
+        .collect();
+    let expected = [
+        (format!("{call} by {bob}"), 0, 99, 1),
+        (format!("203.0.113.0/24 used by {bob}"), 99, 99, 1),
+        (format!("{call} in account {ACCOUNT}"), 0, 99, 1),
+    ];
+    assert_eq!(seen, expected, "the finding's own day does not count");
+    let rarity = shown.priority.terms.iter().find(|term| term.name == "rarity").unwrap();
+    // 0.6 times the power of ten of 99 calls and one kind, among which it never was.
+    assert!((rarity.value - 1.2).abs() < 1e-9, "{rarity:?}");
+    assert!(rarity.because.ends_with("seen 0 times in 99"), "{rarity:?}");
+
+    // What is counted of a principal on a day is counted once, and what was usual is not rare.
+    kit.deliver(&vec![usual; 900]);
+    let record = kit.record("iam.amazonaws.com", "CreateAccessKey", json!({"userName": "bob"}));
+    kit.drive(responder.respond(&kit.finding_of(record))).await.unwrap();
+    let all: Vec<u64> =
+        queue().await.iter().flat_map(|one| &one.kept.seen).map(|seen| seen.all).collect();
+    assert_eq!(all, [99; 6]);
 }
 
 /// Approval for a key that anybody makes; none for one that the principal of an incident makes.

@@ -1,7 +1,6 @@
 //! Canaries: sent on time, found by the way that findings come, judged tests; what is late is a page, and what is forged is none.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,7 +44,6 @@ fn responder(kit: &Kit) -> Responder {
         every: 24 * 60 * MINUTE,
         objective: 15 * MINUTE,
         events: vec![(RULE.to_owned(), event)],
-        next_look_ms: AtomicI64::new(0),
     });
     responder
 }

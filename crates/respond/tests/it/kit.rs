@@ -185,7 +185,7 @@ impl Kit {
             clock: Clock::Manual(self.manual.clone()),
             worker,
             canaries: None,
-            next_hub: trailloop_respond::hub::NextHub::default(),
+            next_looks: trailloop_respond::looks::NextLooks::default(),
             memory: Mutex::default(),
         }
     }

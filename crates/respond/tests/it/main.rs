@@ -14,4 +14,5 @@ mod limits;
 mod links;
 mod origins;
 mod quieted;
+mod silent;
 mod told;

@@ -181,7 +181,7 @@ fn responder(
         clock: Clock::Manual(world.manual.clone()),
         worker: APPROVER.to_owned(),
         canaries: None,
-        next_hub: trailloop_respond::hub::NextHub::default(),
+        next_looks: trailloop_respond::looks::NextLooks::default(),
         memory: Mutex::default(),
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::Context as _;
-use trailloop_tuning::Label;
+use trailloop_tuning::{Cost, Label};
 
 use crate::cli::{BacktestArgs, Global, TableFormat};
 use crate::found::{Archive, Gathered};
@@ -37,14 +38,25 @@ pub(super) fn backtest(arguments: &BacktestArgs, global: &Global) -> anyhow::Res
     let archive = Archive::list(&arguments.source, &arguments.aws)?;
     let jobs = arguments.jobs.map(usize::from);
     let rules = [old.set.rules(), new.set.rules()].concat();
-    let before = archive.gather(old.set, (jobs, global))?;
-    let after = archive.gather(new.set, (jobs, global))?;
+    let gather = |set| -> anyhow::Result<(Gathered, u64)> {
+        let begun = Instant::now();
+        let gathered = archive.gather(set, (jobs, global))?;
+        let records = u128::from(gathered.records.max(1));
+        let per_event = u64::try_from(begun.elapsed().as_nanos() / records).unwrap_or(u64::MAX);
+        Ok((gathered, per_event))
+    };
+    let ((before, old_nanoseconds), (after, new_nanoseconds)) =
+        (gather(old.set)?, gather(new.set)?);
+    let cost = Cost { events: after.records, old_nanoseconds, new_nanoseconds };
     let labels = match &arguments.config {
         Some(config) => Labels::read(config, &rules)?.by_uid(),
         None => BTreeMap::new(),
     };
-    let compared =
-        trailloop_tuning::compare(&visible(&before, &labels), &visible(&after, &labels), None);
+    let compared = trailloop_tuning::compare(
+        &visible(&before, &labels),
+        &visible(&after, &labels),
+        arguments.cost.then_some(cost),
+    );
     let mut out = std::io::stdout().lock();
     match arguments.format {
         TableFormat::Json => write!(out, "{}", compared.json()).context("write the backtest")?,
