@@ -48,8 +48,8 @@ struct Arguments {
     /// Objects of the corpus of tiny ones.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     tiny_objects: u32,
-    /// Objects of the corpus of busy ones.
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    /// Objects of the corpus of busy ones: so many that what a process does once does not count.
+    #[arg(long, value_name = "N", default_value_t = 120)]
     busy_objects: u32,
     /// Objects of the corpus of large ones.
     #[arg(long, value_name = "N", default_value_t = 2)]

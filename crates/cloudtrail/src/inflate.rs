@@ -14,13 +14,14 @@ use memchr::memmem;
 
 use crate::failure::Failure;
 use crate::read::Limits;
+use crate::room::Room;
 
 /// The inflate state a worker keeps.
 pub(crate) struct Inflater {
     state: Decompress,
     crc: Crc,
     at_once: Decompressor,
-    whole: Vec<u8>,
+    whole: Room,
 }
 
 impl Inflater {
@@ -29,7 +30,7 @@ impl Inflater {
             state: Decompress::new(false),
             crc: Crc::new(),
             at_once: Decompressor::new(),
-            whole: Vec::new(),
+            whole: Room::default(),
         }
     }
 
@@ -45,10 +46,7 @@ impl Inflater {
         if bytes > limits.whole_bytes_max || bytes as u64 > limits.raw_bytes_max {
             return None;
         }
-        if self.whole.len() < bytes {
-            self.whole.resize(bytes, 0);
-        }
-        let text = &mut self.whole[..bytes];
+        let text = self.whole.of(bytes)?;
         let inflated = self.at_once.gzip_decompress(object, text).ok()?;
         // libdeflate does not say how much of the input it took, and takes one member. But the member it took ended in
         // these four bytes: if they stand nowhere else, it ended where the object does, and there is no second one.

@@ -17,6 +17,7 @@ mod nodes;
 mod parse;
 mod read;
 mod record;
+mod room;
 mod split;
 mod structure;
 

@@ -223,8 +223,30 @@ impl Incident {
         if let (false, Some(status)) = (is_news, near().map(|other| other.status).min()) {
             incident.status = status;
         }
+        if is_news && incident.judgement != Some(Judgement::TruePositive) {
+            // What was said was said of what there was.
+            incident.judgement = None;
+        }
         before.remove(&incident.id);
         Taken { incident, gone: before.into_iter().collect() }
+    }
+
+    /// Takes over what was said of its findings. An attack among them makes it one; it is solved or closed once something was said of
+    /// all of them, and a finding that joins later opens it again.
+    pub fn judge(&mut self, said: impl Fn(&Member) -> Option<Judgement>) {
+        let visible = self.members.iter().filter(|member| !member.is_suppressed);
+        let said: Vec<Option<Judgement>> = visible.map(said).collect();
+        // Of what is no longer named nobody knows.
+        let is_all = !said.contains(&None) && self.members.len() < MEMBERS_MAX;
+        let gravest = said.iter().flatten().min().copied();
+        let is_attack = gravest == Some(Judgement::TruePositive);
+        self.judgement = gravest.filter(|_| is_attack || is_all);
+        self.status = match gravest {
+            None => return,
+            Some(_) if !is_all => Status::InProgress,
+            Some(Judgement::TruePositive) => Status::Resolved,
+            Some(_) => Status::Closed,
+        };
     }
 
     /// Whether a finding belongs to it.
@@ -261,7 +283,7 @@ impl Incident {
     }
 
     fn entity_bytes(&self) -> usize {
-        self.entities.keys().map(String::len).sum()
+        self.entities.keys().map(|entity| written_bytes(entity)).sum()
     }
 
     fn unite(&mut self, other: &Self) {
@@ -304,11 +326,21 @@ impl Incident {
                 known.extend(spans);
                 join(known);
             } else if self.entities.len() < ENTITIES_MAX && bytes < ENTITIES_BYTES_MAX {
-                bytes += entity.len();
+                bytes += written_bytes(entity);
                 self.entities.insert(entity.clone(), spans.clone());
             }
         }
     }
+}
+
+/// How many bytes a text takes as JSON: an attacker chooses names that take six times their length.
+fn written_bytes(text: &str) -> usize {
+    let written = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(written).sum()
 }
 
 /// Joins spans between which less than a day lies.
@@ -412,10 +444,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_its_findings_is_said_of_it() {
+        use Judgement::{BenignPositive, FalsePositive, TruePositive};
+        let (one, two) = (entry(1, Some("ana"), None, 0), entry(2, Some("ana"), None, 1));
+        let incident = Incident::begin(&one);
+        let mut both = Incident::take(&two, &[incident]).incident;
+        let mut judged = |said: &[(&str, Judgement)]| {
+            both.judge(|member| Some(said.iter().find(|(uid, _)| *uid == member.uid)?.1));
+            (both.status, both.judgement)
+        };
+        assert_eq!(judged(&[]), (Status::New, None));
+        assert_eq!(judged(&[("f1", FalsePositive)]), (Status::InProgress, None));
+        let attack = Some(TruePositive);
+        assert_eq!(judged(&[("f1", TruePositive)]), (Status::InProgress, attack));
+        let all = [("f1", TruePositive), ("f2", FalsePositive)];
+        assert_eq!(judged(&all), (Status::Resolved, attack));
+        let harmless = [("f1", BenignPositive), ("f2", FalsePositive)];
+        assert_eq!(judged(&harmless), (Status::Closed, Some(BenignPositive)));
+
+        let again = Incident::take(&two, std::slice::from_ref(&both)).incident;
+        assert_eq!((again.status, again.judgement), (both.status, both.judgement));
+        let news = Incident::take(&entry(3, Some("ana"), None, 2), &[both]).incident;
+        assert_eq!((news.status, news.judgement), (Status::New, None), "of that nobody has spoken");
+    }
+
+    #[test]
     fn an_incident_fits_into_a_row_whatever_it_is_about() {
         let mut incident = Incident::begin(&entry(0, Some("ana"), None, 0));
         for number in 1..700 {
-            let target = format!("{number}{}", "x".repeat(3_000));
+            let target = format!("{number}{}", ["x", "\u{1}"][number as usize % 2].repeat(3_000));
             let next = entry(number, Some("ana"), Some(&target), 1);
             incident = Incident::take(&next, std::slice::from_ref(&incident)).incident;
         }

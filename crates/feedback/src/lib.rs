@@ -47,7 +47,7 @@ pub use incident::{
 };
 pub use incident_json::Activity;
 pub use judgement::{Judgement, Opinion, Reason, Standing};
-pub use plan::{DUE_MS, Plan, QUERIES_MAX, lowered};
+pub use plan::{DUE_MS, Plan, QUERIES_MAX};
 pub use posterior::{
     Change, Label, Posterior, accuracy_of_agreement, bound_of_none, rogan_gladen, wilson,
 };

@@ -1,7 +1,7 @@
 //! What an open incident arms: for its credentials and targets and for a day, the rules and queries of the steps that are likely next.
 //!
-//! A plan makes more visible and never less: an armed rule's finding ranks higher ([`crate::Features::armed`]), its queries are asked
-//! each minute, their thresholds go down within their bounds. It follows from the incident and the table alone, so who is
+//! A plan makes more visible and never less: an armed rule's finding ranks higher ([`crate::Features::armed`]) and has its turn sooner,
+//! and its queries are asked each minute. It follows from the incident and the table alone, so who is
 //! restarted makes it again, and it ends by event time.
 
 use std::collections::BTreeSet;
@@ -76,13 +76,6 @@ impl Plan {
         };
         self.rules.iter().find(is_it)
     }
-
-    /// Whether its queries are due, which were asked last at this time.
-    #[must_use]
-    pub fn is_due(&self, asked_ms: Option<i64>, now_ms: i64) -> bool {
-        let is_minute_ago = |asked: i64| now_ms.saturating_sub(asked) >= DUE_MS;
-        now_ms < self.until_ms && asked_ms.is_none_or(is_minute_ago)
-    }
 }
 
 impl Armed {
@@ -102,19 +95,15 @@ impl Armed {
     }
 }
 
-/// Whether an incident arms anything: somebody can see it, and nobody has said that it is over or was none.
+/// Whether an incident arms anything: somebody can see it, and nobody has said that it was none. Whoever judged all that was found of
+/// an attack has not said that it is over.
 fn arms(incident: &Incident) -> bool {
+    let is_attack = incident.judgement == Some(Judgement::TruePositive);
     let is_none = matches!(
         incident.judgement,
         Some(Judgement::BenignPositive | Judgement::FalsePositive | Judgement::Duplicate)
     );
-    incident.is_visible() && incident.status.is_open() && !is_none
-}
-
-/// A threshold where something is armed: half of it, and not below what its rule or query says is its least. Nothing is raised.
-#[must_use]
-pub fn lowered(threshold: u64, least: u64) -> u64 {
-    threshold.div_ceil(2).max(least).min(threshold)
+    incident.is_visible() && (incident.status.is_open() || is_attack) && !is_none
 }
 
 #[cfg(test)]
@@ -153,9 +142,6 @@ mod tests {
         assert!(armed("key", "ana", 12) && armed("share", "ana", 33));
         assert!(!armed("key", "eve", 12) && !armed("key", "ana", 34) && !armed("key", "ana", 9));
         assert!(!armed("user", "ana", 12), "it comes again");
-        let at = 11 * HOUR;
-        assert!(plan.is_due(None, at) && plan.is_due(Some(at - DUE_MS), at));
-        assert!(!plan.is_due(Some(at - DUE_MS + 1), at) && !plan.is_due(None, plan.until_ms));
     }
 
     #[test]
@@ -186,11 +172,5 @@ mod tests {
             let armed = Armed::of(&next, &incident, &learnt(), Bounds::default()).unwrap();
             assert_eq!((armed.since_ms, armed.because.followed), (10 * HOUR, 3));
         }
-    }
-
-    #[test]
-    fn a_threshold_only_goes_down_and_not_below_its_least() {
-        assert_eq!((lowered(20, 5), lowered(20, 15), lowered(1, 0)), (10, 15, 1));
-        assert_eq!((lowered(5, 9), lowered(0, 3), lowered(u64::MAX, 0)), (5, 0, u64::MAX / 2 + 1));
     }
 }

@@ -104,6 +104,27 @@ const HOLD_MS: i64 = 60_000;
 /// The `type` of an enrichment that a query gave.
 const OF_QUERY: &str = "query";
 
+impl Queries {
+    fn find(&self, id: &str) -> Option<&NamedQuery> {
+        let found = self.kept.iter().find(|query| query.id == id);
+        if found.is_none() {
+            tracing::warn!(query = id, "no such query is kept; it is not asked");
+        }
+        found
+    }
+
+    /// A query as its own question, with no word of a runbook.
+    fn by_itself(&self, id: &str) -> Option<Question<'_>> {
+        Some(Question {
+            alias: id.replace('-', "_"),
+            query: self.find(id)?,
+            window: None,
+            rows_max: ROWS_MAX,
+            time_max: self.budget,
+        })
+    }
+}
+
 impl Responder {
     /// Asks a finding's questions once, and gives the case with the answers.
     pub(crate) async fn ask_for(&self, mut case: Case) -> Result<Case, Halt> {
@@ -159,23 +180,38 @@ impl Responder {
         Ok(())
     }
 
-    /// While the incident of a finding arms what is likely next, the questions of its last finding are asked on: each minute for an
-    /// hour, and then every ten.
-    async fn ask_while_armed(&self, finding: &str) -> Result<(), Halt> {
-        let Some(place) = store::place_of(&*self.table, finding).await? else { return Ok(()) };
-        let Some(kept) = store::load(&*self.table, &place).await? else { return Ok(()) };
-        let Some(id) = &kept.incident else { return Ok(()) };
-        let Some(incident) = store::incident(&*self.table, id).await? else { return Ok(()) };
-        let now_ms = self.clock.now_ms();
-        let none = |_: &str| Vec::new();
-        let plan =
-            Plan::of(&incident, trailloop_content::follows(), none, now_ms, Bounds::default());
+    /// What the incident of a finding arms, if it is the incident's last one, and when that was.
+    async fn plan_after(&self, finding: &str) -> Result<Option<(Plan, i64)>, Halt> {
+        let Some(place) = store::place_of(&*self.table, finding).await? else { return Ok(None) };
+        let Some(kept) = store::load(&*self.table, &place).await? else { return Ok(None) };
+        let Some(id) = &kept.incident else { return Ok(None) };
+        let Some(incident) = store::incident(&*self.table, id).await? else { return Ok(None) };
         let last = incident.members.iter().max_by_key(|one| (one.event_ms, &one.uid));
-        let is_last = last.is_some_and(|last| kept.entry.folded.contains(&last.uid));
-        if plan.is_none_or(|plan| plan.until_ms <= now_ms) || !is_last {
-            return Ok(());
+        if !last.is_some_and(|last| kept.entry.folded.contains(&last.uid)) {
+            return Ok(None);
         }
-        let is_fresh = now_ms - incident.last_ms < FRESH_MS;
+        let now_ms = self.clock.now_ms();
+        let (follows, bounds) = (trailloop_content::follows(), Bounds::default());
+        let plan = Plan::of(&incident, follows, |rule| self.queries_of(rule), now_ms, bounds);
+        Ok(plan.filter(|plan| now_ms < plan.until_ms).map(|plan| (plan, incident.last_ms)))
+    }
+
+    /// The queries that a finding of a rule would ask: the rule's own, and those of the runbooks that name it.
+    fn queries_of(&self, rule: &str) -> Vec<String> {
+        let rules = self.archive.engine.rules.now();
+        let all = rules.rules.rules().iter();
+        let own = all.filter(|one| one.analytic.uid == rule).flat_map(|one| one.queries.clone());
+        let runbooks =
+            self.runbooks.iter().filter(|one| one.trigger.rules.iter().any(|named| named == rule));
+        own.chain(runbooks.flat_map(|one| &one.enrich).map(|one| one.query.clone())).collect()
+    }
+
+    /// While the incident of a finding arms what is likely next, the questions of its last finding and those of what is armed are asked
+    /// on, about the same principal: each minute for an hour, and then every ten.
+    async fn ask_while_armed(&self, finding: &str) -> Result<(), Halt> {
+        let Some((_, last_ms)) = self.plan_after(finding).await? else { return Ok(()) };
+        let now_ms = self.clock.now_ms();
+        let is_fresh = now_ms - last_ms < FRESH_MS;
         let after = if is_fresh { DUE_MS } else { 10 * DUE_MS };
         let due = format!("{:020}-{finding}", now_ms + after);
         rows::create(&*self.table, &RowKey::new(ASK_AGAIN, due), &finding).await?;
@@ -191,7 +227,13 @@ impl Responder {
         let Some(mut kept) = rows::load::<Vec<Answered>>(&*self.table, &key).await? else {
             return Ok(());
         };
-        let answers = self.answers(queries, &self.questions(queries, &case), &case).await;
+        let mut questions = self.questions(queries, &case);
+        if let Some((plan, _)) = self.plan_after(finding).await? {
+            let is_asked = |id: &String| questions.iter().any(|one| one.query.id == *id);
+            let more: Vec<String> = plan.queries.into_iter().filter(|id| !is_asked(id)).collect();
+            questions.extend(more.iter().filter_map(|id| queries.by_itself(id)));
+        }
+        let answers = self.answers(queries, &questions, &case).await;
         let changed = take_over(&mut kept.value, answers);
         if changed.is_empty() {
             return Ok(());
@@ -226,18 +268,11 @@ impl Responder {
 
     /// What the rule names, and what the runbooks ask that may be chosen; each name once.
     fn questions<'q>(&self, queries: &'q Queries, case: &Case) -> Vec<Question<'q>> {
-        let find = |id: &str| {
-            let found = queries.kept.iter().find(|query| query.id == id);
-            if found.is_none() {
-                tracing::warn!(query = id, "no such query is kept; it is not asked");
-            }
-            found
-        };
         let mut questions: BTreeMap<String, Question<'q>> = BTreeMap::new();
         let context = case.context(None, self.clock.now_ms());
         let runbooks = self.runbooks.iter().filter(|one| one.trigger.may_choose(&context));
         for one in runbooks.flat_map(|runbook| &runbook.enrich) {
-            let Some(query) = find(&one.query) else { continue };
+            let Some(query) = queries.find(&one.query) else { continue };
             questions.entry(one.alias.clone()).or_insert(Question {
                 alias: one.alias.clone(),
                 query,
@@ -249,15 +284,8 @@ impl Responder {
         let rules = self.archive.engine.rules.now();
         let rule = rules.rules.rules().iter().find(|rule| rule.analytic.uid == case.text("rule"));
         for id in rule.into_iter().flat_map(|rule| &rule.queries) {
-            let Some(query) = find(id) else { continue };
-            let alias = id.replace('-', "_");
-            questions.entry(alias.clone()).or_insert(Question {
-                alias,
-                query,
-                window: None,
-                rows_max: ROWS_MAX,
-                time_max: queries.budget,
-            });
+            let Some(question) = queries.by_itself(id) else { continue };
+            questions.entry(question.alias.clone()).or_insert(question);
         }
         questions.into_values().collect()
     }
@@ -378,7 +406,11 @@ fn take_over(kept: &mut Vec<Answered>, new: Vec<Answered>) -> Vec<String> {
     let mut changed = Vec::new();
     for answer in new {
         let old = kept.iter_mut().find(|one| one.alias == answer.alias);
-        let is_other = old.as_ref().is_none_or(|old| **old != answer);
+        // A question that was not asked before is news if something comes of it.
+        let is_other = match &old {
+            Some(old) => **old != answer,
+            None => answer.rows != Some(0),
+        };
         if !is_other || answer.error.is_some() {
             continue;
         }

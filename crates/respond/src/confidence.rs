@@ -4,12 +4,15 @@
 //! then on. This only goes towards safety by itself: what was taken away comes back with another text of the runbook, which
 //! somebody reviewed.
 
+use std::collections::BTreeSet;
+
 use trailloop_cloud::{CloudError, RowKey, Table};
 use trailloop_finding::{Level, sha256};
 use trailloop_runbook::Call;
 use trailloop_runbook::catalogue::{self, Risk};
 use trailloop_runbook::document::Runbook;
 
+use crate::guards::named;
 use crate::responder::Responder;
 use crate::run::Run;
 use crate::{rows, store};
@@ -53,10 +56,8 @@ impl Responder {
             let text = format!("run {} of it on this rule was automatic and wrong", wrong.value);
             return Ok(Some(text));
         }
-        // `max_percent_principals` asks for what is not known: how many principals the account has.
-        if risk > Risk::R1 {
-            let text = "it acts widely, and the account's number of principals is not known";
-            return Ok(Some(text.to_owned()));
+        if let Some(text) = self.reaches_too_far(run, runbook, plan).await? {
+            return Ok(Some(text));
         }
         let said = store::of_rule(&*self.table, &run.rule).await?;
         let level = Level::parse(&run.level).unwrap_or(Level::Informational);
@@ -80,14 +81,58 @@ impl Responder {
         let is_off = !self.settings.first_day_auto;
         Ok(is_off.then(|| "respond.first_day_auto is off".to_owned()))
     }
+
+    /// Why calls that act widely reach more of the account's users and roles than the runbook may without asking, if they do or if
+    /// nobody knows.
+    async fn reaches_too_far(
+        &self,
+        run: &Run,
+        runbook: &Runbook,
+        plan: &[(String, Call)],
+    ) -> Result<Option<String>, CloudError> {
+        let mut reached = BTreeSet::new();
+        for (_, call) in plan.iter().filter(|(_, call)| risk_of_call(call) > Risk::R1) {
+            let before = reached.len();
+            reached.extend(named(call));
+            if reached.len() == before && named(call).next().is_none() {
+                let name = call.name();
+                return Ok(Some(format!(
+                    "{name} acts widely, and the number of principals it reaches is not known"
+                )));
+            }
+        }
+        if reached.is_empty() {
+            return Ok(None);
+        }
+        let (service, api) = ("iam".to_owned(), "GetAccountSummary".to_owned());
+        let call = Call { service, api, inputs: serde_json::Map::new() };
+        let counts = match self.actions.call(&self.session(run, &call), &call).await {
+            Ok(answer) => answer.body["SummaryMap"].clone(),
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                return Ok(Some(format!("the account's principals can't be counted: {error}")));
+            }
+        };
+        let count = |name: &str| counts[name].as_u64().unwrap_or_default();
+        let (reached, all) = (reached.len() as u64, count("Users") + count("Roles"));
+        let most = u64::from(runbook.guards.max_percent_principals);
+        let text = || {
+            format!(
+                "it acts widely on {reached} of the account's {all} principals, and the runbook may on {most} %"
+            )
+        };
+        Ok((reached * 100 > all * most).then(text))
+    }
 }
 
 /// How far the gravest call of a plan reaches.
 fn risk_of(plan: &[(String, Call)]) -> Risk {
-    plan.iter()
-        .filter_map(|(_, call)| Some(catalogue::find(&call.service, &call.api)?.risk_of(call)))
-        .max()
-        .unwrap_or(Risk::R0)
+    plan.iter().map(|(_, call)| risk_of_call(call)).max().unwrap_or(Risk::R0)
+}
+
+/// A call that is not in the catalogue is never made.
+fn risk_of_call(call: &Call) -> Risk {
+    catalogue::find(&call.service, &call.api).map_or(Risk::R0, |api| api.risk_of(call))
 }
 
 #[expect(

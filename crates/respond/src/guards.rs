@@ -292,12 +292,13 @@ fn principals<'c>(case: &'c Case, plan: &'c [(String, Call)]) -> BTreeSet<(&'sta
         (None, Some(name)) => Some(("Role", name.as_str())),
         (None, None) => None,
     };
-    let of_iam = plan.iter().map(|(_, call)| call).filter(|call| call.service == "iam");
-    let named = of_iam.flat_map(|call| {
-        let named = |kind, input| Some((kind, call.text(input)?));
-        [named("User", "UserName"), named("Role", "RoleName")].into_iter().flatten()
-    });
-    caller.into_iter().chain(named).collect()
+    caller.into_iter().chain(plan.iter().flat_map(|(_, call)| named(call))).collect()
+}
+
+/// The user or role that a call of IAM names.
+pub(crate) fn named(call: &Call) -> impl Iterator<Item = (&'static str, &str)> {
+    let named = |kind, input| Some((kind, call.text(input).filter(|_| call.service == "iam")?));
+    [named("User", "UserName"), named("Role", "RoleName")].into_iter().flatten()
 }
 
 /// What a hold on a target lasts beyond the watch, without a word from its run.

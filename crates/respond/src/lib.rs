@@ -8,7 +8,7 @@
 //! [`token`], [`links`], `tell`, `receivers` and `verdicts` are how people hear of it and answer; `keep`, [`evidence`] and [`ocsf`] are what others can check, `own` is what it finds about itself. Last, since nothing waits for them:
 //! `usual` counts how rare a call was, [`canary`] and `silent` see whether what watches would see, `hub` hears what people say in Security Hub;
 //! [`looks`] says when each of these is due.
-//! [`service`] runs all of it.
+//! [`service`] runs all of it, `lanes` says what is first when there is much.
 
 pub mod alert;
 mod ask;
@@ -26,6 +26,7 @@ pub mod hint;
 pub mod holds;
 mod hub;
 mod keep;
+mod lanes;
 pub mod ledger;
 pub mod links;
 pub mod looks;

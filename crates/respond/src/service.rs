@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trailloop_cloud::{CloudError, Message, Outgoing, Queue};
 
+use crate::lanes::{Lane, Waiting};
 use crate::responder::{Halt, Handled, Responder};
 
 /// The queues of the service.
@@ -57,18 +59,26 @@ async fn sweep(responder: Arc<Responder>, stop: CancellationToken) {
 
 async fn receive(responder: Arc<Responder>, queues: Queues, stop: CancellationToken) {
     let mut handling = JoinSet::new();
+    let mut waiting = Waiting::default();
     while !stop.is_cancelled() {
-        let room = MESSAGES_IN_FLIGHT_MAX - handling.len();
-        if room == 0 {
-            watch(handling.join_next().await);
-            continue;
+        while handling.len() < MESSAGES_IN_FLIGHT_MAX
+            && let Some(message) = waiting.next(responder.clock.now_ms())
+        {
+            handling.spawn(handle(Arc::clone(&responder), queues.clone(), message));
         }
-        match queues.actions.receive(room.min(10), RECEIVE_WAIT, VISIBILITY).await {
-            Ok(messages) => {
-                for message in messages {
-                    handling.spawn(handle(Arc::clone(&responder), queues.clone(), message));
-                }
-            }
+        let free = MESSAGES_IN_FLIGHT_MAX - handling.len();
+        // While all hands are full, a few more messages are looked at, so that what is urgent does not wait behind what is not.
+        let (room, wait) = match free {
+            0 => (waiting.room(), Duration::ZERO),
+            _ => (free, RECEIVE_WAIT),
+        };
+        let received = match room {
+            0 => Ok(Vec::new()),
+            _ => queues.actions.receive(room.min(10), wait, VISIBILITY).await,
+        };
+        match received {
+            Ok(messages) if messages.is_empty() && free == 0 => watch(handling.join_next().await),
+            Ok(messages) => take_in(&responder, &mut waiting, messages, free == 0).await,
             Err(error) => {
                 tracing::warn!(%error, "the action queue can't be read for now");
                 tokio::time::sleep(RECEIVE_WAIT).await;
@@ -78,8 +88,35 @@ async fn receive(responder: Arc<Responder>, queues: Queues, stop: CancellationTo
             watch(Some(ended));
         }
     }
+    give_back(&*queues.actions, &waiting).await;
     while let Some(ended) = handling.join_next().await {
         watch(Some(ended));
+    }
+}
+
+/// Puts messages where they wait for their turn; where they need not wait, nobody asks how urgent they are.
+async fn take_in(
+    responder: &Responder,
+    waiting: &mut Waiting,
+    messages: Vec<Message>,
+    is_busy: bool,
+) {
+    let lanes = match is_busy {
+        true => join_all(messages.iter().map(|one| Lane::of(one, &*responder.table))).await,
+        false => vec![Lane::Other; messages.len()],
+    };
+    let now_ms = responder.clock.now_ms();
+    for (lane, message) in lanes.into_iter().zip(messages) {
+        waiting.add(lane, now_ms, message);
+    }
+}
+
+/// Gives back what has not been begun, so that others need not wait for our leases to end.
+async fn give_back(queue: &dyn Queue, waiting: &Waiting) {
+    for receipts in waiting.receipts().chunks(10) {
+        if let Err(error) = queue.extend(receipts, Duration::ZERO).await {
+            tracing::warn!(%error, "messages are not given back; they come again later");
+        }
     }
 }
 

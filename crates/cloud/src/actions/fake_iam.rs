@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::accounts::{AccessKey, Account, Principal, ServiceCredential, refused, rfc3339};
+use super::accounts::{
+    AccessKey, Account, Identities, Principal, ServiceCredential, refused, rfc3339,
+};
 use super::inputs::Inputs;
 use crate::error::{CloudError, CloudErrorKind};
 
@@ -110,6 +112,11 @@ pub(super) fn call(
             }
             add_role(account, &role, &trust, now_ms, serial);
             Ok(json!({"Role": account.identities.roles.get(&role).map(described)}))
+        }
+        "GetAccountSummary" => {
+            inputs.end()?;
+            let Identities { users, roles, .. } = &account.identities;
+            Ok(json!({"SummaryMap": {"Users": users.len(), "Roles": roles.len()}}))
         }
         _ => of_principal(account, api, inputs),
     }

@@ -1,10 +1,12 @@
 //! Incidents in the state table: each is found from what it is about, and one that became part of another says so.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use trailloop_cloud::{CloudError, RowKey, Table};
-use trailloop_feedback::{Entry, Incident, entities_of};
+use trailloop_feedback::{Armed, Bounds, Entry, Incident, Judgement, Member, entities_of};
 
-use super::{TRIES, busy, short};
+use super::{TRIES, busy, judged, place_of, short};
 use crate::rows::{self, Kept as Row};
 
 /// An entity is followed into so many incidents: those that end a day before the next begins are many only over months.
@@ -129,6 +131,43 @@ async fn resolve(table: &dyn Table, id: &str) -> Result<Option<Row<Incident>>, C
         }
     }
     Ok(None)
+}
+
+/// Whether earlier steps of an incident that shares an entity with a finding make it likely. The finding need not be kept.
+pub async fn armed(table: &dyn Table, entry: &Entry) -> Result<bool, CloudError> {
+    let known = known_by(table, entry).await?;
+    let armed = |incident: &Incident| {
+        let follows = trailloop_content::follows();
+        incident.is_near(entry) && Armed::of(entry, incident, follows, Bounds::default()).is_some()
+    };
+    Ok(known.iter().any(|row| armed(&row.value)))
+}
+
+/// Takes over in an incident what was said of its findings.
+pub(super) async fn judge(table: &dyn Table, id: &str) -> Result<(), CloudError> {
+    for _ in 0..TRIES {
+        let Some(mut row) = resolve(table, id).await? else { return Ok(()) };
+        let mut said = BTreeMap::new();
+        for member in &row.value.members {
+            said.insert(member.uid.clone(), said_of(table, member).await?);
+        }
+        let before = row.value.clone();
+        row.value.judge(|member| said.get(&member.uid).copied().flatten());
+        let key = key(&row.value.id);
+        let mut row = Row { value: State::Is(Box::new(row.value)), version: row.version };
+        if matches!(&row.value, State::Is(incident) if **incident == before)
+            || rows::store(table, &key, &mut row).await?
+        {
+            return Ok(());
+        }
+    }
+    Err(busy(table, id))
+}
+
+async fn said_of(table: &dyn Table, member: &Member) -> Result<Option<Judgement>, CloudError> {
+    let Some(place) = place_of(table, &member.uid).await? else { return Ok(None) };
+    let judged = judged::of(table, &member.rule, &place.uid).await?;
+    Ok(judged.and_then(|one| one.standing()).map(|standing| standing.judgement))
 }
 
 /// The incident of this id, or the one that it is part of.

@@ -132,6 +132,58 @@ async fn a_finding_carries_what_queries_answer_and_late_records_are_told() {
     assert!(!is_asked_on().await);
 }
 
+/// A shipped rule, and the one that most likely follows it.
+fn step_and_next() -> (String, String) {
+    let follows = trailloop_content::follows();
+    let rules = trailloop_content::shipped().rules;
+    let next = |rule: &trailloop_rules::Rule| {
+        let uid = rule.analytic.uid.clone();
+        let steps = [trailloop_feedback::Step { at_ms: crate::kit::BEGIN_MS, rule: uid.clone() }];
+        let bounds = trailloop_feedback::Bounds::default();
+        let armed = follows.armed(&steps, crate::kit::BEGIN_MS + 1, bounds);
+        Some((uid, armed.first()?.rule.clone()))
+    };
+    rules.iter().find_map(next).unwrap()
+}
+
+#[tokio::test]
+async fn the_questions_of_what_is_likely_next_are_asked_before_it_comes() {
+    let (step, next) = step_and_next();
+    let rules = RULES
+        .replace("1f2e3d4c-0000-4000-8000-000000000005", &step)
+        .replace("1f2e3d4c-0000-4000-8000-000000000006", &next)
+        .replace(
+            "queries: [q01-what-did-it-do, q10-neighbours, q02-tokens-minted, not-kept]",
+            "queries: [q10-neighbours]",
+        )
+        + "trailloop:\n  queries: [q02-tokens-minted]\n";
+    let kit = Kit::with_rules(&rules);
+    let responder = asking(&kit, kit.store.clone(), PATIENT);
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    let runs = kit.respond(&responder, &kit.finding_of(record)).await.unwrap();
+    let asked = async || -> Vec<(String, Value)> {
+        let all = answers(&kit, &runs[0]).await;
+        let of = |one: &Value| (one["query"].as_str().unwrap().to_owned(), one["rows"].clone());
+        all.iter().map(of).collect()
+    };
+    let tokens = |rows: u64| ("q02-tokens-minted".to_owned(), json!(rows));
+    let first = asked().await;
+    assert!(first.iter().all(|(query, _)| query != "q02-tokens-minted"), "{first:?}");
+
+    // Nothing comes of it for now, so nobody hears of it.
+    kit.manual.advance(Duration::from_secs(601));
+    kit.sweep(&responder).await;
+    assert_eq!(asked().await, first);
+    let mut token = kit.record("sts.amazonaws.com", "GetSessionToken", json!(null));
+    token["responseElements"] = json!({"credentials": {"accessKeyId": "ASIAIOSFODNN7EXAMPLE"}});
+    kit.deliver(&[token]);
+    kit.manual.advance(Duration::from_secs(61));
+    kit.sweep(&responder).await;
+    assert!(asked().await.contains(&tokens(1)), "{:?}", asked().await);
+    let told = kit.notifier.posts().iter().map(|post| post.body.clone()).collect::<String>();
+    assert!(told.contains("query q02-tokens-minted: 1 rows"), "{told}");
+}
+
 #[tokio::test]
 async fn what_is_rare_for_its_principal_and_account_ranks_higher() {
     let kit = Kit::with_rules(RULES);

@@ -146,9 +146,11 @@ async fn what_is_not_known_yet_means_that_a_person_agrees() {
     let certain = ("guards: {", "guards: {deterministic: true, ");
     assert_eq!(asks_for_auto(&[limits, certain]).await.0, Phase::Verifying);
     let wide = ("DateLessThan\":{\"aws:TokenIssueTime", "DateGreaterThan\":{\"aws:CurrentTime");
-    let (phase, said) = asks_for_auto(&[limits, certain, wide]).await;
+    assert_eq!(asks_for_auto(&[limits, certain, wide]).await.0, Phase::Verifying);
+    let few = ("max_percent_principals: 100", "max_percent_principals: 10");
+    let (phase, said) = asks_for_auto(&[limits, certain, wide, few]).await;
     assert_eq!(phase, Phase::AwaitingApproval);
-    assert!(said.contains("number of principals"), "{said}");
+    assert!(said.contains("of the account's") && said.contains("may on 10 %"), "{said}");
 }
 
 /// The runbook of keys as one that acts by itself where the rule was right often enough.

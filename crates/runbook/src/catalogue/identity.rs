@@ -377,5 +377,6 @@ pub(super) const OTHERS: &[Api] = &[
         ],
         &["{PolicySourceArn}"],
     ),
+    read("iam", "GetAccountSummary", &[], &[]),
     read("sts", "GetCallerIdentity", &[], &[]),
 ];

@@ -8,9 +8,14 @@ use crate::call::Call;
 use crate::catalogue;
 use crate::document::{Action, Mode, Runbook, Template, Undo, Verify};
 
-/// Reads that the guards make whatever the runbook: who is protected by a tag, and what the responder role may do.
-const GUARDS: [(&str, &str); 3] =
-    [("iam", "GetRole"), ("iam", "GetUser"), ("iam", "SimulatePrincipalPolicy")];
+/// Reads that the guards make whatever the runbook: who is protected by a tag, of how many an act reaches some, and what the responder
+/// role may do.
+const GUARDS: [(&str, &str); 4] = [
+    ("iam", "GetAccountSummary"),
+    ("iam", "GetRole"),
+    ("iam", "GetUser"),
+    ("iam", "SimulatePrincipalPolicy"),
+];
 
 /// The policy of a role that carries out all these runbooks, as IAM's JSON. One in dry run takes the reads of what it would change.
 #[must_use]

@@ -1,10 +1,12 @@
 //! IAM: users, their keys and log-ins, roles, groups, and the policies of all of them.
 
+use std::collections::HashMap;
+
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{
     AccessKeyMetadata, AttachedPermissionsBoundary, AttachedPolicy, ContextEntry,
     ContextKeyTypeEnum, EvaluationResult, Group, MfaDevice, Policy, PolicyVersion, Role,
-    ServiceSpecificCredentialMetadata, StatusType, Tag, User,
+    ServiceSpecificCredentialMetadata, StatusType, SummaryKeyType, Tag, User,
 };
 use serde_json::Value;
 
@@ -177,6 +179,8 @@ apis! { |_: &super::Caller<'_>, config: &_| Client::new(config);
     "SetDefaultPolicyVersion" set_default_policy_version (
         set_policy_arn name("PolicyArn"), set_version_id name("VersionId"))
         _ => object! {};
+    "GetAccountSummary" get_account_summary ()
+        answer => object! { "SummaryMap": answer.summary_map().map(counts) };
     "SimulatePrincipalPolicy" simulate_principal_policy (
         set_policy_source_arn name("PolicySourceArn"), set_action_names names("ActionNames"),
         set_resource_arns texts("ResourceArns"), set_policy_input_list texts("PolicyInputList"),
@@ -186,6 +190,10 @@ apis! { |_: &super::Caller<'_>, config: &_| Client::new(config);
             "EvaluationResults": list(answer.evaluation_results(), evaluation),
             "IsTruncated": answer.is_truncated(), "Marker": answer.marker(),
         };
+}
+
+fn counts(counts: &HashMap<SummaryKeyType, i32>) -> Value {
+    counts.iter().map(|(key, count)| (key.as_str().to_owned(), Value::from(*count))).collect()
 }
 
 fn tags(tags: &[Tag]) -> Option<Vec<Value>> {
