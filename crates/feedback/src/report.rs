@@ -283,6 +283,7 @@ impl Report {
                 "Precision",
                 "",
                 "Last seen",
+                "ns an event",
             ],
         );
         for row in self.by_volume() {
@@ -298,6 +299,7 @@ impl Report {
                     chart::precision(row),
                     format!("{:.2}", row.mean),
                     format!("{} ago", span(row.silent_ms)),
+                    cost(row),
                 ],
             );
         }
@@ -399,6 +401,11 @@ impl Report {
     }
 }
 
+/// What a rule costs an event, in nanoseconds, if it was measured.
+pub(crate) fn cost(row: &Row) -> String {
+    row.cost_ns.map_or_else(|| "–".to_owned(), |cost| format!("{cost:.1}"))
+}
+
 /// Of how many findings it is known what they were.
 pub(crate) fn judged(row: &Row) -> u64 {
     row.verdicts.values().fold(0, |sum, count| sum.saturating_add(*count))
@@ -460,6 +467,7 @@ svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Measure;
     use crate::metrics::tests::{HOUR, entry, said};
     use crate::runs::tests::run;
     use crate::{Entry, Judgement, Opinion};
@@ -473,7 +481,8 @@ mod tests {
             .map(|number| {
                 let who =
                     if number % 4 == 0 { CREATED } else { "arn:aws:iam::111122223333:role/ci" };
-                entry(number, "listing-users", who, START + i64::from(number) * 4)
+                let entry = entry(number, "listing-users", who, START + i64::from(number) * 4);
+                Entry { rule_hash: Some("c0ffee".to_owned()), ..entry }
             })
             .collect();
         for number in 60..66 {
@@ -519,12 +528,13 @@ mod tests {
             score,
             event_ms: entries[nth].first_ms,
         };
+        let measure = Measure { hash: "c0ffee".to_owned(), per_million: 52.5, cost_ns: 1.25 };
         let mut report = Report::of(Given {
             about: "Example & Sons",
             window,
             observed: &observed,
             changes: &Changes::new(),
-            measured: &Measured::new(),
+            measured: &[("listing-users".to_owned(), measure)].into(),
             runs: &runs,
             canaries: &[canary],
             queue: &[waiting(65, 61.5), waiting(56, 12.25)],

@@ -1,6 +1,6 @@
 //! The report as a table in text, for a terminal or a mail.
 
-use crate::report::{QUEUE_MAX, Report, judged, stages};
+use crate::report::{QUEUE_MAX, Report, cost, judged, stages};
 use crate::shown::{maybe_percent, maybe_span, percent, plain, short, short_middle, span};
 
 impl Report {
@@ -25,7 +25,7 @@ impl Report {
         self.queued_lines(&mut lines);
         lines.push(String::new());
         lines.push(format!(
-            "{:<36} {:<13} {:>8} {:>7} {:>21} {:>8} {:>8} {:>8}",
+            "{:<36} {:<13} {:>8} {:>7} {:>21} {:>8} {:>8} {:>8} {:>8}",
             "rule or query",
             "level",
             "findings",
@@ -34,11 +34,12 @@ impl Report {
             "detect",
             "contain",
             "silent",
+            "ns/event",
         ));
         for row in self.by_volume() {
             let precision = format!("{:.2} ({:.2}–{:.2})", row.mean, row.q10, row.q90);
             lines.push(format!(
-                "{:<36} {:<13} {:>8} {:>7} {precision:>21} {:>8} {:>8} {:>8}",
+                "{:<36} {:<13} {:>8} {:>7} {precision:>21} {:>8} {:>8} {:>8} {:>8}",
                 short(&row.title, 36),
                 row.level.as_str(),
                 row.volume,
@@ -46,6 +47,7 @@ impl Report {
                 maybe_span(row.to_detect.p50_ms),
                 maybe_span(row.to_contain.p50_ms),
                 span(row.silent_ms),
+                cost(row),
             ));
         }
         let noisy = self.noisiest();

@@ -3,16 +3,16 @@
 //! The stream marks a finding that a filter describes and sends it as any other. Here it is kept, counted and joined to incidents,
 //! and nothing is done about it, unless its filter is void. Tripwires look at every finding that is borne out: a change of the
 //! identity that a filter speaks of, where a rule finds such changes; a new network, region or kind of agent, more of them than the
-//! backtest saw, an attack on the same identity. Voiding is a row of the state table, so it holds for all executors from the next finding on, and what the filter
+//! backtest saw, an attack on the same identity, or much risk that it has gathered. Voiding is a row of the state table, so it holds for all executors from the next finding on, and what the filter
 //! moved down in the last seven days comes up again. Only a newly sealed filter takes the place of a void one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trailloop_cloud::RowKey;
-use trailloop_feedback::Judgement;
+use trailloop_feedback::{Entry, Judgement};
 use trailloop_finding::Level;
 use trailloop_rules::{Filter, RuleSet};
-use trailloop_tuning::{Tripwires, Voided, evidence::Label};
+use trailloop_tuning::{Tripwires, Voided, entity_of, evidence::Label};
 
 use crate::alert::route::Surroundings;
 use crate::alert::{Alert, Kind};
@@ -63,6 +63,10 @@ impl Responder {
         let filter = filter_of(&case.confirmed.finding, rules);
         if let Some(filter) = filter.filter(|filter| wires.holds(filter)) {
             voided.extend(self.count(&mut wires, filter, case).await?);
+            if let Ok(entry) = Entry::of(&case.confirmed.finding) {
+                let risk = store::risk_of(&*self.table, &entry, self.clock.now_ms()).await?;
+                voided.extend(wires.risk(&entity_of(&record), risk));
+            }
         }
         self.void(&voided).await?;
         let is_quieted = filter.is_some_and(|filter| wires.holds(filter));

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use trailloop_cloud::{CloudError, RowKey, Table};
-use trailloop_feedback::{Armed, Bounds, Entry, Incident, Judgement, Member, entities_of};
+use trailloop_feedback::{
+    Armed, Bounds, Contribution, Criticality, Entry, Incident, Judgement, Member, entities_of,
+    risk, score_of,
+};
 
 use super::{TRIES, busy, judged, place_of, short};
 use crate::rows::{self, Kept as Row};
@@ -141,6 +144,24 @@ pub async fn armed(table: &dyn Table, entry: &Entry) -> Result<bool, CloudError>
         incident.is_near(entry) && Armed::of(entry, incident, follows, Bounds::default()).is_some()
     };
     Ok(known.iter().any(|row| armed(&row.value)))
+}
+
+/// The risk that whoever a finding is about has gathered by the other findings of its incidents, from 0 to 100.
+pub async fn risk_of(table: &dyn Table, entry: &Entry, now_ms: i64) -> Result<f64, CloudError> {
+    let mut gathered = Vec::new();
+    for row in known_by(table, entry).await?.iter().filter(|row| row.value.is_near(entry)) {
+        let others = row.value.members.iter().filter(|one| !entry.folded.contains(&one.uid));
+        for member in others {
+            gathered.push(Contribution {
+                rule: member.rule.clone(),
+                score: score_of(member.level),
+                at_ms: member.event_ms,
+                judgement: said_of(table, member).await?,
+                is_suppressed: member.is_suppressed,
+            });
+        }
+    }
+    Ok(risk(&gathered, Criticality::Normal, now_ms))
 }
 
 /// Takes over in an incident what was said of its findings.

@@ -118,6 +118,38 @@ async fn an_attack_on_whom_it_speaks_of_voids_the_filter() {
 }
 
 #[tokio::test]
+async fn risk_that_whom_it_speaks_of_has_gathered_voids_the_filter() {
+    let filter = FILTER.replace("new_network, ", "new_network, entity_risk_gt_60, ");
+    let kit = Kit::new().with_filter(STOPPED, &filter);
+    let responder = kit.responder();
+    let quieted = handled(&kit, &responder, &stopped(&kit)).await;
+    assert!(matches!(quieted, Handled::Quieted), "{quieted:?}");
+    let made = kit.record("iam.amazonaws.com", "CreateUser", json!({"userName": "eve"}));
+    let made: serde_json::Value = serde_json::from_str(&kit.finding_of(made).body).unwrap();
+    let begun = trailloop_feedback::Entry::of(&made).unwrap();
+    let gather = async |number: u32| {
+        let mut entry = begun.clone();
+        entry.uid = format!("{number:032x}");
+        entry.folded = [entry.uid.as_str()].into_iter().collect();
+        entry.rule = format!("rule-{number}");
+        entry.level = trailloop_finding::Level::Critical;
+        store::take(&*kit.table, &entry, &day_of(kit.now_ms())).await.unwrap();
+    };
+    for number in 0..2 {
+        gather(number).await;
+    }
+    let quieted = handled(&kit, &responder, &stopped(&kit)).await;
+    assert!(matches!(quieted, Handled::Quieted), "two are not enough: {quieted:?}");
+    for number in 2..6 {
+        gather(number).await;
+    }
+    let acted = handled(&kit, &responder, &stopped(&kit)).await;
+    assert!(matches!(acted, Handled::Runs(_)), "{acted:?}");
+    let told: String = kit.notifier.posts().iter().map(|post| post.body.clone()).collect();
+    assert!(told.contains("has gathered a risk of"), "{told}");
+}
+
+#[tokio::test]
 async fn after_its_last_day_a_filter_moves_nothing_down() {
     let kit = Kit::new()
         .with_filter(STOPPED, &FILTER.replace("expires: 2026-12-01", "expires: 2026-11-20"));

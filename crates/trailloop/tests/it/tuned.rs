@@ -190,6 +190,38 @@ impl World {
 }
 
 #[test]
+fn what_a_rule_costs_is_measured_on_an_archive_and_kept_for_the_report() {
+    let world = World::new();
+    world.judged();
+    let (logs, rules, config) = (world.at("logs"), world.at("rules"), world.at("trailloop.toml"));
+    let options = ["--rules", text(&rules), "--config", text(&config), "--quiet"];
+    let cost = |more: &[&str]| {
+        let output = run(&[&["rules", "cost", text(&logs)], &options[..], more].concat());
+        assert_eq!(status(&output), 0, "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told: Value = serde_json::from_str(&cost(&["--format", "json"])).unwrap();
+    assert_eq!(told["records"], DAYS + 1);
+    let rule = &told["rules"][0];
+    assert_eq!((&rule["tried"], &rule["matched"]), (&json!(DAYS + 1), &json!(DAYS + 1)));
+    assert_eq!(rule["findings_per_million_records"], 1e6);
+    assert!(rule["cost_ns"].as_f64().unwrap() >= 0.0, "{rule}");
+    assert!(cost(&["--records", "7"]).contains("all 1 rules, on 7 records"));
+
+    let output = run(&["report", "--config", text(&config), "--days", "90"]);
+    let report = String::from_utf8(output.stdout).unwrap();
+    let line = report.lines().find(|line| line.starts_with("A role lists all users")).unwrap();
+    let cost = line.split_whitespace().last().unwrap();
+    assert!(cost.parse::<f64>().is_ok(), "{report}");
+
+    let empty = world.at("attacks");
+    fs::write(empty.join("one.json"), "{\"Records\":[]}").unwrap();
+    let output = run(&["rules", "cost", text(&empty), "--quiet"]);
+    assert_eq!(status(&output), 2, "{}", stderr(&output));
+    assert!(stderr(&output).contains("no record found in"), "{}", stderr(&output));
+}
+
+#[test]
 fn verdicts_become_a_filter_that_is_merged_and_hides_no_attack() {
     let world = World::new();
     let (code, said) = world.propose("none");
