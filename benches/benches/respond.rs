@@ -241,7 +241,7 @@ fn responder(aws: &Aws, engine: Arc<Engine>, folder: &Path) -> Arc<Responder> {
         clock: Clock::System,
         worker: "bench".to_owned(),
         canaries: None,
-        next_hub: trailloop_respond::hub::NextHub::default(),
+        next_looks: trailloop_respond::looks::NextLooks::default(),
         memory: Mutex::default(),
     })
 }
