@@ -67,7 +67,7 @@ pub fn drift(daily: &[u64]) -> Option<Drift> {
     has_changed.then(|| Drift { before: rounded(before), recent: rounded(mean(recent)) })
 }
 
-/// The volumes of one rule's days in a window, oldest first, from its first finding on; days without any are zeros. What folded counts
+/// The volumes of one rule's whole days in a window, oldest first, from its first finding on; days without any are zeros. What folded counts
 /// in equal parts on each day from its first to its last.
 #[must_use]
 pub fn volumes(observed: &[Observed<'_>], rule: &str, window: Window) -> Vec<u64> {
@@ -84,7 +84,8 @@ pub fn volumes(observed: &[Observed<'_>], rule: &str, window: Window) -> Vec<u64
             *known.entry(day).or_default() += each + one_more;
         }
     }
-    let last = window.to_ms.saturating_sub(1).div_euclid(DAY_MS);
+    // The last day that is over: what of today there is by now is no day's volume.
+    let last = window.to_ms.div_euclid(DAY_MS).saturating_sub(1);
     let first = window.from_ms.div_euclid(DAY_MS).max(last.saturating_sub(DAYS_MAX - 1));
     let Some((first, _)) = known.range(first..).next() else { return Vec::new() };
     (*first..=last).map(|day| known.get(&day).copied().unwrap_or_default()).collect()
@@ -131,13 +132,14 @@ mod tests {
         let volumes = |rule: &str, from, to| {
             volumes(&observed, rule, Window { from_ms: from * HOUR, to_ms: to * HOUR })
         };
-        assert_eq!(volumes("r", 0, 121), [1, 0, 0, 2, 2, 0]);
-        assert_eq!(volumes("r", 24, 97), [2, 2], "from the first of the window on");
-        assert_eq!(volumes("other", 0, 121), [0; 0]);
+        assert_eq!(volumes("r", 0, 144), [1, 0, 0, 2, 2, 0]);
+        assert_eq!(volumes("r", 0, 119), [1, 0, 0, 2], "the fifth day is not over");
+        assert_eq!(volumes("r", 24, 120), [2, 2], "from the first of the window on");
+        assert_eq!(volumes("other", 0, 144), [0; 0]);
         assert_eq!(volumes("r", 0, i64::MAX / HOUR), [0; 0], "too long ago");
         other.last_ms = i64::MAX;
         let forged = [Observed::new(&other, &[])];
-        let window = Window { from_ms: 0, to_ms: 200 * HOUR };
+        let window = Window { from_ms: 0, to_ms: 216 * HOUR };
         assert_eq!(super::volumes(&forged, "r", window).len(), 6);
     }
 

@@ -235,10 +235,15 @@ impl Incident {
     /// all of them, and a finding that joins later opens it again.
     pub fn judge(&mut self, said: impl Fn(&Member) -> Option<Judgement>) {
         let visible = self.members.iter().filter(|member| !member.is_suppressed);
-        let said: Vec<Option<Judgement>> = visible.map(said).collect();
-        // Of what is no longer named nobody knows.
-        let is_all = !said.contains(&None) && self.members.len() < MEMBERS_MAX;
-        let gravest = said.iter().flatten().min().copied();
+        // What can't be told is as good as not said.
+        let said: Vec<Option<Judgement>> = visible
+            .map(|member| said(member).filter(|one| *one != Judgement::Inconclusive))
+            .collect();
+        // Of what is no longer named nobody knows, and an attack may be among it.
+        let is_full = self.members.len() >= MEMBERS_MAX;
+        let is_all = !said.contains(&None) && !is_full;
+        let known = self.judgement.filter(|one| is_full && *one == Judgement::TruePositive);
+        let gravest = said.iter().flatten().chain(&known).min().copied();
         let is_attack = gravest == Some(Judgement::TruePositive);
         self.judgement = gravest.filter(|_| is_attack || is_all);
         self.status = match gravest {

@@ -205,7 +205,9 @@ fn row(group: &[Observed<'_>], changes: &Changes, now_ms: i64) -> Option<Row> {
         first_ms: group.iter().map(|one| one.entry.first_ms).min()?,
         last_ms: last.last_ms,
         silent_ms: now_ms.saturating_sub(last.last_ms).max(0),
-        longest_gap_ms: longest_gap(group),
+        longest_gap_ms: longest_gap(
+            group.iter().map(|one| (one.entry.first_ms, one.entry.last_ms)).collect(),
+        ),
         per_million: None,
         cost_ns: None,
         verdicts,
@@ -237,10 +239,8 @@ fn noisy(group: &[Observed<'_>], volume: u64) -> (u64, Vec<Noisy>) {
     (known, counts.into_iter().take(NOISY_MAX).map(noisy).collect())
 }
 
-/// The longest time between two findings one after the other.
-fn longest_gap(group: &[Observed<'_>]) -> i64 {
-    let mut spans: Vec<(i64, i64)> =
-        group.iter().map(|one| (one.entry.first_ms, one.entry.last_ms)).collect();
+/// The longest time between two findings one after the other, of which the first and the last times are given.
+pub(crate) fn longest_gap(mut spans: Vec<(i64, i64)>) -> i64 {
     spans.sort_unstable();
     let (mut longest, mut seen) = (0, None::<i64>);
     for (first, last) in spans {

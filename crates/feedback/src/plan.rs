@@ -1,19 +1,18 @@
 //! What an open incident arms: for its credentials and targets and for a day, the rules and queries of the steps that are likely next.
 //!
 //! A plan makes more visible and never less: an armed rule's finding ranks higher ([`crate::Features::armed`]) and has its turn sooner,
-//! and its queries are asked each minute. It follows from the incident and the table alone, so who is
+//! and its queries are asked about whom the
+//! incident is about. It follows from the incident and the table alone, so who is
 //! restarted makes it again, and it ends by event time.
-
-use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
 use crate::follow::{Armed, Bounds, Follows, Step};
-use crate::incident::{Incident, entities_of};
+use crate::incident::Incident;
 use crate::judgement::Judgement;
 
-/// So many queries of one plan are asked each minute: those of the likeliest rules.
+/// So many queries of one plan are asked: those of the likeliest rules.
 pub const QUERIES_MAX: usize = 8;
 
 /// How often they are asked: each minute.
@@ -24,13 +23,11 @@ pub const DUE_MS: i64 = 60 * 1000;
 pub struct Plan {
     /// The incident's id.
     pub incident: String,
-    /// Roots of credentials, and targets: what it arms is armed for these.
-    pub entities: BTreeSet<String>,
     /// When the last of it ends.
     pub until_ms: i64,
     /// The rules and queries whose findings are likely next, the likeliest first.
     pub rules: Vec<Armed>,
-    /// The kept queries that are asked each minute.
+    /// The kept queries that are asked.
     pub queries: Vec<String>,
 }
 
@@ -61,20 +58,7 @@ impl Plan {
                 queries.push(query);
             }
         }
-        let entities = incident.entities().map(str::to_owned).collect();
-        Some(Self { incident: incident.id.clone(), entities, until_ms, rules, queries })
-    }
-
-    /// Why a finding is one that was armed for, if it is: it shares an entity, and its rule was armed when it happened.
-    #[must_use]
-    pub fn armed(&self, entry: &Entry) -> Option<&Armed> {
-        entities_of(entry).find(|entity| self.entities.contains(*entity))?;
-        let is_it = |one: &&Armed| {
-            one.rule == entry.rule
-                && one.since_ms <= entry.last_ms
-                && entry.first_ms < one.until_ms()
-        };
-        self.rules.iter().find(is_it)
+        Some(Self { incident: incident.id.clone(), until_ms, rules, queries })
     }
 }
 
@@ -137,11 +121,6 @@ mod tests {
         assert_eq!(rules, ["key", "share"]);
         assert_eq!(plan.queries, ["of-key", "q01", "of-share"]);
         assert_eq!(plan.until_ms, 34 * HOUR);
-        let armed =
-            |rule: &str, who: &str, hour: i64| plan.armed(&entry(2, rule, who, hour)).is_some();
-        assert!(armed("key", "ana", 12) && armed("share", "ana", 33));
-        assert!(!armed("key", "eve", 12) && !armed("key", "ana", 34) && !armed("key", "ana", 9));
-        assert!(!armed("user", "ana", 12), "it comes again");
     }
 
     #[test]

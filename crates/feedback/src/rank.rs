@@ -249,6 +249,9 @@ fn log_odds(features: &Features, weights: &Weights) -> Vec<Term> {
         let value = weights.rarity * seen.rarity().min(weights.rarity_max);
         let because = format!("{}: seen {} times in {}", seen.what, seen.count, seen.all);
         terms.push(adds("rarity", value, because));
+    } else {
+        let because = "how often its like was seen before is not known".to_owned();
+        terms.push(adds("rarity", 0.0, because));
     }
     let risk = within(features.entity_risk, 0.0, 100.0);
     let because = format!("its entity has a risk of {risk:.0} of 100 without it");

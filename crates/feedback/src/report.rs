@@ -8,6 +8,7 @@ use trailloop_finding::Level;
 
 use crate::chart;
 use crate::drift::{Drift, drift, volumes};
+use crate::judgement::{Judgement, Standing};
 use crate::level_name;
 use crate::metrics::{
     Changes, Day, Measured, Observed, Overall, Row, Times, Window, day_of, days, overall, rows,
@@ -120,7 +121,7 @@ impl Report {
             runbooks: runbook_rows(runs, now_ms),
             queue: queue.to_vec(),
             drifts: rows.iter().filter_map(drift).collect(),
-            silent: silent(&rows, &Regularity::default()),
+            silent: silent(&rows_in_earnest(observed, window), &Regularity::default()),
             missed: missed(canaries, now_ms),
             demotions: demotions(runs),
             questions: questions(&rows, observed, QUESTIONS_MAX),
@@ -399,6 +400,15 @@ impl Report {
         }
         page.push_str("</table></section>\n");
     }
+}
+
+/// The rows without what was judged a test: canaries come whatever happens to the trail.
+fn rows_in_earnest(observed: &[Observed<'_>], window: Window) -> Vec<Row> {
+    let is_test = |one: &&Observed<'_>| {
+        Standing::of(one.opinions).is_some_and(|standing| standing.judgement == Judgement::Test)
+    };
+    let others: Vec<Observed<'_>> = observed.iter().filter(|one| !is_test(one)).copied().collect();
+    rows(&others, window, &Changes::new())
 }
 
 /// What a rule costs an event, in nanoseconds, if it was measured.

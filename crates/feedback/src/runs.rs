@@ -19,7 +19,7 @@ pub enum Ending {
     Refused,
     /// It failed, or did not hold.
     Failed,
-    /// A verdict undid it: it was wrong.
+    /// A verdict or a person took it back.
     Undone,
 }
 

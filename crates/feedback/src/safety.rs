@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use trailloop_finding::{Level, sha256};
 
-use crate::metrics::{Observed, Row};
+use crate::entry::Entry;
+use crate::metrics::{Observed, Row, longest_gap};
 use crate::posterior::{count, rounded};
 use crate::rank::Ranked;
 use crate::runs::{Ending, RunSeen};
@@ -95,31 +96,80 @@ pub struct Silent {
     pub longest_gap_ms: i64,
 }
 
-/// The rules that have gone silent.
-#[must_use]
-pub fn silent(rows: &[Row], regularity: &Regularity) -> Vec<Silent> {
-    let mut silent = Vec::new();
-    for row in rows {
-        let span_ms = row.last_ms.saturating_sub(row.first_ms);
-        if row.volume < regularity.findings_min || span_ms < regularity.span_min_ms {
-            continue;
+impl Silent {
+    /// The silence of a rule, if it is one: `volume` findings from the first to the last, between which it never was silent for longer
+    /// than `longest_gap_ms`.
+    fn of(
+        (rule, title): (&str, &str),
+        volume: u64,
+        (first_ms, last_ms, now_ms): (i64, i64, i64),
+        longest_gap_ms: i64,
+        regularity: &Regularity,
+    ) -> Option<Self> {
+        let span_ms = last_ms.saturating_sub(first_ms);
+        if volume < regularity.findings_min || span_ms < regularity.span_min_ms {
+            return None;
         }
         // What folded shows no gaps, so there is at least the mean one.
         let mean_gap_ms =
-            span_ms / i64::try_from(row.volume.saturating_sub(1)).unwrap_or(i64::MAX).max(1);
-        let longest_gap_ms = row.longest_gap_ms.max(mean_gap_ms);
+            span_ms / i64::try_from(volume.saturating_sub(1)).unwrap_or(i64::MAX).max(1);
+        let longest_gap_ms = longest_gap_ms.max(mean_gap_ms);
         let allowed = (longest_gap_ms as f64 * regularity.times).max(0.0);
-        if row.silent_ms >= regularity.silent_min_ms && row.silent_ms as f64 > allowed {
-            silent.push(Silent {
-                rule: row.id.clone(),
-                title: row.title.clone(),
-                last_ms: row.last_ms,
-                silent_ms: row.silent_ms,
-                longest_gap_ms,
-            });
-        }
+        let silent_ms = now_ms.saturating_sub(last_ms).max(0);
+        let is_missed = silent_ms >= regularity.silent_min_ms && silent_ms as f64 > allowed;
+        is_missed.then(|| Self {
+            rule: rule.to_owned(),
+            title: title.to_owned(),
+            last_ms,
+            silent_ms,
+            longest_gap_ms,
+        })
     }
-    silent
+}
+
+/// The rules that have gone silent.
+#[must_use]
+pub fn silent(rows: &[Row], regularity: &Regularity) -> Vec<Silent> {
+    let of = |row: &Row| {
+        let times = (row.first_ms, row.last_ms, row.last_ms.saturating_add(row.silent_ms));
+        Silent::of((&row.id, &row.title), row.volume, times, row.longest_gap_ms, regularity)
+    };
+    rows.iter().filter_map(of).collect()
+}
+
+/// When rules found something, for who has no room for the findings of a month.
+#[derive(Debug, Default)]
+pub struct Rhythms(BTreeMap<String, Rhythm>);
+
+#[derive(Debug, Default)]
+struct Rhythm {
+    title: String,
+    volume: u64,
+    /// From the first to the last of what folded.
+    spans: Vec<(i64, i64)>,
+}
+
+impl Rhythms {
+    /// Takes up a finding.
+    pub fn add(&mut self, entry: &Entry) {
+        let rhythm = self.0.entry(entry.rule.clone()).or_default();
+        rhythm.title.clone_from(&entry.title);
+        rhythm.volume = rhythm.volume.saturating_add(entry.count());
+        rhythm.spans.push((entry.first_ms, entry.last_ms));
+    }
+
+    /// The rules that have gone silent.
+    #[must_use]
+    pub fn silent(self, now_ms: i64, regularity: &Regularity) -> Vec<Silent> {
+        let of = |(rule, rhythm): (String, Rhythm)| {
+            let Rhythm { title, volume, spans } = rhythm;
+            let first_ms = spans.iter().map(|(first, _)| *first).min()?;
+            let last_ms = spans.iter().map(|(_, last)| *last).max()?;
+            let (name, times) = ((rule.as_str(), title.as_str()), (first_ms, last_ms, now_ms));
+            Silent::of(name, volume, times, longest_gap(spans), regularity)
+        };
+        self.0.into_iter().filter_map(of).collect()
+    }
 }
 
 /// A synthetic event that was sent through the real path.
@@ -292,6 +342,9 @@ mod tests {
         let missed = at(last + 31);
         assert_eq!(missed.len(), 1);
         assert_eq!((missed[0].silent_ms, missed[0].longest_gap_ms), (31 * HOUR, 10 * HOUR));
+        let mut rhythms = Rhythms::default();
+        each_ten_hours.iter().rev().for_each(|entry| rhythms.add(entry));
+        assert_eq!(rhythms.silent((last + 31) * HOUR, &Regularity::default()), missed);
         let seldom = silent(&rows_of(&each_ten_hours[..5], 10_000), &Regularity::default());
         assert_eq!(seldom, []);
         // Folded to one, it is missed after three times the mean.

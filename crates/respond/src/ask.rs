@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use trailloop_cloud::{CloudError, RowKey, Table};
-use trailloop_feedback::{Bounds, DUE_MS, Plan};
 use trailloop_finding::redact_row;
 use trailloop_query::named::NamedQuery;
 use trailloop_query::{Engine, Parameters};
@@ -23,7 +22,6 @@ use crate::holds;
 use crate::responder::{Finding, Halt, Responder};
 use crate::rows::{self, Kept};
 use crate::run::{Run, partition};
-use crate::store;
 use crate::tables::finding_partition;
 use crate::time::{ms, rfc3339};
 use crate::verdicts::runs_of;
@@ -95,9 +93,6 @@ const AGAIN: [Duration; 2] = [Duration::from_secs(600), Duration::from_secs(1800
 /// The partition of the findings whose questions are asked again, by the time at which.
 const ASK_AGAIN: &str = "ask-again";
 
-/// So long after an incident's last step what it arms is asked each minute.
-const FRESH_MS: i64 = 3_600_000;
-
 /// Whoever asks again holds the finding for so long.
 const HOLD_MS: i64 = 60_000;
 
@@ -166,9 +161,8 @@ impl Responder {
             if holds::take(&*self.table, &name, &self.worker, times).await? != self.worker {
                 continue;
             }
-            match self.ask_of(queries, finding).await {
+            match self.ask_of(queries, finding, &[]).await {
                 Ok(()) => {
-                    self.ask_while_armed(finding).await?;
                     self.table.delete(&RowKey::new(ASK_AGAIN, sort), row.version).await?;
                 }
                 Err(error) => {
@@ -180,59 +174,23 @@ impl Responder {
         Ok(())
     }
 
-    /// What the incident of a finding arms, if it is the incident's last one, and when that was.
-    async fn plan_after(&self, finding: &str) -> Result<Option<(Plan, i64)>, Halt> {
-        let Some(place) = store::place_of(&*self.table, finding).await? else { return Ok(None) };
-        let Some(kept) = store::load(&*self.table, &place).await? else { return Ok(None) };
-        let Some(id) = &kept.incident else { return Ok(None) };
-        let Some(incident) = store::incident(&*self.table, id).await? else { return Ok(None) };
-        let last = incident.members.iter().max_by_key(|one| (one.event_ms, &one.uid));
-        if !last.is_some_and(|last| kept.entry.folded.contains(&last.uid)) {
-            return Ok(None);
-        }
-        let now_ms = self.clock.now_ms();
-        let (follows, bounds) = (trailloop_content::follows(), Bounds::default());
-        let plan = Plan::of(&incident, follows, |rule| self.queries_of(rule), now_ms, bounds);
-        Ok(plan.filter(|plan| now_ms < plan.until_ms).map(|plan| (plan, incident.last_ms)))
-    }
-
-    /// The queries that a finding of a rule would ask: the rule's own, and those of the runbooks that name it.
-    fn queries_of(&self, rule: &str) -> Vec<String> {
-        let rules = self.archive.engine.rules.now();
-        let all = rules.rules.rules().iter();
-        let own = all.filter(|one| one.analytic.uid == rule).flat_map(|one| one.queries.clone());
-        let runbooks =
-            self.runbooks.iter().filter(|one| one.trigger.rules.iter().any(|named| named == rule));
-        own.chain(runbooks.flat_map(|one| &one.enrich).map(|one| one.query.clone())).collect()
-    }
-
-    /// While the incident of a finding arms what is likely next, the questions of its last finding and those of what is armed are asked
-    /// on, about the same principal: each minute for an hour, and then every ten.
-    async fn ask_while_armed(&self, finding: &str) -> Result<(), Halt> {
-        let Some((_, last_ms)) = self.plan_after(finding).await? else { return Ok(()) };
-        let now_ms = self.clock.now_ms();
-        let is_fresh = now_ms - last_ms < FRESH_MS;
-        let after = if is_fresh { DUE_MS } else { 10 * DUE_MS };
-        let due = format!("{:020}-{finding}", now_ms + after);
-        rows::create(&*self.table, &RowKey::new(ASK_AGAIN, due), &finding).await?;
-        Ok(())
-    }
-
-    /// Asks the questions of a finding that has runs again, and says what is another answer.
-    async fn ask_of(&self, queries: &Queries, finding: &str) -> Result<(), Halt> {
+    /// Asks the questions of a finding that has runs again, and these as well, and says what is another answer.
+    pub(crate) async fn ask_of(
+        &self,
+        queries: &Queries,
+        finding: &str,
+        also: &[String],
+    ) -> Result<(), Halt> {
         let runs = rows::all::<String>(&*self.table, &runs_of(finding)).await?;
         let Some((first, _)) = runs.first() else { return Ok(()) };
         let Some(case) = self.case(first).await? else { return Ok(()) };
         let key = RowKey::new(finding_partition(finding), "answers");
-        let Some(mut kept) = rows::load::<Vec<Answered>>(&*self.table, &key).await? else {
-            return Ok(());
-        };
+        let kept = rows::load::<Vec<Answered>>(&*self.table, &key).await?;
+        let mut kept = kept.unwrap_or(Kept { value: Vec::new(), version: 0 });
         let mut questions = self.questions(queries, &case);
-        if let Some((plan, _)) = self.plan_after(finding).await? {
-            let is_asked = |id: &String| questions.iter().any(|one| one.query.id == *id);
-            let more: Vec<String> = plan.queries.into_iter().filter(|id| !is_asked(id)).collect();
-            questions.extend(more.iter().filter_map(|id| queries.by_itself(id)));
-        }
+        let is_asked = |id: &&String| questions.iter().any(|one| one.query.id == **id);
+        let more: Vec<&String> = also.iter().filter(|id| !is_asked(id)).collect();
+        questions.extend(more.into_iter().filter_map(|id| queries.by_itself(id)));
         let answers = self.answers(queries, &questions, &case).await;
         let changed = take_over(&mut kept.value, answers);
         if changed.is_empty() {

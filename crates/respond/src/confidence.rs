@@ -56,16 +56,13 @@ impl Responder {
             let text = format!("run {} of it on this rule was automatic and wrong", wrong.value);
             return Ok(Some(text));
         }
-        if let Some(text) = self.reaches_too_far(run, runbook, plan).await? {
-            return Ok(Some(text));
-        }
         let said = store::of_rule(&*self.table, &run.rule).await?;
         let level = Level::parse(&run.level).unwrap_or(Level::Informational);
         let (precision, judged) = store::precision(level, &said, self.clock.now_ms());
         let (least, most) = (percent(precision.to_act()), percent(precision.to_demote()));
         let asked = runbook.guards.auto_min_precision;
         if judged > 0 && least >= asked {
-            return Ok(None);
+            return self.reaches_too_far(run, runbook, plan).await;
         }
         let is_poor = judged > 0 && most < asked;
         if is_poor || !runbook.guards.deterministic {
@@ -79,7 +76,10 @@ impl Responder {
             return Ok(Some(text));
         }
         let is_off = !self.settings.first_day_auto;
-        Ok(is_off.then(|| "respond.first_day_auto is off".to_owned()))
+        if is_off {
+            return Ok(Some("respond.first_day_auto is off".to_owned()));
+        }
+        self.reaches_too_far(run, runbook, plan).await
     }
 
     /// Why calls that act widely reach more of the account's users and roles than the runbook may without asking, if they do or if
@@ -92,9 +92,8 @@ impl Responder {
     ) -> Result<Option<String>, CloudError> {
         let mut reached = BTreeSet::new();
         for (_, call) in plan.iter().filter(|(_, call)| risk_of_call(call) > Risk::R1) {
-            let before = reached.len();
             reached.extend(named(call));
-            if reached.len() == before && named(call).next().is_none() {
+            if named(call).next().is_none() {
                 let name = call.name();
                 return Ok(Some(format!(
                     "{name} acts widely, and the number of principals it reaches is not known"

@@ -113,7 +113,10 @@ impl Responder {
             }
         }
         // 10. Budgets, of what would act by itself.
-        let doubt = self.doubt(run, runbook, plan).await?;
+        let doubt = match ruling.mode {
+            Mode::Auto => self.doubt(run, runbook, plan).await?,
+            _ => None,
+        };
         if ruling.mode == Mode::Auto && doubt.is_none() && !self.has_budget(run, runbook).await? {
             ruling.lower(Mode::Approve, "budget", "the hour's budget of automatic runs is spent");
             ruling.pages = true;

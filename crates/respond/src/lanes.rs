@@ -1,8 +1,10 @@
 //! Findings that wait while all hands are full: what earlier steps made likely goes first, then what is grave, then the rest.
 //!
 //! The queue knows no order but time, so a flood in front of an attacker's next step would delay the answer to it. Nothing starves:
-//! what has waited for half a minute goes first, whatever it is. The order is read from messages, which may be forged; whoever forges
+//! of what has waited for half a minute every other one goes first, whatever it is. The order is read from messages, which may be forged; whoever forges
 //! one has it looked at sooner, and gains nothing else.
+
+use std::time::Duration;
 
 use serde_json::Value;
 use trailloop_cloud::{Message, Receipt, Table};
@@ -14,8 +16,11 @@ use crate::store;
 /// So many wait here; the rest waits in the queue.
 const WAITING_MAX: usize = 48;
 
-/// What has waited for so long goes first.
+/// What has waited for so long goes first every other time.
 const PATIENCE_MS: i64 = 30_000;
+
+/// Whoever hands out work waits no longer for the state table.
+const KNOWN_WITHIN: Duration = Duration::from_secs(1);
 
 /// How soon a finding has its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,11 +38,11 @@ impl Lane {
     pub(crate) async fn of(message: &Message, table: &dyn Table) -> Self {
         let finding: Value = serde_json::from_str(&message.body).unwrap_or_default();
         let Ok(entry) = Entry::of(&finding) else { return Self::Other };
-        match store::armed(table, &entry).await {
-            Ok(true) => return Self::Armed,
-            Ok(false) => {}
-            Err(error) => {
-                tracing::debug!(finding = entry.uid, %error, "whether it was likely is not known");
+        match tokio::time::timeout(KNOWN_WITHIN, store::armed(table, &entry)).await {
+            Ok(Ok(true)) => return Self::Armed,
+            Ok(Ok(false)) => {}
+            Ok(Err(_)) | Err(_) => {
+                tracing::debug!(finding = entry.uid, "whether it was likely is not known in time");
             }
         }
         if entry.level >= Level::High { Self::Grave } else { Self::Other }
@@ -49,6 +54,8 @@ impl Lane {
 pub(crate) struct Waiting {
     /// In the order in which they came, with when they did.
     all: Vec<(Lane, i64, Message)>,
+    /// Whether the last one went first because it had waited for long.
+    was_overdue: bool,
 }
 
 impl Waiting {
@@ -62,14 +69,15 @@ impl Waiting {
         self.all.push((lane, now_ms, message));
     }
 
-    /// The one whose turn it is.
-    pub(crate) fn next(&mut self, now_ms: i64) -> Option<Message> {
+    /// The one whose turn it is, and since when it has waited.
+    pub(crate) fn next(&mut self, now_ms: i64) -> Option<(i64, Message)> {
         let (_, since_ms, _) = self.all.first()?;
-        let is_patient = now_ms - since_ms < PATIENCE_MS;
+        self.was_overdue = now_ms - since_ms >= PATIENCE_MS && !self.was_overdue;
         let lanes = self.all.iter().map(|(lane, ..)| *lane).enumerate();
-        let most_urgent = lanes.min_by_key(|(_, lane)| *lane).filter(|_| is_patient);
+        let most_urgent = lanes.min_by_key(|(_, lane)| *lane).filter(|_| !self.was_overdue);
         let nth = most_urgent.map_or(0, |(nth, _)| nth);
-        Some(self.all.remove(nth).2)
+        let (_, since_ms, message) = self.all.remove(nth);
+        Some((since_ms, message))
     }
 
     /// What still waits.
@@ -102,15 +110,15 @@ mod tests {
     fn the_urgent_go_first_and_nothing_starves() {
         let mut waiting = Waiting::default();
         use Lane::{Armed, Grave, Other};
-        let came = [Other, Grave, Other, Armed, Grave, Armed];
+        let came = [Other, Grave, Other, Armed, Grave, Armed, Grave];
         for (nth, lane) in came.into_iter().enumerate() {
             waiting.add(lane, 1_000, message(&nth.to_string(), &json!(null)));
         }
-        let mut next = |now_ms| waiting.next(now_ms).map(|message| message.id);
+        let mut next = |now_ms| waiting.next(now_ms).map(|(_, message)| message.id);
         let order: Vec<String> = (0..3).filter_map(|_| next(1_001)).collect();
         assert_eq!(order, ["3", "5", "1"]);
-        let order: Vec<String> = (0..4).filter_map(|_| next(31_000)).collect();
-        assert_eq!(order, ["0", "2", "4"], "by now they have waited for long");
+        let order: Vec<String> = (0..5).filter_map(|_| next(31_000)).collect();
+        assert_eq!(order, ["0", "4", "2", "6"], "by now they have waited for long");
     }
 
     /// A finding of a rule about somebody, so many minutes after a day began.

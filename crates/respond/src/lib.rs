@@ -1,7 +1,7 @@
 //! Finding in, runbook run, effect verified, undone if wrong.
 //!
 //! Read [`responder`] first: it is the spine. Around it, in the order in which a finding meets them: [`hint`] is what a message
-//! claims, [`confirm`] makes the finding again from the archive, [`store`] keeps it for people (`take_up`), `quiet` lets filters move it down as long as they hold, `tables` lists it for SQL, `ask` asks its questions, `context` is what expressions see, `plan` and `guards` decide,
+//! claims, [`confirm`] makes the finding again from the archive, [`store`] keeps it for people (`take_up`), `quiet` lets filters move it down as long as they hold, `tables` lists it for SQL, `ask` asks its questions, `armed` those of what is likely next, `context` is what expressions see, `plan` and `guards` decide,
 //! `radius` says what would stop, `resting` waits for people, `before` keeps what a runbook wants kept first, `steps` runs the runbook, `change` gives each changing call exactly one effect, `watch` and
 //! `scan` prove it or call others, `undo` takes it back. [`run`] is what is kept of a run; [`rows`], [`holds`], [`budget`] and
 //! [`voices`] are the rows of the state table around it, `memory` is what a worker remembers by itself, [`ledger`] the chain that everything is written into, by `entries`. [`alert`],
@@ -11,6 +11,7 @@
 //! [`service`] runs all of it, `lanes` says what is first when there is much.
 
 pub mod alert;
+mod armed;
 mod ask;
 mod before;
 pub mod budget;

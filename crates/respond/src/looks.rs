@@ -1,6 +1,10 @@
-//! When it is looked next at what is not looked at with every sweep.
+//! What is looked at now and then, beside the runs: nothing that contains waits for it, and nothing of it waits for another.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures::future::{BoxFuture, join_all};
+
+use crate::responder::{Halt, Responder};
 
 /// The time of the next look.
 #[derive(Debug, Default)]
@@ -17,7 +21,7 @@ impl NextLook {
     }
 }
 
-/// The next looks of a worker. All begin with its first sweep.
+/// The next looks of a worker. All begin at once.
 #[derive(Debug, Default)]
 pub struct NextLooks {
     /// At what people said in Security Hub.
@@ -26,4 +30,24 @@ pub struct NextLooks {
     pub(crate) canaries: NextLook,
     /// At rules that may have gone silent.
     pub(crate) rules: NextLook,
+}
+
+impl Responder {
+    /// Looks at what is due: questions that are asked again, canaries, rules that may have gone silent, and how rare findings are. What
+    /// fails is told, and tried again at its next look.
+    pub async fn look_around(&self) {
+        let looks: [(&str, BoxFuture<'_, Result<(), Halt>>); 5] = [
+            ("questions are asked again", Box::pin(self.ask_again())),
+            ("what is likely next is asked about", Box::pin(self.ask_armed())),
+            ("canaries are looked after", Box::pin(self.look_after_canaries())),
+            ("how rare findings are is counted", Box::pin(self.look_after_rarity())),
+            ("silent rules are looked for", Box::pin(self.look_after_rules())),
+        ];
+        join_all(looks.map(async |(what, look)| {
+            if let Err(error) = look.await {
+                tracing::warn!(%error, "{what} later");
+            }
+        }))
+        .await;
+    }
 }

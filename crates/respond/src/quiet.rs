@@ -21,15 +21,13 @@ use crate::receivers::DEFAULT;
 use crate::responder::{Halt, Responder};
 use crate::rows;
 use crate::store;
-use crate::tables::day_of;
+use crate::tables::{DAY_MS, day_of};
 
 /// The partition of void filters, by their hashes.
 const VOIDED: &str = "voided";
 
 /// What a void filter moved down comes up again for so many days back.
 const REOPENED_DAYS: i64 = 7;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// A void filter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +61,8 @@ impl Responder {
         let filter = filter_of(&case.confirmed.finding, rules);
         if let Some(filter) = filter.filter(|filter| wires.holds(filter)) {
             voided.extend(self.count(&mut wires, filter, case).await?);
-            if let Ok(entry) = Entry::of(&case.confirmed.finding) {
+            let minds_risk = filter.tripwires().iter().any(|one| one == "entity_risk_gt_60");
+            if minds_risk && let Ok(entry) = Entry::of(&case.confirmed.finding) {
                 let risk = store::risk_of(&*self.table, &entry, self.clock.now_ms()).await?;
                 voided.extend(wires.risk(&entity_of(&record), risk));
             }

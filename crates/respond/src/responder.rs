@@ -123,9 +123,16 @@ impl Responder {
             }
         }
         // After what contains: whoever makes very many findings makes this slow.
-        Box::pin(self.keep_for_people(kept)).await?;
+        let finding = kept.as_ref().map(|kept| kept.uid().to_owned());
+        let is_new = Box::pin(self.keep_for_people(kept)).await?;
+        if let Some(finding) = finding.as_deref().filter(|_| is_new) {
+            self.count_later(finding).await?;
+        }
         if runs.is_empty() {
             return Ok(Handled::NoRunbook);
+        }
+        if let Some(finding) = &finding {
+            self.ask_on(finding).await?;
         }
         Ok(Handled::Runs(runs))
     }
@@ -138,9 +145,6 @@ impl Responder {
         Box::pin(self.hear_security_hub()).await?;
         self.take_up_verdicts().await?;
         Box::pin(self.finish_voiding()).await?;
-        self.ask_again().await?;
-        Box::pin(self.look_after_canaries()).await?;
-        Box::pin(self.look_after_rules()).await?;
         let open = rows::all::<String>(&*self.table, OPEN).await?;
         for (id, _) in &open {
             match self.advance(id).await {
@@ -207,6 +211,7 @@ impl Responder {
             acted_ms: None,
             contained_ms: None,
             undone_ms: None,
+            has_expired: false,
             until_ms: None,
             reasserted: 0,
             stream_proof: None,

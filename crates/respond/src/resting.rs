@@ -99,7 +99,10 @@ impl Responder {
             return Ok(());
         }
         match runbook.lease.as_ref().map(|lease| lease.on_expiry) {
-            Some(Expiry::Undo) => run.phase = Phase::Undoing,
+            Some(Expiry::Undo) => {
+                run.phase = Phase::Undoing;
+                run.has_expired = true;
+            }
             Some(Expiry::Keep) | None => run.phase = Phase::Kept,
             Some(Expiry::Escalate) => {
                 run.reasons.push("the lease ended and nobody has judged the finding".to_owned());

@@ -144,6 +144,9 @@ pub struct Run {
     /// When they were undone.
     #[serde(default)]
     pub undone_ms: Option<i64>,
+    /// Its lease ended before anybody had judged: that it is taken back then says nothing against it.
+    #[serde(default)]
+    pub has_expired: bool,
     /// When the present phase ends by itself: an approval, a watch, a lease, a sleep.
     pub until_ms: Option<i64>,
     /// How often a change of ours was reverted and made again.

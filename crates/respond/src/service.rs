@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use trailloop_cloud::{CloudError, Message, Outgoing, Queue};
+use trailloop_cloud::{CloudError, CloudErrorKind, Message, Outgoing, Queue};
 
 use crate::lanes::{Lane, Waiting};
 use crate::responder::{Halt, Handled, Responder};
@@ -27,6 +27,9 @@ const MESSAGES_IN_FLIGHT_MAX: usize = 16;
 /// message.
 const VISIBILITY: Duration = Duration::from_secs(300);
 
+/// The lease of a message that has waited here for so long is renewed before it is handled.
+const RENEWED_MS: i64 = 10_000;
+
 /// How long a receive waits for the first message.
 const RECEIVE_WAIT: Duration = Duration::from_secs(2);
 
@@ -34,6 +37,7 @@ const RECEIVE_WAIT: Duration = Duration::from_secs(2);
 pub async fn serve(responder: Arc<Responder>, queues: Queues, stop: CancellationToken) {
     let mut tasks = JoinSet::new();
     tasks.spawn(sweep(Arc::clone(&responder), stop.clone()));
+    tasks.spawn(look_around(Arc::clone(&responder), stop.clone()));
     tasks.spawn(receive(responder, queues, stop.clone()));
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
@@ -48,12 +52,32 @@ async fn sweep(responder: Arc<Responder>, stop: CancellationToken) {
         if let Err(error) = responder.sweep().await {
             tracing::warn!(%error, "the open runs can't be looked at for now");
         }
-        let pause = tokio::time::sleep(responder.settings.tick);
+        if is_over(&responder, &stop).await {
+            return;
+        }
+    }
+}
+
+async fn look_around(responder: Arc<Responder>, stop: CancellationToken) {
+    loop {
         tokio::select! {
             biased;
+            // Nothing of it is left half done that the next look does not do again.
             () = stop.cancelled() => return,
-            () = pause => {}
+            () = Box::pin(responder.look_around()) => {}
         }
+        if is_over(&responder, &stop).await {
+            return;
+        }
+    }
+}
+
+/// Waits for the next turn, and says whether there is none.
+async fn is_over(responder: &Responder, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => true,
+        () = tokio::time::sleep(responder.settings.tick) => false,
     }
 }
 
@@ -61,10 +85,15 @@ async fn receive(responder: Arc<Responder>, queues: Queues, stop: CancellationTo
     let mut handling = JoinSet::new();
     let mut waiting = Waiting::default();
     while !stop.is_cancelled() {
+        let now_ms = responder.clock.now_ms();
         while handling.len() < MESSAGES_IN_FLIGHT_MAX
-            && let Some(message) = waiting.next(responder.clock.now_ms())
+            && let Some((since_ms, message)) = waiting.next(now_ms)
         {
-            handling.spawn(handle(Arc::clone(&responder), queues.clone(), message));
+            let (responder, queues) = (Arc::clone(&responder), queues.clone());
+            match now_ms - since_ms < RENEWED_MS {
+                true => handling.spawn(handle(responder, queues, message)),
+                false => handling.spawn(handle_waited(responder, queues, message)),
+            };
         }
         let free = MESSAGES_IN_FLIGHT_MAX - handling.len();
         // While all hands are full, a few more messages are looked at, so that what is urgent does not wait behind what is not.
@@ -114,7 +143,9 @@ async fn take_in(
 /// Gives back what has not been begun, so that others need not wait for our leases to end.
 async fn give_back(queue: &dyn Queue, waiting: &Waiting) {
     for receipts in waiting.receipts().chunks(10) {
-        if let Err(error) = queue.extend(receipts, Duration::ZERO).await {
+        let given = queue.extend(receipts, Duration::ZERO).await;
+        let refused = given.map_or_else(Some, |each| each.into_iter().find_map(Result::err));
+        if let Some(error) = refused {
             tracing::warn!(%error, "messages are not given back; they come again later");
         }
     }
@@ -125,6 +156,19 @@ fn watch(ended: Option<Result<(), tokio::task::JoinError>>) {
     if let Some(Err(error)) = ended {
         tracing::error!(%error, "a message could not be handled; it comes again");
     }
+}
+
+/// Handles a message that has waited here: our lease begins now, and of one that we have lost somebody else takes care.
+async fn handle_waited(responder: Arc<Responder>, queues: Queues, message: Message) {
+    let renewed = queues.actions.extend(std::slice::from_ref(&message.receipt), VISIBILITY).await;
+    let is_gone = |one: &Result<(), CloudError>| {
+        one.as_ref().is_err_and(|error| error.kind() == CloudErrorKind::Gone)
+    };
+    if renewed.is_ok_and(|each| each.iter().any(is_gone)) {
+        tracing::debug!(message = %message.id, "our lease is lost; it comes again");
+        return;
+    }
+    handle(responder, queues, message).await;
 }
 
 /// Handles a message. It is deleted when its runs are written, and last.

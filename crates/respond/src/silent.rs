@@ -2,8 +2,8 @@
 //! does not tell. Looked for each hour by one of the workers; each silence is a page once.
 
 use trailloop_cloud::RowKey;
-use trailloop_feedback::metrics::{self, Changes, Observed, Window};
-use trailloop_feedback::safety::{Regularity, Silent, silent};
+use trailloop_feedback::Entry;
+use trailloop_feedback::safety::{Regularity, Rhythms, Silent};
 use trailloop_finding::sha256;
 
 use crate::ocsf::{Own, OwnFinding};
@@ -28,19 +28,30 @@ impl Responder {
         if !self.next_looks.rules.is_due(now_ms, EVERY_MS) {
             return Ok(());
         }
-        // It reads all findings of a month, so one worker does it for all.
+        // It reads all findings of a month, day by day, so one worker does it for all.
         let times = (now_ms, now_ms + 2 * EVERY_MS);
         if holds::take(&*self.table, "rules", &self.worker, times).await? != self.worker {
             return Ok(());
         }
-        let mut kept = Vec::new();
+        let canaries = self.canaries.as_ref().map(|canaries| canaries.account.as_str());
+        let mut rhythms = Rhythms::default();
         for back in 0..=DAYS {
-            kept.extend(store::of_day(&*self.table, &day_of(now_ms - back * DAY_MS)).await?);
+            let day = store::of_day(&*self.table, &day_of(now_ms - back * DAY_MS)).await?;
+            // Canaries come whatever happens to the trail.
+            let of_others = |entry: &&Entry| {
+                canaries.is_none_or(|account| entry.account.as_deref() != Some(account))
+            };
+            day.iter().map(|(_, kept)| &kept.entry).filter(of_others).for_each(|entry| {
+                rhythms.add(entry);
+            });
         }
-        let observed: Vec<Observed<'_>> =
-            kept.iter().map(|(_, kept)| Observed::new(&kept.entry, &[])).collect();
-        let rows = metrics::rows(&observed, Window::days(DAYS, now_ms), &Changes::new());
-        for silent in silent(&rows, &Regularity::default()) {
+        let rules = self.archive.engine.rules.now();
+        // A rule that is no longer asked finds nothing, and a query has a schedule.
+        let is_asked = |silent: &Silent| {
+            rules.rules.rules().iter().any(|rule| rule.analytic.uid == silent.rule)
+        };
+        let silent = rhythms.silent(now_ms, &Regularity::default());
+        for silent in silent.into_iter().filter(is_asked) {
             self.page_about_silent(&silent, now_ms).await?;
         }
         Ok(())

@@ -17,7 +17,7 @@ use trailloop_cloud::{CloudError, CloudErrorKind, RowKey, Table};
 use trailloop_feedback::{Entry, GAP_MS, Seen};
 
 pub use self::audit::{audit, drawn};
-pub use self::incidents::{armed, incident, incidents, risk_of};
+pub use self::incidents::{armed, incident, incidents, risk_of, tell_incident};
 pub use self::judged::{Judged, judge, of_rule, precision};
 pub use self::measured::{keep_measured, measured};
 pub use self::queue::{Shown, queue};

@@ -14,11 +14,15 @@ pub(crate) struct ToKeep {
     entry: Entry,
     /// Who did it, as filters name it.
     entity: String,
-    /// Who did it, as queries name it.
-    principal: Option<String>,
     /// The hash of the filter that moves it down.
     filter: Option<String>,
     day: String,
+}
+
+impl ToKeep {
+    pub(crate) fn uid(&self) -> &str {
+        &self.entry.uid
+    }
 }
 
 impl Responder {
@@ -35,8 +39,7 @@ impl Responder {
                 entry.clocks.finding_ms = Some(message.sent_at_ms.unwrap_or(now_ms));
                 let entity = entity_of(case.confirmed.record.to_string().as_bytes());
                 let filter = hash_of(&case.confirmed.finding).map(str::to_owned);
-                let principal = case.target.principal_arn.clone();
-                Some(Box::new(ToKeep { entry, entity, principal, filter, day }))
+                Some(Box::new(ToKeep { entry, entity, filter, day }))
             }
             Err(error) => {
                 tracing::error!(finding = case.text("uid"), %error, "it is not kept");
@@ -45,20 +48,15 @@ impl Responder {
         }
     }
 
-    /// Folds a finding into what is kept for people.
-    pub(crate) async fn keep_for_people(&self, kept: Option<Box<ToKeep>>) -> Result<(), Halt> {
-        let Some(kept) = kept else { return Ok(()) };
-        let ToKeep { entry, entity, principal, filter, day } = *kept;
+    /// Folds a finding into what is kept for people, and says whether it is the first of its kind.
+    pub(crate) async fn keep_for_people(&self, kept: Option<Box<ToKeep>>) -> Result<bool, Halt> {
+        let Some(kept) = kept else { return Ok(false) };
+        let ToKeep { entry, entity, filter, day } = *kept;
         let place = Box::pin(store::take(&*self.table, &entry, &day)).await?;
         store::name(&*self.table, &place, &entity).await?;
         if let Some((hash, title)) = filter.as_deref().zip(entry.suppressed_by.as_deref()) {
             self.raise_if_void((hash, title), &place.day).await?;
         }
-        let is_first = place.uid == entry.uid;
-        if is_first {
-            let seen = Box::pin(self.seen_before(&entry, principal.as_deref())).await?;
-            store::note_seen(&*self.table, &place, &seen).await?;
-        }
-        Ok(())
+        Ok(place.uid == entry.uid)
     }
 }

@@ -1,8 +1,8 @@
 //! How rare a finding's call is: what its principal did, and what its account saw, in the thirty days before the finding's own day.
 //!
-//! Two kept queries count it over the archive, one a principal and day and one an account and day. What they answer is kept, so that
-//! a flood of findings asks no more than one would. They are asked last, after what contains, and only move a finding in the order:
-//! where there is no answer in time, rarity is not among its terms.
+//! Two kept queries count it over the archive, one a principal and day and one an account and day; what they answered is kept. A finding
+//! is noted as one to be counted once nothing waits for it any more, and one worker counts one after another, so that a flood of
+//! findings is no flood of queries. All of it only moves a finding in the order: where there is no answer in time, its rarity is not known.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,20 +19,32 @@ use trailloop_tuning::network_of;
 
 use crate::ask::Queries;
 use crate::responder::{Halt, Responder};
-use crate::rows;
+use crate::rows::{self, Kept};
+use crate::tables::DAY_MS;
 use crate::time::rfc3339;
+use crate::{holds, store};
 
 /// The partition of the counts, by a hash of what was counted.
 const USUAL: &str = "usual";
 
-/// What counts a principal's calls and addresses, and what an account's calls.
-const OF_PRINCIPAL: (&str, &str) = ("q13-usual-of-principal", "principal");
-const IN_ACCOUNT: (&str, &str) = ("q14-usual-in-account", "account");
+/// The partition of the findings whose like is to be counted, by their ids.
+const TO_COUNT: &str = "to-count";
+
+/// So many of them in one look.
+const COUNTED_AT_ONCE: usize = 20;
+
+/// Whoever counts holds that for so long: longer than two questions take.
+const HOLD_MS: i64 = 60_000;
+
+/// What could not be counted in time is tried again so long after, for findings that come then.
+const AGAIN_MS: i64 = 3_600_000;
+
+/// What counts a principal's calls and addresses in an account, and what all calls of an account.
+const OF_PRINCIPAL: &str = "q13-usual-of-principal";
+const IN_ACCOUNT: &str = "q14-usual-in-account";
 
 /// How far back is counted.
 const HISTORY_MS: i64 = 30 * DAY_MS;
-
-const DAY_MS: i64 = 86_400_000;
 
 /// So many different calls and networks are kept, those with most calls.
 const KINDS_MAX: usize = 1_000;
@@ -49,7 +61,9 @@ struct Counted {
     kinds: u64,
     /// How often each was there.
     each: BTreeMap<String, u64>,
-    /// Of those that are not kept, none was there more often.
+    /// Of how many of them it is told how often each was there.
+    told: u64,
+    /// None of the others was there more often.
     least: u64,
 }
 
@@ -60,61 +74,105 @@ struct Usual {
     networks: Counted,
 }
 
+/// What was counted, or that it could not be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Tried {
+    usual: Option<Usual>,
+    at_ms: i64,
+}
+
 impl Responder {
-    /// How often the like of a finding was seen before, as far as it is known.
-    pub(crate) async fn seen_before(
-        &self,
-        entry: &Entry,
-        principal: Option<&str>,
-    ) -> Result<Vec<Seen>, Halt> {
-        let Some(queries) = &self.queries else { return Ok(Vec::new()) };
-        let call = entry.event_source.as_deref().zip(entry.event_name.as_deref());
+    /// Notes that the like of a finding is to be counted.
+    pub(crate) async fn count_later(&self, finding: &str) -> Result<(), Halt> {
+        if self.queries.is_some() {
+            let key = RowKey::new(TO_COUNT, finding);
+            rows::create(&*self.table, &key, &self.clock.now_ms()).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts the like of some findings that wait for it.
+    pub(crate) async fn look_after_rarity(&self) -> Result<(), Halt> {
+        let Some(queries) = &self.queries else { return Ok(()) };
+        for waiting in self.table.list(TO_COUNT, None, COUNTED_AT_ONCE).await? {
+            let now_ms = self.clock.now_ms();
+            let times = (now_ms, now_ms + HOLD_MS);
+            if holds::take(&*self.table, "rarity", &self.worker, times).await? != self.worker {
+                return Ok(());
+            }
+            let finding = &waiting.key.sort;
+            if let Err(error) = Box::pin(self.count_like(queries, finding)).await {
+                // One that can't be counted keeps no other from it.
+                tracing::warn!(finding, %error, "how rare it is is counted later");
+                continue;
+            }
+            self.table.delete(&waiting.key, waiting.version).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps with a finding how often its like was seen before, as far as it is known.
+    async fn count_like(&self, queries: &Queries, finding: &str) -> Result<(), Halt> {
+        let Some(place) = store::place_of(&*self.table, finding).await? else { return Ok(()) };
+        let Some(kept) = store::load(&*self.table, &place).await? else { return Ok(()) };
+        let Entry { account, event_source, event_name, address, first_ms, .. } = &kept.entry;
+        let Some(account) = account.as_deref() else { return Ok(()) };
+        let call = event_source.as_deref().zip(event_name.as_deref());
         let call = call.map(|(source, name)| format!("{source}/{name}"));
-        let network = entry.address.as_deref().map(network_of);
-        let day_ms = entry.first_ms - entry.first_ms.rem_euclid(DAY_MS);
+        let network = address.as_deref().map(network_of);
+        let day_ms = first_ms - first_ms.rem_euclid(DAY_MS);
         let mut seen = Vec::new();
-        if let Some(principal) = principal {
-            let usual = self.usual(queries, OF_PRINCIPAL, principal, day_ms).await?;
-            let Usual { calls, networks } = usual.unwrap_or_default();
+        if let Some(principal) = &kept.entity {
+            let of = [("principal", principal.as_str()), ("account", account)];
+            let usual = self.usual(queries, OF_PRINCIPAL, &of, day_ms).await?.unwrap_or_default();
+            let Usual { calls, networks } = usual;
             seen.extend(call.as_deref().and_then(|call| calls.seen(call, "by", principal)));
             let network = network.as_deref();
             seen.extend(network.and_then(|network| networks.seen(network, "used by", principal)));
         }
-        if let Some((account, call)) = entry.account.as_deref().zip(call.as_deref()) {
-            let usual = self.usual(queries, IN_ACCOUNT, account, day_ms).await?;
-            seen.extend(usual.unwrap_or_default().calls.seen(call, "in account", account));
+        if let Some(call) = &call {
+            let of = [("account", account)];
+            let usual = self.usual(queries, IN_ACCOUNT, &of, day_ms).await?.unwrap_or_default();
+            seen.extend(usual.calls.seen(call, "in account", account));
         }
-        Ok(seen)
+        store::note_seen(&*self.table, &place, &seen).await?;
+        Ok(())
     }
 
     /// What was usual of a principal or account before a day; `None` if it can't be counted in time.
     async fn usual(
         &self,
         queries: &Queries,
-        (id, parameter): (&str, &str),
-        of: &str,
+        id: &str,
+        of: &[(&str, &str)],
         day_ms: i64,
     ) -> Result<Option<Usual>, Halt> {
         let Some(query) = queries.kept.iter().find(|query| query.id == id) else {
             return Ok(None);
         };
-        let day = rfc3339(day_ms);
-        let name = sha256([query.hash().as_str(), "\0", of, "\0", &day].concat().as_bytes());
-        let key = RowKey::new(USUAL, name);
-        if let Some(kept) = rows::load::<Option<Usual>>(&*self.table, &key).await? {
-            return Ok(kept.value);
+        let (from, to) = (rfc3339(day_ms - HISTORY_MS), rfc3339(day_ms));
+        let all = of.iter().copied().chain([("from", from.as_str()), ("to", to.as_str())]);
+        let given: BTreeMap<String, String> =
+            all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let name = format!("{}\0{given:?}", query.hash());
+        let key = RowKey::new(USUAL, sha256(name.as_bytes()));
+        let now_ms = self.clock.now_ms();
+        let there = rows::load::<Tried>(&*self.table, &key).await?;
+        if let Some(Kept { value: Tried { usual, at_ms }, .. }) = &there
+            && (usual.is_some() || now_ms - at_ms < AGAIN_MS)
+        {
+            return Ok(usual.clone());
         }
-        let from = rfc3339(day_ms - HISTORY_MS);
-        let given = [(parameter, of), ("from", from.as_str()), ("to", day.as_str())];
-        let usual = match counted(&queries.engine, query, given, queries.budget).await {
+        let usual = match counted(&queries.engine, query, &given, queries.budget).await {
             Ok(usual) => Some(usual),
             Err(error) => {
-                tracing::info!(query = id, of, %error, "how rare its findings of this day are is not known");
+                tracing::info!(query = id, ?of, %error, "how rare its findings are is not known for now");
                 None
             }
         };
-        // What takes too long today is not tried again with every finding.
-        rows::create(&*self.table, &key, &usual).await?;
+        let version = there.map_or(0, |row| row.version);
+        let value = Tried { usual: usual.clone(), at_ms: now_ms };
+        rows::store(&*self.table, &key, &mut Kept { value, version }).await?;
         Ok(usual)
     }
 }
@@ -123,11 +181,10 @@ impl Responder {
 async fn counted(
     engine: &Engine,
     query: &NamedQuery,
-    given: [(&str, &str); 3],
+    given: &BTreeMap<String, String>,
     budget: Duration,
 ) -> Result<Usual, String> {
-    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let bound = query.bind(&given, Timestamp::UNIX_EPOCH).map_err(|error| error.to_string())?;
+    let bound = query.bind(given, Timestamp::UNIX_EPOCH).map_err(|error| error.to_string())?;
     let asking = async {
         let answer = engine.ask(&query.prepared, &bound).await?;
         let (batches, _) = answer.all(KINDS_MAX).await?;
@@ -154,13 +211,13 @@ impl Usual {
             counted.all = number("all_calls");
             counted.kinds = number("kinds");
             counted.least = calls;
+            counted.told += 1;
             if name.len() <= NAME_BYTES_MAX {
                 *counted.each.entry(name).or_default() += calls;
             }
         }
-        let is_whole = rows.len() < KINDS_MAX;
         for counted in [&mut usual.calls, &mut usual.networks] {
-            if is_whole {
+            if counted.told == counted.kinds {
                 counted.least = 0;
             }
         }
@@ -184,17 +241,17 @@ mod tests {
 
     use super::*;
 
-    fn row(what: &str, usual: &str, calls: u64, all_calls: u64) -> Value {
-        json!({"what": what, "usual": usual, "calls": calls, "all_calls": all_calls, "kinds": 3})
+    fn row(what: &str, usual: &str, calls: u64, all_calls: u64, kinds: usize) -> Value {
+        json!({"what": what, "usual": usual, "calls": calls, "all_calls": all_calls, "kinds": kinds})
     }
 
     #[test]
     fn addresses_add_up_to_networks_and_what_was_not_there_was_seen_never() {
         let usual = Usual::of(&[
-            row("api", "iam.amazonaws.com/ListUsers", 4, 4),
-            row("address", "198.51.100.7", 2, 4),
-            row("address", "198.51.100.9", 1, 4),
-            row("address", "AWS Internal", 1, 4),
+            row("api", "iam.amazonaws.com/ListUsers", 4, 4, 1),
+            row("address", "198.51.100.7", 2, 4, 3),
+            row("address", "198.51.100.9", 1, 4, 3),
+            row("address", "AWS Internal", 1, 4, 3),
         ]);
         let seen = |what: &str| usual.networks.seen(what, "used by", "ana").unwrap();
         assert_eq!(seen("198.51.100.0/24").count, 3);
@@ -210,13 +267,21 @@ mod tests {
 
     #[test]
     fn what_a_cut_answer_leaves_out_is_no_rarer_than_its_last_row() {
-        let rows: Vec<Value> = (0..KINDS_MAX)
-            .map(|nth| row("api", &format!("s/{nth}"), if nth == 0 { 90 } else { 5 }, 9_000))
-            .collect();
-        let calls = Usual::of(&rows).calls;
-        let count = |what: &str| calls.seen(what, "by", "ana").unwrap().count;
-        assert_eq!((count("s/0"), count("s/unheard-of")), (90, 5));
-        let calls = Usual::of(&rows[1..]).calls;
-        assert_eq!(calls.seen("s/unheard-of", "by", "ana").unwrap().count, 0);
+        let calls = |kinds| -> Vec<Value> {
+            let calls = |nth: usize| if nth == 0 { 90 } else { 5 };
+            (0..9).map(|nth| row("api", &format!("s/{nth}"), calls(nth), 900, kinds)).collect()
+        };
+        let count = |rows: &[Value], what: &str| {
+            Usual::of(rows).calls.seen(what, "by", "ana").unwrap().count
+        };
+        let (whole, cut) = (calls(9), calls(50));
+        assert_eq!((count(&cut, "s/0"), count(&cut, "s/unheard-of")), (90, 5));
+        assert_eq!(count(&whole, "s/unheard-of"), 0);
+        // Very many addresses, of which an attacker makes as many as he wants, cut no calls.
+        let many = (0..90).map(|nth| row("address", &format!("198.51.100.{nth}"), 1, 900, 800));
+        let both: Vec<Value> = whole.into_iter().chain(many).collect();
+        assert_eq!(count(&both, "s/unheard-of"), 0);
+        let networks = Usual::of(&both).networks;
+        assert_eq!(networks.seen("203.0.113.0/24", "used by", "ana").unwrap().count, 1);
     }
 }

@@ -59,6 +59,8 @@ impl Responder {
                 }
             }
         }
+        // Last: nothing that is taken back waits for it.
+        store::tell_incident(&*self.table, finding).await;
         Ok(())
     }
 

@@ -287,6 +287,7 @@ async fn judge(
         return Err(Refused::new(StatusCode::CONFLICT, why));
     }
     store::judge(&*api.table, &id).await?;
+    store::tell_incident(&*api.table, &id).await;
     let found = kept::finding(&*api.table, &api.clock, &id).await?;
     let found = found.ok_or_else(|| Refused::unknown("finding", &id))?;
     Ok(answer(StatusCode::CREATED, kept::of_finding_whole(&found).to_string()))

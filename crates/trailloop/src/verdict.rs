@@ -34,6 +34,7 @@ pub(crate) fn verdict(arguments: &VerdictArgs) -> anyhow::Result<Exit> {
         let table = respond::table(&config).await?;
         let kept = voices::judge(&*table, &verdict).await.context("keep the verdict")?;
         store::judge(&*table, id).await.context("count the verdict")?;
+        store::tell_incident(&*table, id).await;
         anyhow::Ok(kept)
     })?;
     ensure!(kept, "{} has just judged this finding; say it again", verdict.by);

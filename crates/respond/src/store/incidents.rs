@@ -9,7 +9,7 @@ use trailloop_feedback::{
     risk, score_of,
 };
 
-use super::{TRIES, busy, judged, place_of, short};
+use super::{TRIES, busy, judged, load, place_of, short};
 use crate::rows::{self, Kept as Row};
 
 /// An entity is followed into so many incidents: those that end a day before the next begins are many only over months.
@@ -164,25 +164,34 @@ pub async fn risk_of(table: &dyn Table, entry: &Entry, now_ms: i64) -> Result<f6
     Ok(risk(&gathered, Criticality::Normal, now_ms))
 }
 
-/// Takes over in an incident what was said of its findings.
-pub(super) async fn judge(table: &dyn Table, id: &str) -> Result<(), CloudError> {
+/// Takes over in an incident what was said of its findings. What fails is told: the next verdict takes it over as well.
+pub async fn tell_incident(table: &dyn Table, finding: &str) {
+    if let Err(error) = tell(table, finding).await {
+        tracing::warn!(finding, %error, "its incident does not know of its verdict for now");
+    }
+}
+
+async fn tell(table: &dyn Table, finding: &str) -> Result<(), CloudError> {
+    let Some(place) = place_of(table, finding).await? else { return Ok(()) };
+    let Some(id) = load(table, &place).await?.and_then(|kept| kept.incident) else { return Ok(()) };
+    // Of each finding once, so that others who write the incident meanwhile can't make this long.
+    let mut said = BTreeMap::new();
     for _ in 0..TRIES {
-        let Some(mut row) = resolve(table, id).await? else { return Ok(()) };
-        let mut said = BTreeMap::new();
+        let Some(mut row) = resolve(table, &id).await? else { return Ok(()) };
         for member in &row.value.members {
-            said.insert(member.uid.clone(), said_of(table, member).await?);
+            if !said.contains_key(&member.uid) {
+                said.insert(member.uid.clone(), said_of(table, member).await?);
+            }
         }
         let before = row.value.clone();
         row.value.judge(|member| said.get(&member.uid).copied().flatten());
-        let key = key(&row.value.id);
+        let (is_same, key) = (row.value == before, key(&row.value.id));
         let mut row = Row { value: State::Is(Box::new(row.value)), version: row.version };
-        if matches!(&row.value, State::Is(incident) if **incident == before)
-            || rows::store(table, &key, &mut row).await?
-        {
+        if is_same || rows::store(table, &key, &mut row).await? {
             return Ok(());
         }
     }
-    Err(busy(table, id))
+    Err(busy(table, &id))
 }
 
 async fn said_of(table: &dyn Table, member: &Member) -> Result<Option<Judgement>, CloudError> {

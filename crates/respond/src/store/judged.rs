@@ -8,7 +8,7 @@ use trailloop_cloud::{CloudError, RowKey, Table};
 use trailloop_feedback::{Judgement, Label, Opinion, Posterior, Reason, Standing};
 use trailloop_finding::Level;
 
-use super::{Place, TRIES, busy, incidents, load, place_of};
+use super::{Place, TRIES, busy, load, place_of};
 use crate::rows::{self, Kept as Row};
 use crate::voices::{self, Verdict};
 
@@ -105,10 +105,6 @@ pub async fn judge(table: &dyn Table, finding: &str) -> Result<bool, CloudError>
             .sort_by(|one, other| (one.at_ms, &one.by).cmp(&(other.at_ms, &other.by)));
         cut(&mut row.value.opinions);
         if row.value.opinions == before || rows::store(table, &key, &mut row).await? {
-            // Also where nothing is new: whoever wrote it may have come no further.
-            if let Some(incident) = &kept.incident {
-                incidents::judge(table, incident).await?;
-            }
             return Ok(true);
         }
     }

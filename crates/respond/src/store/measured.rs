@@ -6,7 +6,7 @@ use trailloop_feedback::metrics::Measured;
 use super::{TRIES, busy};
 use crate::rows::{self, Kept as Row};
 
-/// All rules in one row: a thousand are a hundred kilobytes.
+/// All rules in one row: a thousand are two hundred kilobytes.
 fn key() -> RowKey {
     RowKey::new("measured", "rules")
 }
@@ -17,12 +17,12 @@ pub async fn measured(table: &dyn Table) -> Result<Measured, CloudError> {
     Ok(row.map(|row| row.value).unwrap_or_default())
 }
 
-/// Keeps what was measured, in the place of what was measured of the same rules before.
+/// Keeps what was measured, in the place of what was before.
 pub async fn keep_measured(table: &dyn Table, new: &Measured) -> Result<(), CloudError> {
     for _ in 0..TRIES {
         let there = rows::load::<Measured>(table, &key()).await?;
-        let mut row = there.unwrap_or(Row { value: Measured::new(), version: 0 });
-        row.value.extend(new.clone());
+        let version = there.map_or(0, |row| row.version);
+        let mut row = Row { value: new, version };
         if rows::store(table, &key(), &mut row).await? {
             return Ok(());
         }

@@ -43,7 +43,7 @@ fn of(run: Run, approvals: &[Approval], is_wrong: bool) -> Option<RunSeen> {
     let approved = approvals.iter().filter(|one| one.agrees).map(|one| one.at_ms);
     let approved = approved.filter(|at_ms| run.acted_ms.is_some_and(|acted_ms| *at_ms <= acted_ms));
     Some(RunSeen {
-        ending: ending(run.phase, is_wrong)?,
+        ending: ending(run.phase, is_wrong, run.has_expired)?,
         is_automatic: run.mode == "auto",
         proposed_ms: Some(run.started_ms),
         approved_ms: approved.max(),
@@ -56,14 +56,13 @@ fn of(run: Run, approvals: &[Approval], is_wrong: bool) -> Option<RunSeen> {
     })
 }
 
-fn ending(phase: Phase, is_wrong: bool) -> Option<Ending> {
+fn ending(phase: Phase, is_wrong: bool, has_expired: bool) -> Option<Ending> {
     Some(match phase {
         Phase::Contained | Phase::Kept => Ending::Contained,
         Phase::Refused | Phase::Rejected | Phase::Expired => Ending::Refused,
         Phase::Failed | Phase::Escalated | Phase::UndoRefused => Ending::Failed,
-        Phase::Undone if is_wrong => Ending::Undone,
-        // Its time was over, or somebody took it back who did not call it wrong.
-        Phase::Undone => Ending::Contained,
+        Phase::Undone if has_expired && !is_wrong => Ending::Contained,
+        Phase::Undone => Ending::Undone,
         Phase::Observed | Phase::Planned => return None,
         Phase::Proposed
         | Phase::AwaitingApproval

@@ -289,6 +289,7 @@ impl Kit {
 
     pub(crate) async fn sweep(&self, responder: &Responder) {
         self.drive(responder.sweep()).await.unwrap();
+        self.drive(responder.look_around()).await;
     }
 
     /// Sweeps every `step` for so long.
