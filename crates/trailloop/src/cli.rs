@@ -244,6 +244,18 @@ pub(crate) struct RunArgs {
     pub(crate) check: bool,
 }
 
+/// How an archive is read whole: on how many threads, with what the operator knows, and from where.
+#[derive(Debug, Args)]
+pub(crate) struct ReadingArgs {
+    /// Worker threads, at most one for each core [default: one for each core].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) enrichment: EnrichmentArgs,
+    #[command(flatten)]
+    pub(crate) aws: AwsArgs,
+}
+
 /// A table for people or JSON for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TableFormat {

@@ -78,7 +78,7 @@ fn propose_to(
     let shipped = trailloop_content::shipped().rules;
     let labels = Labels::read(&arguments.config, rules.set.rules().iter().chain(&shipped))?;
     complete(&gathered, &labels)?;
-    let corpora = Archive::list(&arguments.attacks, &arguments.archive.aws)?.records()?;
+    let corpora = Archive::list(&arguments.attacks, &arguments.archive.reading.aws)?.records()?;
     let known = Known {
         gathered: &gathered,
         labels: &labels,
@@ -131,11 +131,11 @@ impl Opened {
         global: &Global,
         each: impl FnMut(&serde_json::Value),
     ) -> anyhow::Result<Self> {
-        let facts = enrichment::load(arguments.enrichment.folder.as_deref())?;
+        let facts = enrichment::load(arguments.reading.enrichment.folder.as_deref())?;
         let rules = RuleFiles::load(&arguments.rules, &facts)?;
         rules.report(global);
-        let archive = Archive::list(&arguments.source, &arguments.aws)?;
-        let jobs = arguments.jobs.map(usize::from);
+        let archive = Archive::list(&arguments.source, &arguments.reading.aws)?;
+        let jobs = arguments.reading.jobs.map(usize::from);
         let gathered = archive.gather_each(rules.set.clone(), (jobs, global), each)?;
         Ok(Self { rules, archive, gathered })
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{AwsArgs, EnrichmentArgs, TableFormat};
+use super::{AwsArgs, EnrichmentArgs, ReadingArgs, TableFormat};
 
 /// Arguments of `rules`.
 #[derive(Debug, Args)]
@@ -99,13 +99,8 @@ pub(crate) struct DiffArgs {
     /// How to print the difference.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: TableFormat,
-    /// Worker threads, at most one for each core [default: one for each core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) jobs: Option<u16>,
     #[command(flatten)]
-    pub(crate) enrichment: EnrichmentArgs,
-    #[command(flatten)]
-    pub(crate) aws: AwsArgs,
+    pub(crate) reading: ReadingArgs,
 }
 
 /// Arguments of `rules backtest`.
@@ -129,13 +124,8 @@ pub(crate) struct BacktestArgs {
     /// Also tell how long reading took with each; the report is then not the same twice.
     #[arg(long)]
     pub(crate) cost: bool,
-    /// Worker threads, at most one for each core [default: one for each core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) jobs: Option<u16>,
     #[command(flatten)]
-    pub(crate) enrichment: EnrichmentArgs,
-    #[command(flatten)]
-    pub(crate) aws: AwsArgs,
+    pub(crate) reading: ReadingArgs,
 }
 
 /// Arguments of `rules cost`.

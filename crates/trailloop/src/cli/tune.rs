@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{AwsArgs, EnrichmentArgs, TableFormat};
+use super::{ReadingArgs, TableFormat};
 
 /// Arguments of `tune`.
 #[derive(Debug, Args)]
@@ -40,13 +40,8 @@ pub(crate) struct ArchiveArgs {
     /// Rules and filters in force: a Sigma file or folder; replaces the shipped rules. May be given several times.
     #[arg(long, value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
-    /// Worker threads, at most one for each core [default: one for each core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) jobs: Option<u16>,
     #[command(flatten)]
-    pub(crate) enrichment: EnrichmentArgs,
-    #[command(flatten)]
-    pub(crate) aws: AwsArgs,
+    pub(crate) reading: ReadingArgs,
 }
 
 /// An archive with what people judged of it, and a folder for what follows.

@@ -17,7 +17,7 @@ use crate::{Exit, enrichment};
 
 /// Runs the command.
 pub(super) fn backtest(arguments: &BacktestArgs, global: &Global) -> anyhow::Result<Exit> {
-    let facts = enrichment::load(arguments.enrichment.folder.as_deref())?;
+    let facts = enrichment::load(arguments.reading.enrichment.folder.as_deref())?;
     let load = |names: &[String]| -> anyhow::Result<RuleFiles> {
         let is_shipped = |name: &String| name == "shipped";
         let paths: Vec<PathBuf> =
@@ -35,8 +35,8 @@ pub(super) fn backtest(arguments: &BacktestArgs, global: &Global) -> anyhow::Res
         Ok(rules)
     };
     let (old, new) = (load(&arguments.against)?, load(&arguments.new)?);
-    let archive = Archive::list(&arguments.source, &arguments.aws)?;
-    let jobs = arguments.jobs.map(usize::from);
+    let archive = Archive::list(&arguments.source, &arguments.reading.aws)?;
+    let jobs = arguments.reading.jobs.map(usize::from);
     let rules = [old.set.rules(), new.set.rules()].concat();
     let gather = |set| -> anyhow::Result<(Gathered, u64)> {
         let begun = Instant::now();

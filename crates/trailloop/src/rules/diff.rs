@@ -21,7 +21,7 @@ use crate::{Exit, UsageError, enrichment, progress};
 
 /// Runs the command.
 pub(super) fn diff(arguments: &DiffArgs, global: &Global) -> anyhow::Result<Exit> {
-    let enrichment = enrichment::load(arguments.enrichment.folder.as_deref())?;
+    let enrichment = enrichment::load(arguments.reading.enrichment.folder.as_deref())?;
     let load = |name: &str| {
         let paths = if name == "shipped" { Vec::new() } else { vec![name.into()] };
         RuleFiles::load(&paths, &enrichment).with_context(|| format!("load the rules {name}"))
@@ -30,7 +30,7 @@ pub(super) fn diff(arguments: &DiffArgs, global: &Global) -> anyhow::Result<Exit
     for rules in [&old, &new] {
         rules.report(global);
     }
-    let mut sources = Sources::new(&arguments.aws, OBJECT_BYTES_MAX)?;
+    let mut sources = Sources::new(&arguments.reading.aws, OBJECT_BYTES_MAX)?;
     let listing = sources.list(&arguments.source, &RecordFilter::default())?;
     for failed in &listing.failed {
         tracing::error!("{}", shown(failed));
@@ -73,7 +73,7 @@ fn examine_all(
     sources: &Sources,
     items: &[Item],
 ) -> u64 {
-    let jobs = arguments.jobs.map_or_else(cores, usize::from);
+    let jobs = arguments.reading.jobs.map_or_else(cores, usize::from);
     let bar = progress::bar(items.len() as u64, global.quiet);
     let mut failed = 0;
     let name = |item: &Item| item.name.clone();
