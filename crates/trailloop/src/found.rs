@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, ensure};
 use jiff::civil::Date;
 use serde_json::Value;
-use trailloop_cloudtrail::{Limits, Record, Scratch, read_records};
+use trailloop_cloudtrail::{Limits, Scratch, read_records};
 use trailloop_pipeline::examine::{Engine, RecordFilter};
 use trailloop_pipeline::live::LiveRules;
 use trailloop_pipeline::replay::{Body, Fetched, Replayed, replay};
@@ -179,25 +179,29 @@ impl Archive {
         Ok(events)
     }
 
-    /// Shows every record, until no more are wanted. An object that can't be read is an error.
-    pub(crate) fn each_record(
+    /// Shows every object, until no more are wanted. One that can't be fetched is an error.
+    pub(crate) fn each_object(
         &self,
-        mut each: impl FnMut(&Record<'_>) -> ControlFlow<()>,
+        mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> anyhow::Result<()> {
-        let (mut scratch, mut buffer) = (Scratch::new(), Vec::new());
+        let mut buffer = Vec::new();
         let fetcher = self.sources.fetcher(&self.items);
         for (nth, item) in self.items.iter().enumerate() {
             let fetched = fetch(&fetcher, (nth, item), &mut buffer)?;
-            let mut flow = ControlFlow::Continue(());
-            read_records(body(&fetched, &buffer), &Limits::default(), &mut scratch, |record| {
-                flow = each(&record);
-                flow
-            });
-            if flow.is_break() {
+            if each(body(&fetched, &buffer)).is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Shows every record as it stands in the archive.
+    pub(crate) fn each_record(&self, mut each: impl FnMut(&[u8])) -> anyhow::Result<()> {
+        let mut scratch = Scratch::new();
+        self.each_object(|object| {
+            read_records(object, &Limits::default(), &mut scratch, |record| each(record.raw()));
+            ControlFlow::Continue(())
+        })
     }
 
     /// All records, object by object.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
-use trailloop_cloudtrail::Record;
+use trailloop_cloudtrail::{Glance, Limits, Reader, Record, Scratch, Verdict, read_wanted};
 use trailloop_feedback::metrics::{Measure, Measured};
 use trailloop_respond::store;
 use trailloop_rules::{MatchScratch, RuleSet};
@@ -26,8 +26,13 @@ pub(super) fn cost(arguments: &CostArgs, global: &Global) -> anyhow::Result<Exit
     let rules = RuleFiles::compile(ruleset::read(&arguments.rules)?, &facts).some()?;
     rules.report(global);
     let archive = Archive::list(&arguments.source, &arguments.aws)?;
-    let mut costs = Costs::of(&rules.set);
-    archive.each_record(|record| costs.add(record, arguments.records))?;
+    let mut costs = Costs::of(&rules.set, arguments.records);
+    let (limits, mut scratch) = (Limits::default(), Scratch::new());
+    archive.each_object(|object| {
+        let read = read_wanted(object, &limits, &mut scratch, &mut costs);
+        costs.records += read.passed_over;
+        costs.flow()
+    })?;
     if costs.records == 0 {
         let text = format!("no record found in {}", arguments.source.join(" "));
         return Err(UsageError(text).into());
@@ -61,6 +66,8 @@ struct Costs<'r> {
     set: &'r RuleSet,
     scratch: MatchScratch,
     records: u64,
+    /// So many are enough.
+    records_max: u64,
     of_rules: Vec<Cost>,
     /// The last record that each rule matched, since the index may know a rule by two names.
     last_match: Vec<u64>,
@@ -69,7 +76,7 @@ struct Costs<'r> {
 }
 
 impl<'r> Costs<'r> {
-    fn of(set: &'r RuleSet) -> Self {
+    fn of(set: &'r RuleSet, records_max: u64) -> Self {
         let begun = Instant::now();
         let looks: Duration = (0..LOOKS).map(|_| Instant::now().elapsed()).sum();
         tracing::debug!(all = ?begun.elapsed(), measured = ?looks, "what looking at the clock takes");
@@ -77,29 +84,18 @@ impl<'r> Costs<'r> {
             set,
             scratch: MatchScratch::new(),
             records: 0,
+            records_max,
             of_rules: vec![Cost::default(); set.len()],
             last_match: vec![0; set.len()],
             look: looks / LOOKS,
         }
     }
 
-    /// Tries the rules on one more record, up to so many.
-    fn add(&mut self, record: &Record<'_>, most: u64) -> ControlFlow<()> {
-        self.records += 1;
-        let Self { set, scratch, records, of_rules, last_match, look } = self;
-        set.try_each(record, scratch, |rule, trial| {
-            let begun = Instant::now();
-            let is_match = trial();
-            let took = begun.elapsed();
-            let nth = rule as usize;
-            of_rules[nth].tried += 1;
-            of_rules[nth].took += took.saturating_sub(*look);
-            if is_match && last_match[nth] != *records {
-                last_match[nth] = *records;
-                of_rules[nth].matched += 1;
-            }
-        });
-        if self.records >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    fn flow(&self) -> ControlFlow<()> {
+        match self.records >= self.records_max {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     fn per_event(&self, cost: &Cost) -> f64 {
@@ -166,5 +162,33 @@ impl<'r> Costs<'r> {
         };
         let rules: Vec<_> = self.sorted().into_iter().map(one).collect();
         json!({"rule_set": self.set.hash(), "records": self.records, "rules": rules})
+    }
+}
+
+/// As the stream reads: a record that no rule can match costs no trial.
+impl Reader for Costs<'_> {
+    fn verdict(&mut self, glance: &Glance<'_>) -> Verdict {
+        match self.set.may_match(glance, &mut self.scratch) {
+            true => Verdict::Parse,
+            false => Verdict::PassOver,
+        }
+    }
+
+    fn take(&mut self, record: Record<'_>) -> ControlFlow<()> {
+        self.records += 1;
+        let Self { set, scratch, records, of_rules, last_match, look, .. } = self;
+        set.try_each(&record, scratch, |rule, trial| {
+            let begun = Instant::now();
+            let is_match = trial();
+            let took = begun.elapsed();
+            let nth = rule as usize;
+            of_rules[nth].tried += 1;
+            of_rules[nth].took += took.saturating_sub(*look);
+            if is_match && last_match[nth] != *records {
+                last_match[nth] = *records;
+                of_rules[nth].matched += 1;
+            }
+        });
+        self.flow()
     }
 }

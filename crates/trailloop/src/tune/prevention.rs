@@ -1,7 +1,6 @@
 //! `trailloop tune prevent`: what would have prevented an attack, and what else it would have denied.
 
 use std::io::Write as _;
-use std::ops::ControlFlow;
 
 use anyhow::Context as _;
 use trailloop_tuning::{Others, Shape, prevent as policies};
@@ -27,10 +26,7 @@ pub(super) fn prevent(arguments: &TunePreventArgs, global: &Global) -> anyhow::R
         return Err(UsageError(text).into());
     };
     let mut others = Others::beside(attack);
-    opened.archive.each_record(|record| {
-        others.add(record.raw());
-        ControlFlow::Continue(())
-    })?;
+    opened.archive.each_record(|record| others.add(record))?;
     let mut out = std::io::stdout().lock();
     let made = policies(attack, &others);
     for one in &made {
