@@ -1,9 +1,8 @@
 //! What an open incident arms: for its credentials and targets and for a day, the rules and queries of the steps that are likely next.
 //!
 //! A plan makes more visible and never less: an armed rule's finding ranks higher ([`crate::Features::armed`]) and has its turn sooner,
-//! and its queries are asked about whom the
-//! incident is about. It follows from the incident and the table alone, so who is
-//! restarted makes it again, and it ends by event time.
+//! and its queries are asked about whom the incident is about. It follows from the incident and the table alone, so who is restarted
+//! makes it again, and it ends by event time.
 
 use serde::{Deserialize, Serialize};
 
