@@ -8,7 +8,8 @@
 //!     cargo bench -p trailloop-benches --bench throughput
 //!     cargo bench -p trailloop-benches --bench throughput -- --help
 //!
-//! Peers are slow, so they go over one object. Candidates are the share of records for which the index leaves a rule to be
+//! The bounds and Trailloop go over their corpus three times in one process, so that what a process does once counts for little. Peers are
+//! slow, so they go over one object. Candidates are the share of records for which the index leaves a rule to be
 //! tried, counted over a sample; findings are those of a record, on average.
 //!
 //! The bounds: (a) libdeflate inflating each object whole into one buffer, and nothing else; (b) the same and simd-json
@@ -48,7 +49,7 @@ struct Arguments {
     /// Objects of the corpus of tiny ones.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     tiny_objects: u32,
-    /// Objects of the corpus of busy ones: so many that what a process does once does not count.
+    /// Objects of the corpus of busy ones.
     #[arg(long, value_name = "N", default_value_t = 120)]
     busy_objects: u32,
     /// Objects of the corpus of large ones.

@@ -129,6 +129,7 @@ impl<'t> Glance<'t> {
 impl<'t> Inside<'t> {
     /// Calls `visit` with the number and the value of each member whose key is wanted, in order, until it breaks. Breaks also
     /// where a member can't be told, and where a key begins as a wanted one does before a dot.
+    #[inline]
     pub fn members(
         &self,
         wanted: &Keys,
@@ -151,7 +152,15 @@ impl<'t> Inside<'t> {
         }
     }
 
+    /// The bytes of the object; `None` if it can't be told where it ends.
+    #[must_use]
+    pub fn raw(&self) -> Option<&'t [u8]> {
+        let end = self.structure.own_keys(self.text, self.open, |_| ControlFlow::Continue(()));
+        self.text.get(self.open..end.continue_value()?)
+    }
+
     /// The value of a member, given the offset after its key.
+    #[inline]
     fn value(&self, at: usize) -> ControlFlow<(), Sight<'t>> {
         let text = &self.text[..self.end];
         let colon = after_space(text, at);
@@ -178,65 +187,89 @@ impl<'t> Inside<'t> {
 }
 
 /// Keys to look for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Keys {
-    keys: Vec<Key>,
-    /// A bit for each hash of the bytes that a wanted key may begin with: eight, or four if a key is shorter than that; all
-    /// bits, if one is shorter than three.
+    /// Each under every hash of the bytes that it may stand for: eight, or four if a key is shorter than that.
+    by_hash: Vec<Key>,
+    /// Where those of a hash begin, and after the last where they end.
+    begins: [u32; HASHES + 1],
+    /// A bit for each hash under which there are some.
     heads: u64,
     head_mask: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Key {
+    number: usize,
     text: Box<str>,
     /// Its first eight bytes, with zeros where it is shorter, and ones where it is not.
     head: u64,
     mask: u64,
 }
 
+/// A bit for each hash is what a word holds.
+const HASHES: usize = 64;
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
 impl Keys {
     /// Keys, numbered in this order.
     pub fn new<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {
-        let key = |text: &str| {
-            let bytes = text.as_bytes();
-            let length = bytes.len().min(8);
-            let (mut head, mut mask) = ([0; 8], [0; 8]);
-            head[..length].copy_from_slice(&bytes[..length]);
-            mask[..length].fill(u8::MAX);
-            Key {
-                text: text.into(),
-                head: u64::from_le_bytes(head),
-                mask: u64::from_le_bytes(mask),
-            }
-        };
-        let keys: Vec<Key> = keys.into_iter().map(key).collect();
+        let keys: Vec<Key> = keys.into_iter().enumerate().map(Key::new).collect();
         let shortest = keys.iter().map(|key| key.text.len()).min().unwrap_or(8);
         let head_mask = if shortest < 8 { FOUR_BYTES } else { !0 };
-        // After a key comes its quote, or a dot.
-        let bits = |key: &Key| match key.text.len() {
-            0..3 => !0,
-            3 => {
-                [b'"', b'.'].iter().fold(0, |all, end| all | bit(key.head | u64::from(*end) << 24))
-            }
-            _ => bit(key.head & head_mask),
-        };
-        let heads = keys.iter().map(bits).fold(0, |all, bits| all | bits);
-        Self { keys, heads, head_mask }
+        let (mut by_hash, mut begins, mut heads) = (Vec::new(), [0; HASHES + 1], 0);
+        for hash in 0..HASHES {
+            let some = keys.iter().filter(|key| key.hashes(head_mask) & 1 << hash != 0);
+            by_hash.extend(some.cloned());
+            let count = u32::try_from(by_hash.len()).unwrap_or(u32::MAX);
+            begins[hash + 1] = count;
+            heads |= u64::from(begins[hash] < count) << hash;
+        }
+        Self { by_hash, begins, heads, head_mask }
     }
 
     /// The numbers and lengths of the keys that the text begins with.
     #[inline]
     fn that_may_stand<'k>(&'k self, text: &'k [u8]) -> impl Iterator<Item = (usize, usize)> + 'k {
         let head = eight(text);
-        let keys = if self.heads & bit(head & self.head_mask) == 0 { &[][..] } else { &self.keys };
-        let fits = move |key: &Key| head & key.mask == key.head && key.begins(text);
-        let fitting = keys.iter().enumerate().filter(move |(_, key)| fits(key));
-        fitting.map(|(number, key)| (number, key.text.len()))
+        let hash = hash(head & self.head_mask);
+        let keys = match self.heads >> hash & 1 {
+            0 => &[][..],
+            _ => &self.by_hash[self.begins[hash] as usize..self.begins[hash + 1] as usize],
+        };
+        let fits = move |key: &&Key| head & key.mask == key.head && key.begins(text);
+        keys.iter().filter(fits).map(|key| (key.number, key.text.len()))
     }
 }
 
 impl Key {
+    fn new((number, text): (usize, &str)) -> Self {
+        let bytes = text.as_bytes();
+        let length = bytes.len().min(8);
+        let (mut head, mut mask) = ([0; 8], [0; 8]);
+        head[..length].copy_from_slice(&bytes[..length]);
+        mask[..length].fill(u8::MAX);
+        let (head, mask) = (u64::from_le_bytes(head), u64::from_le_bytes(mask));
+        Self { number, text: text.into(), head, mask }
+    }
+
+    /// A bit for each hash of what it may stand for: after a key comes its quote, or a dot.
+    fn hashes(&self, head_mask: u64) -> u64 {
+        match self.text.len() {
+            0..3 => !0,
+            3 => {
+                let ends = [b'"', b'.'].map(|end| 1 << hash(self.head | u64::from(end) << 24));
+                ends[0] | ends[1]
+            }
+            _ => 1 << hash(self.head & head_mask),
+        }
+    }
+
     /// Whether the text begins with the key, given that its first eight bytes do.
     #[inline]
     fn begins(&self, text: &[u8]) -> bool {
@@ -268,10 +301,10 @@ fn eight(text: &[u8]) -> u64 {
 /// Of eight bytes the first four.
 const FOUR_BYTES: u64 = 0xffff_ffff;
 
-/// One of 64 bits, by a hash of eight bytes.
+/// A hash of eight bytes, below [`HASHES`].
 #[inline]
-fn bit(head: u64) -> u64 {
-    1 << (head.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+fn hash(head: u64) -> usize {
+    (head.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
 }
 
 /// Whether a text begins with a literal that ends there.

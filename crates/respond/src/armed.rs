@@ -86,8 +86,9 @@ impl Responder {
     ) -> Result<(), Halt> {
         let key = RowKey::new(ASK_ARMED, id);
         let incident = store::incident(&*self.table, id).await?;
-        // One that became part of another is asked on as that.
-        let incident = incident.filter(|incident| incident.id == id);
+        if let Some(other) = incident.as_ref().filter(|incident| incident.id != id) {
+            return self.ask_on_as(&other.id, &key, row).await;
+        }
         let planned = incident.and_then(|incident| Some((self.plan(&incident)?, incident.last_ms)));
         let Some((plan, last_ms)) = planned else {
             self.table.delete(&key, row.version).await?;
@@ -99,6 +100,14 @@ impl Responder {
         row.value.due_ms = now_ms + if is_fresh { DUE_MS } else { 10 * DUE_MS };
         // Another finding of it may have come meanwhile: then it is asked about that.
         rows::store(&*self.table, &key, &mut row).await?;
+        Ok(())
+    }
+
+    /// An incident that became part of another is asked on as that: at the next look, for it is due. Where that one is asked on
+    /// already, whoever was told of its last finding is told.
+    async fn ask_on_as(&self, other: &str, key: &RowKey, row: Kept<Asking>) -> Result<(), Halt> {
+        rows::create(&*self.table, &RowKey::new(ASK_ARMED, other), &row.value).await?;
+        self.table.delete(key, row.version).await?;
         Ok(())
     }
 

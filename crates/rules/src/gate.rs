@@ -91,7 +91,8 @@ impl Gate {
             return false;
         }
         let may_hold = &mut |number, text: &_| index.may_hold_witness(number, text, index_scratch);
-        let ControlFlow::Continue(call) = self.look(glance, &mut scratch.had, may_hold) else {
+        let asked = (index.witnesses(), may_hold as MayHold<'_>);
+        let ControlFlow::Continue(call) = self.look(glance, &mut scratch.had, asked) else {
             return true;
         };
         let Call { source: Some(source), name: Some(name) } = call else { return true };
@@ -104,11 +105,11 @@ impl Gate {
         &self,
         glance: &Glance<'t>,
         had: &mut Vec<u64>,
-        may_hold: MayHold<'_>,
+        (witnesses, may_hold): (&Witnesses, MayHold<'_>),
     ) -> ControlFlow<(), Call<'t>> {
         had.clear();
         had.resize(self.nodes.len().div_ceil(64), 0);
-        let mut look = Look { gate: self, had, may_hold, call: Call::default() };
+        let mut look = Look { gate: self, had, witnesses, may_hold, call: Call::default() };
         look.at_object(ROOT, glance.inside())?;
         ControlFlow::Continue(look.call)
     }
@@ -118,6 +119,7 @@ impl Gate {
 struct Look<'l, 't> {
     gate: &'l Gate,
     had: &'l mut [u64],
+    witnesses: &'l Witnesses,
     may_hold: MayHold<'l>,
     call: Call<'t>,
 }
@@ -131,6 +133,7 @@ impl<'t> Look<'_, 't> {
         })
     }
 
+    #[inline]
     fn at_value(&mut self, id: NodeId, value: Sight<'t>) -> Flow {
         let (word, bit) = (id as usize / 64, 1_u64 << (id % 64));
         if self.had[word] & bit != 0 {
@@ -147,12 +150,23 @@ impl<'t> Look<'_, 't> {
                 self.at_text(id, witness, text)
             }
             Sight::Null => Flow::Continue(()),
-            Sight::Object(object) if witness.is_none() && is_inner => self.at_object(id, object),
+            Sight::Object(object) if is_inner || witness.is_some() => {
+                if witness.is_some_and(|number| self.may_hold_in(number, object)) {
+                    return Flow::Break(());
+                }
+                if is_inner { self.at_object(id, object) } else { Flow::Continue(()) }
+            }
             Sight::Truth(_) | Sight::Other if witness.is_none() && is_inner => Flow::Continue(()),
             Sight::Object(_) | Sight::Array | Sight::Truth(_) | Sight::Other => Flow::Break(()),
         }
     }
 
+    /// Whether a text of an object may be a witness.
+    fn may_hold_in(&self, number: usize, object: Inside<'t>) -> bool {
+        object.raw().is_none_or(|raw| self.witnesses.may_hold_in_object(number, raw))
+    }
+
+    #[inline]
     fn at_text(&mut self, id: NodeId, witness: Option<usize>, text: &'t [u8]) -> Flow {
         match id {
             SOURCE => self.call.source = Some(text),
@@ -195,7 +209,7 @@ impl Second {
     fn is_met(&self, glance: &Glance<'_>, scratch: &mut GateScratch) -> bool {
         let GateScratch { had, folded } = scratch;
         let may_hold = &mut |number, text: &_| self.witnesses.may_hold_once(number, text, folded);
-        self.gate.look(glance, had, may_hold).is_break()
+        self.gate.look(glance, had, (&self.witnesses, may_hold)).is_break()
     }
 
     fn new(demands: Demands, fields: &Fields) -> Option<Self> {

@@ -44,17 +44,18 @@ pub(crate) fn weakness(keys: &[Key]) -> usize {
 }
 
 impl Tree {
-    /// Keys of a field of which at least one applies to any record that satisfies the tree and has one string there.
-    /// `None`: the tree says nothing of the field.
+    /// Keys of a field of which at least one applies to any record that satisfies the tree and has one string there, or an object: then
+    /// to one of its strings, or to its compact text. `None`: the tree says nothing of the field.
     pub(crate) fn keys(&self, field: &Field, predicates: &[Predicate]) -> Option<Vec<Key>> {
         let mut keys = match self {
             Self::Constant(false) => Some(Vec::new()),
             Self::Constant(true) | Self::Test { negated: true, .. } => None,
             Self::Test { predicate, .. } => test_keys(&predicates[*predicate as usize], field),
-            // Every part holds, so the keys of any part will do; of two exact lists only what both have.
-            Self::All(parts) => {
-                parts.iter().filter_map(|part| part.keys(field, predicates)).reduce(narrower)
-            }
+            // Every part holds, so the keys of any part will do.
+            Self::All(parts) => parts
+                .iter()
+                .filter_map(|part| part.keys(field, predicates))
+                .reduce(|a, b| narrower(field, a, b)),
             // Some part holds, so all of them must have keys.
             Self::Any(parts) | Self::AtLeast(_, parts) => parts
                 .iter()
@@ -68,9 +69,12 @@ impl Tree {
     }
 }
 
-fn narrower(a: Vec<Key>, b: Vec<Key>) -> Vec<Key> {
+/// The keys of both parts of a whole. What two exact lists have in common is enough where the index takes one string only; an object has
+/// several, and each list may hold by another.
+fn narrower(field: &Field, a: Vec<Key>, b: Vec<Key>) -> Vec<Key> {
+    let is_of_call = matches!(field.keys(), Some("eventSource" | "eventName"));
     match (weakness(&a), weakness(&b)) {
-        (0, 0) => a.into_iter().filter(|key| b.binary_search(key).is_ok()).collect(),
+        (0, 0) if is_of_call => a.into_iter().filter(|key| b.binary_search(key).is_ok()).collect(),
         (weak_a, weak_b) if (weak_a, a.len()) <= (weak_b, b.len()) => a,
         _ => b,
     }
@@ -126,12 +130,14 @@ fn own_keys(test: &Test) -> Option<Vec<Key>> {
     }
 }
 
+/// A piece of text below this length is in too many texts.
+pub(crate) const PIECE_BYTES_MIN: usize = 3;
+
 /// The key of a text that must be contained; one that is too short to be rare, or not ASCII, is none. Of a long one its
 /// start is enough.
 fn contained(text: String) -> Option<Vec<Key>> {
-    const BYTES_MIN: usize = 3;
     const BYTES_MAX: usize = 32;
-    if !text.is_ascii() || text.len() < BYTES_MIN {
+    if !text.is_ascii() || text.len() < PIECE_BYTES_MIN {
         return None;
     }
     let start = &text[..text.len().min(BYTES_MAX)];
@@ -144,6 +150,16 @@ fn longest_literal(shape: &Shape) -> Option<String> {
         Shape::Glob(glob) => glob.literals().max_by_key(String::len),
         Shape::Present | Shape::Exact(_) | Shape::Prefix(_) => None,
     }
+}
+
+/// A piece of a text that stands in one string or literal of JSON without escapes, wherever the text stands in the compact text of that
+/// JSON or in one of its strings. A piece that may be of a number is none, because compact text writes some numbers otherwise.
+pub(crate) fn in_one_token(text: &str) -> Option<&str> {
+    let pieces = text.split(['"', '\\', ',', ':', '{', '}', '[', ']']);
+    let longest = pieces.max_by_key(|piece| piece.len())?;
+    let is_of_number = |byte: u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    let is_sure = longest.is_ascii() && !longest.bytes().all(is_of_number);
+    (is_sure && longest.len() >= PIECE_BYTES_MIN).then_some(longest)
 }
 
 /// The longest text that every match of a regular expression holds.
@@ -160,6 +176,23 @@ fn required(hir: &Hir) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_stand_in_one_token() {
+        for (text, expected) in [
+            ("example-1", Some("example-1")),
+            ("0.0.0.0/0", Some("0.0.0.0/0")),
+            ("\"status\":\"suspended\"", Some("suspended")),
+            ("{\"a\":[1,2]}", None),
+            ("169.254.170.2", None),
+            ("1e400", None),
+            ("back\\slash", Some("slash")),
+            ("café", None),
+            ("", None),
+        ] {
+            assert_eq!(in_one_token(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn regular_expressions_give_up_their_texts() {

@@ -13,24 +13,24 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use aho_corasick::automaton::OverlappingState;
-use aho_corasick::{AhoCorasick, Input};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input};
 
 use crate::evaluate::Source;
 use crate::fields::{Fields, Map, NodeId};
 use crate::fold;
 use crate::index::Stand;
-use crate::keys::{Key, weakness};
+use crate::keys::{Key, PIECE_BYTES_MIN, in_one_token, weakness};
 use crate::memo::TextMemo;
 use crate::program::Tree;
 use crate::test::{Field, Network, Predicate, Test, address};
 use crate::value;
 use crate::view::{At, View};
 
-/// A piece of text below this length is in too many texts.
-const PIECE_BYTES_MIN: usize = 3;
-
 /// A rule that wants more text than this has no witness: its pieces would swell the automaton of all.
 const KEYS_BYTES_MAX: usize = 64 * 1024;
+
+/// The bytes of objects are not searched for more text than this: it is for parameters, of which a rule wants a few.
+const OBJECT_BYTES_MAX: usize = 4 * 1024;
 
 /// Values that so many records have that a rule had better stand under something else.
 const COMMON: [&str; 10] = [
@@ -72,6 +72,8 @@ struct WitnessField {
     whole: Map<Box<str>, Range<usize>>,
     pieces: Option<Pieces>,
     networks: Vec<(Network, Range<usize>)>,
+    /// Of each text that rules want a piece: the bytes of an object that holds none hold no such text either.
+    in_objects: Option<AhoCorasick>,
     every_rule: Range<usize>,
 }
 
@@ -233,6 +235,11 @@ impl Witnesses {
             || field.is_in_network(text)
     }
 
+    /// Whether a text of a field that is an object of these bytes, which are ASCII and hold no escapes, may be a witness of some rule.
+    pub(crate) fn may_hold_in_object(&self, number: usize, object: &[u8]) -> bool {
+        self.fields[number].in_objects.as_ref().is_none_or(|pieces| pieces.is_match(object))
+    }
+
     /// Whether keywords may stand in a record of these bytes, which are ASCII and hold no escapes.
     pub(crate) fn may_hold_leaf(&self, record: &[u8]) -> bool {
         let mut of_leaves = self.fields.iter().filter(|field| field.path.is_none());
@@ -262,6 +269,7 @@ impl FieldPlaces<'_> {
             field => Source::Node(fields.node(field.keys()?)?),
         };
         let path = self.field.keys().map(Box::from);
+        let in_objects = self.in_objects();
         let every_rule: Vec<u32> = self.every_rule.into_iter().collect();
         let every_rule = write(&every_rule);
         let networks =
@@ -284,11 +292,25 @@ impl FieldPlaces<'_> {
                     whole: Map::default(),
                     pieces: None,
                     networks: Vec::new(),
+                    in_objects: None,
                     every_rule,
                 });
             }
         };
-        Some(WitnessField { path, source, whole, pieces, networks, every_rule })
+        Some(WitnessField { path, source, whole, pieces, networks, in_objects, every_rule })
+    }
+
+    /// What the bytes of an object are searched for; `None` if they say nothing of some text, or if there is much to search for.
+    fn in_objects(&self) -> Option<AhoCorasick> {
+        let keys = self.whole.keys().chain(self.pieces.keys());
+        let pieces: BTreeSet<&str> = keys.map(|text| in_one_token(text)).collect::<Option<_>>()?;
+        let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if !self.networks.is_empty() || bytes > OBJECT_BYTES_MAX {
+            return None;
+        }
+        // The smaller kind: one stands under each of many calls.
+        let kind = Some(AhoCorasickKind::ContiguousNFA);
+        AhoCorasick::builder().ascii_case_insensitive(true).kind(kind).build(pieces).ok()
     }
 }
 

@@ -192,6 +192,52 @@ async fn the_questions_of_what_is_likely_next_are_asked_before_it_comes() {
 }
 
 #[tokio::test]
+async fn what_became_part_of_another_incident_is_asked_on_as_that() {
+    let (step, _) = step_and_next();
+    let kit = Kit::with_rules(&RULES.replace("1f2e3d4c-0000-4000-8000-000000000005", &step));
+    let responder = asking(&kit, kit.store.clone(), PATIENT);
+    let asked_on = async || -> Vec<String> {
+        let rows = kit.table.list("ask-armed", None, 10).await.unwrap();
+        rows.into_iter().map(|row| row.key.sort).collect()
+    };
+    let record = kit.record("iam.amazonaws.com", "GetAccountAuthorizationDetails", json!(null));
+    let message = kit.finding_of(record);
+    kit.respond(&responder, &message).await.unwrap();
+    let before = asked_on().await;
+    assert_eq!(before.len(), 1);
+
+    // Findings that no runbook is for: an older one of another principal, and one of the same principal that is about the other.
+    let day = day_of(kit.now_ms());
+    let take = async |uid: &str, ago_ms: i64, change: &dyn Fn(&mut trailloop_feedback::Entry)| {
+        let mut finding: Value = serde_json::from_str(&message.body).unwrap();
+        finding["finding_info"]["uid"] = json!(uid.repeat(32));
+        finding["finding_info"]["analytic"]["uid"] = json!("of no runbook");
+        finding["time"] = json!(kit.now_ms() - ago_ms);
+        let mut entry = trailloop_feedback::Entry::of(&finding).unwrap();
+        change(&mut entry);
+        let place = store::take(&*kit.table, &entry, &day).await.unwrap();
+        store::load(&*kit.table, &place).await.unwrap().unwrap().incident.unwrap()
+    };
+    let carol = format!("arn:aws:iam::{ACCOUNT}:user/carol");
+    let of_carol = |entry: &mut trailloop_feedback::Entry| {
+        entry.principal = Some(carol.clone());
+        entry.lineage_root = None;
+    };
+    let older = take("a", 60_000, &of_carol).await;
+    let about_carol = |entry: &mut trailloop_feedback::Entry| entry.target = Some(carol.clone());
+    let joined = take("b", 0, &about_carol).await;
+    assert!(joined == older && before != [older.clone()], "{joined} {older} {before:?}");
+    for _ in 0..2 {
+        kit.manual.advance(Duration::from_secs(61));
+        kit.sweep(&responder).await;
+        assert_eq!(asked_on().await, [older.clone()]);
+    }
+    kit.manual.advance(Duration::from_secs(25 * 3600));
+    kit.sweep(&responder).await;
+    assert_eq!(asked_on().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_is_rare_for_its_principal_and_account_ranks_higher() {
     let kit = Kit::with_rules(RULES);
     let responder = asking(&kit, kit.store.clone(), PATIENT);

@@ -29,3 +29,47 @@ fn what_one_call_rules_out_hides_nothing_of_the_next() {
     let passes = |name: &str| lets_pass(&set, &record(name));
     assert!(passes("Aac") && !passes("Aad") && !passes("Aae"));
 }
+
+#[test]
+fn objects_are_searched_for_what_rules_want_in_them() {
+    let set = |detection: &str| {
+        let rules = load("case.yml", &rule_of(detection)).rules;
+        RuleSet::build(rules, &[], &mut Vec::new())
+    };
+    let record = |name: &str, parameters: &str| {
+        format!(
+            r#"{{"eventSource":"s","eventName":"{name}","requestParameters":{parameters},"userAgent":"wanted"}}"#
+        )
+    };
+    let under_a_name = "selection:\n  eventName: Aaa\n  requestParameters|contains: [WantEd, 0.0.0.0/0]\ncondition: selection";
+    let by_itself =
+        "selection:\n  requestParameters|contains: [wanted, 0.0.0.0/0]\ncondition: selection";
+    for detection in [under_a_name, by_itself] {
+        let set = set(detection);
+        let passes = |parameters: &str| lets_pass(&set, &record("Aaa", parameters));
+        for found in [
+            r#"{"a":"unwanted"}"#,
+            r#"{"a":[{"b":"0.0.0.0/0"}]}"#,
+            r#"{"WANTED":1}"#,
+            r#"{"a":{"b":[1,"wanted"]},"c":{}}"#,
+        ] {
+            assert_eq!(matches(&set, &record("Aaa", found)), [0], "{found}");
+        }
+        for other in ["{}", r#"{"a":"want","b":["ed",{"c":0.0}]}"#, "null", "\"want\""] {
+            assert!(!passes(other) && matches(&set, &record("Aaa", other)).is_empty(), "{other}");
+        }
+        // What an array holds is for the parser.
+        assert!(passes(r#"["want"]"#));
+    }
+    // One string holds the one and another the other.
+    let both = set(
+        "a:\n  requestParameters: [first, second]\nb:\n  requestParameters: [second, third]\ncondition: a and b",
+    );
+    let parameters = r#"{"a":"first","b":"third"}"#;
+    assert_eq!(matches(&both, &record("Aaa", parameters)), [0]);
+    // Across the bounds of tokens only compact text can tell.
+    let across = set("selection:\n  requestParameters|contains: '\"n\":[1,'\ncondition: selection");
+    for parameters in [r#"{"n":[1,2]}"#, r#"{"n" : [1 , 2]}"#] {
+        assert_eq!(matches(&across, &record("Aaa", parameters)), [0], "{parameters}");
+    }
+}
