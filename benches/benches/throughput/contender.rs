@@ -299,7 +299,7 @@ pub(crate) fn child(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let mut files = files(folder.as_ref());
     match arguments.next() {
         Some(objects) => files.truncate(objects.parse().expect("a number of objects")),
-        None => files = files.repeat(PASSES),
+        None => files = vec![files; PASSES].concat(),
     }
     let outcome = match what.split_once(' ') {
         None => bounds::run(&what, &files, threads),

@@ -4,7 +4,7 @@
 //! downloads run ahead of the workers, in the order in which objects will be asked for. How many at once follows from
 //! how long they take: whenever a worker had to wait, one more in eight runs from then on, up to a limit. Slow stores get
 //! many connections so, and fast ones few. Bytes bound what is held. Objects are downloaded whole: there are enough of
-//! them to keep every connection busy, and each range of one would be a request to pay for.
+//! them to keep every connection busy, and parts of them were no faster and took more memory (`benches/benches/archive.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ pub struct AheadLimits {
 
 impl Default for AheadLimits {
     fn default() -> Self {
-        Self { downloads: (8, 256), bytes_max: 128 << 20, object_bytes_max: 1 << 30 }
+        Self { downloads: (8, 512), bytes_max: 128 << 20, object_bytes_max: 1 << 30 }
     }
 }
 
