@@ -3,8 +3,8 @@
 //!     cargo bench -p trailloop-benches --bench archive
 //!
 //! A server of this program stands for S3. It speaks HTTP, and each of its connections is as slow as one of S3 is said to be: the
-//! first byte comes after a tenth of a second, and then 90 MB a second ("100-200 milliseconds" and "85-90 MB/s", Amazon S3 User Guide,
-//! "Performance design patterns for Amazon S3"). A part is asked for by a key of its own, which costs what a range does. Each way runs in
+//! first byte comes after a tenth of a second (small objects take 100 to 200 ms), and then 90 MB a second (a request for each 85 to 90 MB/s:
+//! Amazon S3 User Guide, performance design patterns). A part is asked for by a key of its own, which costs what a range does. Each way runs in
 //! a process of its own, by turns; the best round of each counts. The processors are shared with the server, so what is told is
 //! which way waits less, and not how fast one machine is.
 
@@ -35,7 +35,7 @@ use trailloop_pipeline::replay::{Body, Fetched, Replayed, replay};
 const FIRST_BYTE: Duration = Duration::from_millis(100);
 const BYTES_A_SECOND: f64 = 90e6;
 
-/// AWS advises parts of 8 or 16 MB.
+/// The same pages advise 8 to 16 MB for large objects.
 const PART_BYTES: u64 = 8 << 20;
 
 /// Measures how an archive in S3 is read.
@@ -235,7 +235,7 @@ fn send(mut stream: &TcpStream, body: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// S3, with objects in parts.
+/// S3, with objects whole or in parts, and how often it was asked.
 struct InParts {
     inner: Arc<dyn Store>,
     sizes: Vec<u64>,

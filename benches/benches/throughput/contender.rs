@@ -297,9 +297,10 @@ pub(crate) fn child(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let (what, threads, folder) = (next(), next(), next());
     let threads: usize = threads.parse().expect("a number of threads");
     let mut files = files(folder.as_ref());
+    let objects = files.len();
     match arguments.next() {
         Some(objects) => files.truncate(objects.parse().expect("a number of objects")),
-        None => files = vec![files; PASSES].concat(),
+        None => (1..PASSES).for_each(|_| files.extend_from_within(..objects)),
     }
     let outcome = match what.split_once(' ') {
         None => bounds::run(&what, &files, threads),

@@ -210,12 +210,6 @@ struct Key {
 /// A bit for each hash is what a word holds.
 const HASHES: usize = 64;
 
-impl Default for Keys {
-    fn default() -> Self {
-        Self::new([])
-    }
-}
-
 impl Keys {
     /// Keys, numbered in this order.
     pub fn new<'k>(keys: impl IntoIterator<Item = &'k str>) -> Self {

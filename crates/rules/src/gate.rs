@@ -4,7 +4,7 @@
 //! the name, and the fields that other rules have their witness in. A [`Glance`] shows where these stand in the bytes of
 //! the record, and the index is asked what it would be asked of a parsed record. If only the call is asked for, the rules
 //! under it may have a [`Second`] demand that the record does not meet: calls that everybody makes are asked for by rules
-//! that want something else as well. Wherever the answer is not certain (a key that comes twice, a key with a dot, an
+//! that want something else as well. An object where a text should be is searched for what rules want in it. Wherever the answer is not certain (a key that comes twice, a key with a dot, an
 //! array on the way, a number where a text should be) the record passes: the gate only ever turns away what
 //! [`RuleSet::matches_into`](crate::RuleSet::matches_into) would not match.
 

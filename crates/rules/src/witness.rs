@@ -6,7 +6,8 @@
 //! text in which nothing was found is remembered.
 //!
 //! A field that is missing or null rules all its rules out. A field that is anything else but one string of ASCII rules
-//! none out: the automaton ignores the case of ASCII alone, and arrays and objects are for the rules themselves.
+//! none out: the automaton ignores the case of ASCII alone, and arrays and objects are for the rules themselves. Before a record is
+//! parsed, the bytes of an object tell that they hold no text that some rule wants.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
@@ -269,7 +270,7 @@ impl FieldPlaces<'_> {
             field => Source::Node(fields.node(field.keys()?)?),
         };
         let path = self.field.keys().map(Box::from);
-        let in_objects = self.in_objects();
+        let in_objects = path.as_ref().and_then(|_| self.in_objects());
         let every_rule: Vec<u32> = self.every_rule.into_iter().collect();
         let every_rule = write(&every_rule);
         let networks =
