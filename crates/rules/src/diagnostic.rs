@@ -1,6 +1,6 @@
 //! What the loader says of a file: where, how bad, what is wrong, and what to write instead.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crate::yaml::{Data, Mark, Node};
 
@@ -45,7 +45,19 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, line, column, severity, code, message, help } = self;
+        let [path, message, help] = [path, message, help].map(|text| OneLine(text));
         write!(f, "{path}:{line}:{column}: {severity}[{code}]: {message}; help: {help}")
+    }
+}
+
+/// A text of which no part can begin a line of its own or steer a terminal: names of files and of keys are strangers' too.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if is_odd(c) { write!(f, "{}", c.escape_default()) } else { f.write_char(c) }
+        })
     }
 }
 
@@ -345,6 +357,11 @@ pub(crate) fn is_disguise(c: char) -> bool {
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
+/// Whether a character has to be escaped where a line is shown.
+fn is_odd(c: char) -> bool {
+    c.is_control() || is_disguise(c)
+}
+
 /// Text from a file, fit for a one-line message.
 #[must_use]
 pub fn quoted(text: &str) -> String {
@@ -362,7 +379,7 @@ pub fn on_one_line(text: &str, quote: Option<char>) -> String {
         }
         match c {
             c if quote == Some(c) => line.extend(['\\', c]),
-            c if c.is_control() || is_disguise(c) => line.extend(c.escape_default()),
+            c if is_odd(c) => line.extend(c.escape_default()),
             c => line.push(c),
         }
     }
@@ -382,6 +399,14 @@ mod tests {
         let lines: Vec<_> = reporter.into_diagnostics().iter().map(ToString::to_string).collect();
         assert_eq!(lines[0], "a/b.yml:3:7: error[bad-id]: what is wrong; help: what to write");
         assert_eq!(lines[1], "a/b.yml:3:7: warning[missing-id]: odd; help: better");
+    }
+
+    #[test]
+    fn a_problem_is_shown_on_one_line_whatever_its_texts_hold() {
+        let mut reporter = Reporter::new("a\nb.yml", "");
+        reporter.error(Mark { line: 1, column: 1 }, code::BAD_ID, "\u{1b}[2J\r", "\u{202e}x");
+        let shown = reporter.into_diagnostics()[0].to_string();
+        assert_eq!(shown, r"a\nb.yml:1:1: error[bad-id]: \u{1b}[2J\r; help: \u{202e}x");
     }
 
     #[test]

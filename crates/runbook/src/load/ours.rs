@@ -216,7 +216,7 @@ fn bindings(
 ) -> Option<Vec<(String, Expression)>> {
     let mut all = Vec::new();
     for (name, value) in reading.mapping(node, "`bind`")? {
-        let what = format!("the binding of `{}`", name.text());
+        let what = format!("the binding of {}", quoted(name.text()));
         if let Some(value) = reading.expression(value, &what, Purpose::Binding, aliases) {
             all.push((name.text().to_owned(), value));
         }
