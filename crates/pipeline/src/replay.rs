@@ -1,22 +1,16 @@
 //! Archived objects through the same examination, in parallel, with the results in order.
 //!
-//! Workers take objects by number from one counter, and the collector hands the results on in that order. A token
-//! taken with each number and given back with each result handed on bounds how far the fast may run ahead of the
-//! slow, so memory is bounded without a barrier between batches. The worker with the smallest number always has its
-//! token, so there is no deadlock.
+//! Workers take objects by number, and hand the results on in that order. How far the fast may run ahead of the slow is
+//! bounded, so memory is bounded without a barrier between batches.
 //!
 //! Findings go in batches of lines. Those of the object that is next in order are handed on while it is read; those of
 //! others are held until it is their turn (`turn.rs`).
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use crossbeam_channel::{Sender, bounded};
 use trailloop_finding::{JsonLines, Level, Place};
 
 use crate::bridge::guarded;
 use crate::examine::{Engine, Examined, Worker};
-use crate::turn::{Outgoing, Turn};
+use crate::turn::{Outgoing, Turn, TurnLimits};
 
 /// An object as it was fetched.
 pub struct Fetched {
@@ -61,40 +55,33 @@ pub struct Lines {
     pub highest: Option<Level>,
 }
 
-/// What workers send to the collector.
-pub(crate) enum Message {
-    /// Findings of the object whose turn it is.
-    Batch(Lines),
-    /// The rest of an object's findings, and how it ended.
-    End(End),
-}
-
-/// The end of an object.
-pub(crate) struct End {
-    rest: Vec<Lines>,
-    /// How many bytes of the rest count as held.
-    held_bytes: usize,
-    replayed: Replayed<'static>,
+impl Lines {
+    /// Makes room for others.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        (self.count, self.highest) = (0, None);
+    }
 }
 
 /// The most bytes of findings held for each worker, of all objects that wait for an earlier one. A worker that finds no
 /// more room waits.
 const HELD_BYTES_PER_WORKER: usize = 64 << 20;
 
-/// How many results may wait for a slower one before them, for each worker.
+/// How many objects may be begun for each worker before the first of them is done.
 const AHEAD_PER_WORKER: usize = 8;
 
 /// Fetches and examines `sources` on `jobs` threads, but no more than there are cores, and hands each result to `sink` in the order of `sources`, until
 /// it says that it has enough.
 ///
-/// `fetch` is given the number of a source beside it, and an empty buffer; it is called on the workers, so it may block.
+/// `fetch` is given the number of a source beside it, and an empty buffer. Both are called on the workers, so they may block;
+/// while the sink does, the others go on until they have no more room for what waits for it.
 pub fn replay<S: Sync>(
     engine: &Engine,
     sources: &[S],
     jobs: usize,
     name: impl Fn(&S) -> String + Sync,
     fetch: impl Fn(usize, &S, &mut Vec<u8>) -> Result<Fetched, String> + Sync,
-    sink: impl FnMut(usize, Replayed<'_>) -> bool,
+    sink: impl FnMut(usize, Replayed<'_>) -> bool + Send,
 ) {
     replay_indexing(engine, sources, (jobs, false), name, fetch, sink);
 }
@@ -106,7 +93,7 @@ pub fn replay_indexing<S: Sync>(
     (jobs, is_indexing): (usize, bool),
     name: impl Fn(&S) -> String + Sync,
     fetch: impl Fn(usize, &S, &mut Vec<u8>) -> Result<Fetched, String> + Sync,
-    mut sink: impl FnMut(usize, Replayed<'_>) -> bool,
+    mut sink: impl FnMut(usize, Replayed<'_>) -> bool + Send,
 ) {
     let sources = Numbered {
         count: sources.len(),
@@ -124,99 +111,40 @@ struct Numbered<'s> {
 }
 
 type Fetch<'s> = dyn Fn(usize, &mut Vec<u8>) -> Result<Fetched, String> + Sync + 's;
-type Sink<'s> = dyn FnMut(usize, Replayed<'_>) -> bool + 's;
+pub(crate) type Sink<'s> = dyn FnMut(usize, Replayed<'_>) -> bool + Send + 's;
 
-fn replay_numbered(
+fn replay_numbered<'s>(
     engine: &Engine,
     sources: &Numbered<'_>,
     (jobs, is_indexing): (usize, bool),
-    sink: &mut Sink<'_>,
+    sink: &'s mut Sink<'s>,
 ) {
     // Whoever has no core to work on only pushes the others' text out of the caches.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = jobs.min(cores).clamp(1, sources.count.max(1));
-    let ahead = jobs * AHEAD_PER_WORKER;
-    let (give, tokens) = bounded::<()>(ahead);
-    for _ in 0..ahead {
-        // There is room for exactly these.
-        give.try_send(()).ok();
-    }
-    let (results, arrived) = bounded::<(usize, Message)>(ahead);
-    // Emptied batches go back to be filled again, because fresh memory costs more than what is written to it.
-    let (give_back, spare) = bounded::<JsonLines>(ahead);
-    let next = AtomicUsize::new(0);
-    let turn = Turn::new(jobs * HELD_BYTES_PER_WORKER);
+    let limits = TurnLimits {
+        objects: sources.count,
+        ahead: jobs * AHEAD_PER_WORKER,
+        held_bytes: jobs * HELD_BYTES_PER_WORKER,
+    };
+    let turn = Turn::new(limits, sink);
     std::thread::scope(|scope| {
-        // Also if the sink panics.
-        let _stop = turn.stop_when_dropped();
         for _ in 0..jobs {
-            let (tokens, results, spare) = (tokens.clone(), results.clone(), spare.clone());
-            let (next, turn) = (&next, &turn);
-            scope.spawn(move || {
+            scope.spawn(|| {
+                let _stop = turn.stop_on_panic();
                 let (mut worker, mut buffer) = (Worker::indexing(is_indexing), Vec::new());
-                while tokens.recv().is_ok() && !turn.is_stopped() {
-                    let nth = next.fetch_add(1, Ordering::Relaxed);
-                    if nth >= sources.count {
-                        break;
-                    }
+                while let Some(nth) = turn.begin() {
                     buffer.clear();
                     let fetch = |buffer: &mut Vec<u8>| (sources.fetch)(nth, buffer);
-                    let mut outgoing = Outgoing::new(nth, turn, &results, &spare);
+                    let mut outgoing = Outgoing::new(nth, &turn);
                     let buffers = (&mut worker, &mut buffer);
                     let replayed = one(engine, buffers, &(sources.name)(nth), fetch, &mut outgoing);
-                    let (rest, held_bytes) = outgoing.rest();
-                    let end = End { rest, held_bytes, replayed };
-                    if results.send((nth, Message::End(end))).is_err() {
-                        break;
-                    }
+                    outgoing.end(replayed);
                 }
             });
         }
-        drop((tokens, results, spare));
-        let mut collector = Collector { turn: &turn, give_back, sink };
-        let mut waiting = BTreeMap::new();
-        let mut wanted = 0;
-        for (nth, message) in arrived {
-            match message {
-                Message::Batch(lines) => collector.findings(nth, lines),
-                Message::End(end) => {
-                    waiting.insert(nth, end);
-                }
-            }
-            while let Some(End { rest, held_bytes, replayed }) = waiting.remove(&wanted) {
-                for lines in rest {
-                    collector.findings(wanted, lines);
-                }
-                collector.hand_on(wanted, replayed);
-                wanted += 1;
-                turn.pass_on(held_bytes);
-                // Workers that have ended take no more tokens.
-                give.try_send(()).ok();
-            }
-        }
     });
-}
-
-/// The end that the sink is on.
-struct Collector<'c, 's> {
-    turn: &'c Turn,
-    give_back: Sender<JsonLines>,
-    sink: &'c mut Sink<'s>,
-}
-
-impl Collector<'_, '_> {
-    fn hand_on(&mut self, nth: usize, replayed: Replayed<'_>) {
-        if !self.turn.is_stopped() && !(self.sink)(nth, replayed) {
-            self.turn.stop();
-        }
-    }
-
-    fn findings(&mut self, nth: usize, mut lines: Lines) {
-        self.hand_on(nth, Replayed::Findings(&lines));
-        lines.text.clear();
-        // Where there are enough of them, this one is let go.
-        self.give_back.try_send(lines.text).ok();
-    }
+    turn.finish();
 }
 
 fn one(
@@ -224,7 +152,7 @@ fn one(
     (worker, buffer): (&mut Worker, &mut Vec<u8>),
     name: &str,
     fetch: impl FnOnce(&mut Vec<u8>) -> Result<Fetched, String>,
-    outgoing: &mut Outgoing<'_>,
+    outgoing: &mut Outgoing<'_, '_>,
 ) -> Replayed<'static> {
     let result = guarded(worker, |worker| {
         let fetched = fetch(buffer)?;

@@ -1,62 +1,106 @@
-//! Whose turn it is: findings come out in the order of their objects, and workers finish objects in any.
+//! Whose turn it is: results come out in the order of their objects, and workers finish objects in any.
 //!
-//! The worker whose object is next sends its findings on as it makes them. Another holds them, and what all hold together is
-//! bounded: a worker that finds no more room waits until it is its turn or others have been. The one whose turn it is
-//! never waits, so there is no deadlock.
+//! The worker whose object is next hands on its findings itself, as it makes them, and then what others hold of the objects
+//! after it. Handing on from another thread would wake it at every batch, and would push each batch out of the caches
+//! that made it. The others hold theirs. What all hold together is bounded, and so is how far the fast may run ahead of the slow:
+//! a worker that finds no more room waits until it is its turn or others have been. The one whose turn it is never waits, so
+//! there is no deadlock.
 
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender};
 use trailloop_finding::JsonLines;
 
-use crate::replay::{Lines, Message};
+use crate::replay::{Lines, Replayed, Sink};
 
-/// What workers and the collector share.
-pub(crate) struct Turn {
-    held_bytes_max: usize,
+/// What workers share.
+pub(crate) struct Turn<'s> {
+    limits: TurnLimits,
     state: Mutex<State>,
     changed: Condvar,
+    /// Called by the worker whose turn it is, so nobody waits for it.
+    sink: Mutex<&'s mut Sink<'s>>,
+}
+
+/// How much may wait for its turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TurnLimits {
+    /// How many objects there are.
+    pub(crate) objects: usize,
+    /// How many of them may be begun before the first of them is done.
+    pub(crate) ahead: usize,
+    /// The most bytes of findings that are held.
+    pub(crate) held_bytes: usize,
 }
 
 #[derive(Default)]
 struct State {
+    /// The object that nobody has begun yet.
+    begun: usize,
     /// The object that is next in order.
     next: usize,
     /// The bytes of findings that wait for their turn.
     held_bytes: usize,
+    /// Objects that are done with, but not all before them.
+    ended: BTreeMap<usize, End>,
+    /// Emptied batches, to be filled again: fresh memory costs more than what is written to it. There are no more than once
+    /// waited together, and one a worker.
+    spare: Vec<JsonLines>,
     is_stopped: bool,
+    /// What the sink panicked with.
+    panic: Option<Box<dyn Any + Send>>,
 }
 
-/// Stops all when it is dropped, so that a collector that panics leaves nobody waiting.
-pub(crate) struct StopWhenDropped<'t>(&'t Turn);
+/// The end of an object.
+struct End {
+    rest: Vec<Lines>,
+    /// How many bytes of the rest count as held.
+    held_bytes: usize,
+    replayed: Replayed<'static>,
+}
 
-impl Turn {
-    pub(crate) fn new(held_bytes_max: usize) -> Self {
-        Self { held_bytes_max, state: Mutex::default(), changed: Condvar::new() }
+/// Stops all when a worker panics, so that nobody is left waiting for its object.
+pub(crate) struct StopOnPanic<'t, 's>(&'t Turn<'s>);
+
+impl<'s> Turn<'s> {
+    pub(crate) fn new(limits: TurnLimits, sink: &'s mut Sink<'s>) -> Self {
+        Self { limits, state: Mutex::default(), changed: Condvar::new(), sink: Mutex::new(sink) }
     }
 
-    /// The object before is done with, and so many bytes are no longer held.
-    pub(crate) fn pass_on(&self, bytes: usize) {
+    pub(crate) fn stop_on_panic(&self) -> StopOnPanic<'_, 's> {
+        StopOnPanic(self)
+    }
+
+    /// The number of an object to begin, once it is not too far ahead; `None` if there is none, or nobody wants any.
+    pub(crate) fn begin(&self) -> Option<usize> {
+        let TurnLimits { objects, ahead, .. } = self.limits;
         let mut state = self.state();
-        state.next += 1;
-        state.held_bytes -= bytes;
-        drop(state);
-        self.changed.notify_all();
+        while !state.is_stopped && state.begun < objects && state.begun >= state.next + ahead {
+            state = self.wait_for_change(state);
+        }
+        let number = state.begun;
+        state.begun += 1;
+        (!state.is_stopped && number < objects).then_some(number)
+    }
+
+    /// Ends a replay that is over. If the sink panicked, so does this.
+    pub(crate) fn finish(self) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(panic) = state.panic {
+            resume_unwind(panic);
+        }
     }
 
     /// From now on nobody's findings are wanted, and nobody waits.
-    pub(crate) fn stop(&self) {
-        self.state().is_stopped = true;
+    fn stop(&self, panic: Option<Box<dyn Any + Send>>) {
+        let mut state = self.state();
+        state.is_stopped = true;
+        state.panic = state.panic.take().or(panic);
+        drop(state);
         self.changed.notify_all();
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.state().is_stopped
-    }
-
-    pub(crate) fn stop_when_dropped(&self) -> StopWhenDropped<'_> {
-        StopWhenDropped(self)
     }
 
     /// Waits until it is this object's turn or there is room to hold so many bytes of it, and says which; `None` if
@@ -68,46 +112,105 @@ impl Turn {
                 return None;
             }
             if state.next == object {
-                return Some(Chance::Send);
+                return Some(Chance::HandOn);
             }
-            if state.held_bytes + bytes <= self.held_bytes_max {
+            if state.held_bytes + bytes <= self.limits.held_bytes {
                 state.held_bytes += bytes;
                 return Some(Chance::Hold);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.wait_for_change(state);
         }
     }
 
+    /// These are no longer held.
     fn give_back(&self, bytes: usize) {
         self.state().held_bytes -= bytes;
         self.changed.notify_all();
     }
 
+    /// Takes the end of an object. If it is its turn, that and what has ended after it is handed on.
+    fn end(&self, object: usize, end: End) {
+        let mut state = self.state();
+        if state.next != object {
+            state.ended.insert(object, end);
+            return;
+        }
+        let (mut number, mut ended) = (object, Some(end));
+        while let Some(End { rest, held_bytes, replayed }) = ended {
+            drop(state);
+            for lines in rest {
+                let is_wanted = self.hand_on(number, Replayed::Findings(&lines));
+                self.empty(lines);
+                if is_wanted.is_break() {
+                    return;
+                }
+            }
+            if self.hand_on(number, replayed).is_break() {
+                return;
+            }
+            state = self.state();
+            number += 1;
+            state.next = number;
+            state.held_bytes -= held_bytes;
+            // If its worker is not done with the next object, the turn is that worker's from here on.
+            ended = state.ended.remove(&number);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Has the sink take what comes of the object whose turn it is, and says whether it wants more.
+    fn hand_on(&self, object: usize, replayed: Replayed<'_>) -> ControlFlow<()> {
+        if self.state().is_stopped {
+            return ControlFlow::Break(());
+        }
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        // A panic of the sink is no fault of the object that is examined, and is none of its worker.
+        match catch_unwind(AssertUnwindSafe(|| sink(object, replayed))) {
+            Ok(true) => return ControlFlow::Continue(()),
+            Ok(false) => self.stop(None),
+            Err(panic) => self.stop(Some(panic)),
+        }
+        ControlFlow::Break(())
+    }
+
+    /// An empty batch.
+    fn spare(&self) -> JsonLines {
+        self.state().spare.pop().unwrap_or_default()
+    }
+
+    fn empty(&self, mut lines: Lines) {
+        lines.text.clear();
+        self.state().spare.push(lines.text);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn wait_for_change<'g>(&self, state: MutexGuard<'g, State>) -> MutexGuard<'g, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Drop for StopWhenDropped<'_> {
+impl Drop for StopOnPanic<'_, '_> {
     fn drop(&mut self) {
-        self.0.stop();
+        if std::thread::panicking() {
+            self.0.stop(None);
+        }
     }
 }
 
 /// What is done with findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Chance {
-    Send,
+    HandOn,
     Hold,
 }
 
 /// The findings of one object, on their way out of its worker.
-pub(crate) struct Outgoing<'w> {
+pub(crate) struct Outgoing<'t, 's> {
     object: usize,
-    turn: &'w Turn,
-    results: &'w Sender<(usize, Message)>,
-    /// Emptied batches.
-    spare: &'w Receiver<JsonLines>,
+    turn: &'t Turn<'s>,
     /// The batch that is being filled.
     lines: Lines,
     held: Vec<Lines>,
@@ -118,55 +221,57 @@ pub(crate) struct Outgoing<'w> {
 /// stay in the caches until they are written out.
 const BATCH_BYTES: usize = 256 << 10;
 
-impl<'w> Outgoing<'w> {
-    pub(crate) fn new(
-        object: usize,
-        turn: &'w Turn,
-        results: &'w Sender<(usize, Message)>,
-        spare: &'w Receiver<JsonLines>,
-    ) -> Self {
-        let (lines, held) = (Lines::default(), Vec::new());
-        Self { object, turn, results, spare, lines, held, held_bytes: 0 }
+impl<'t, 's> Outgoing<'t, 's> {
+    pub(crate) fn new(object: usize, turn: &'t Turn<'s>) -> Self {
+        Self { object, turn, lines: Lines::default(), held: Vec::new(), held_bytes: 0 }
     }
 
     /// Has a finding appended to the batch, and hands that on if it is full.
     pub(crate) fn add(&mut self, append: impl FnOnce(&mut Lines)) -> ControlFlow<()> {
         if self.lines.text.is_unallocated() {
-            self.lines.text = self.spare.try_recv().unwrap_or_default();
+            self.lines.text = self.turn.spare();
         }
         append(&mut self.lines);
         if self.lines.text.len() < BATCH_BYTES {
             return ControlFlow::Continue(());
         }
-        let lines = std::mem::take(&mut self.lines);
-        let bytes = lines.text.len();
+        let bytes = self.lines.text.len();
         match self.turn.wait(self.object, bytes) {
-            None => return ControlFlow::Break(()),
+            None => ControlFlow::Break(()),
             Some(Chance::Hold) => {
-                self.held.push(lines);
+                self.held.push(std::mem::take(&mut self.lines));
                 self.held_bytes += bytes;
-                return ControlFlow::Continue(());
+                ControlFlow::Continue(())
             }
-            Some(Chance::Send) => {}
+            Some(Chance::HandOn) => self.hand_on(),
         }
-        if !self.held.is_empty() {
+    }
+
+    /// Hands on what was made so far.
+    fn hand_on(&mut self) -> ControlFlow<()> {
+        for lines in self.held.drain(..) {
+            let is_wanted = self.turn.hand_on(self.object, Replayed::Findings(&lines));
+            self.turn.empty(lines);
+            is_wanted?;
+        }
+        if self.held_bytes > 0 {
             self.turn.give_back(std::mem::take(&mut self.held_bytes));
         }
-        for lines in self.held.drain(..).chain([lines]) {
-            if self.results.send((self.object, Message::Batch(lines))).is_err() {
-                return ControlFlow::Break(());
-            }
-        }
+        self.turn.hand_on(self.object, Replayed::Findings(&self.lines))?;
+        // The same memory is filled again, while it is in the caches.
+        self.lines.clear();
         ControlFlow::Continue(())
     }
 
-    /// What has not been handed on, and how much of it counts as held.
-    pub(crate) fn rest(self) -> (Vec<Lines>, usize) {
-        let Self { lines, mut held, held_bytes, .. } = self;
-        if lines.count > 0 {
-            held.push(lines);
+    /// How the object ended: nothing more comes of it.
+    pub(crate) fn end(self, replayed: Replayed<'static>) {
+        let Self { object, turn, lines, mut held, held_bytes } = self;
+        match lines.count {
+            0 if lines.text.is_unallocated() => {}
+            0 => turn.empty(lines),
+            _ => held.push(lines),
         }
-        (held, held_bytes)
+        turn.end(object, End { rest: held, held_bytes, replayed });
     }
 }
 
@@ -174,21 +279,60 @@ impl<'w> Outgoing<'w> {
 mod tests {
     use super::*;
 
+    const LIMITS: TurnLimits = TurnLimits { objects: 10, ahead: 4, held_bytes: 100 };
+
+    fn end(held_bytes: usize) -> End {
+        End { rest: Vec::new(), held_bytes, replayed: Replayed::Failed(String::new()) }
+    }
+
     #[test]
     fn who_finds_no_room_waits_for_its_turn_or_the_end() {
-        let turn = Turn::new(100);
-        assert_eq!(turn.wait(0, 1000), Some(Chance::Send), "whose turn it is never waits");
+        let mut sink = |_: usize, _: Replayed<'_>| true;
+        let turn = Turn::new(LIMITS, &mut sink);
+        assert_eq!(turn.wait(0, 1000), Some(Chance::HandOn), "whose turn it is never waits");
         assert_eq!(turn.wait(1, 80), Some(Chance::Hold));
         std::thread::scope(|scope| {
             let second = scope.spawn(|| turn.wait(2, 80));
             let third = scope.spawn(|| turn.wait(3, 80));
-            turn.pass_on(0);
-            turn.pass_on(80);
+            turn.end(1, end(80));
+            turn.end(0, end(0));
             assert_eq!(second.join().unwrap().map(|_| ()), Some(()));
             // The second may have been given room or its turn; then there is room for the third or not.
-            turn.stop();
+            turn.stop(None);
             third.join().unwrap();
         });
         assert_eq!(turn.wait(2, 1), None);
+    }
+
+    #[test]
+    fn nobody_begins_too_far_ahead() {
+        let mut order = Vec::new();
+        let mut sink = |object: usize, _: Replayed<'_>| {
+            order.push(object);
+            true
+        };
+        let turn = Turn::new(LIMITS, &mut sink);
+        let begun: Vec<_> = (0..LIMITS.ahead).filter_map(|_| turn.begin()).collect();
+        assert_eq!(begun, [0, 1, 2, 3]);
+        std::thread::scope(|scope| {
+            let fifth = scope.spawn(|| turn.begin());
+            turn.end(1, end(0));
+            turn.end(0, end(0));
+            assert_eq!(fifth.join().unwrap(), Some(4));
+        });
+        turn.stop(None);
+        assert_eq!(turn.begin(), None);
+        turn.finish();
+        assert_eq!(order, [0, 1]);
+    }
+
+    #[test]
+    #[should_panic(expected = "as a bug would")]
+    fn a_panic_of_the_sink_ends_the_replay() {
+        let mut sink = |_: usize, _: Replayed<'_>| panic!("as a bug would");
+        let turn = Turn::new(LIMITS, &mut sink);
+        turn.end(0, end(0));
+        assert_eq!(turn.begin(), None);
+        turn.finish();
     }
 }

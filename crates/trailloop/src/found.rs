@@ -88,7 +88,7 @@ impl Archive {
         &self,
         rules: Arc<RuleSet>,
         (jobs, global): (Option<usize>, &Global),
-        mut each: impl FnMut(&Value),
+        mut each: impl FnMut(&Value) + Send,
     ) -> anyhow::Result<Gathered> {
         let engine = Engine {
             rules: LiveRules::new(rules),

@@ -323,7 +323,7 @@ fn report(item: &Item, read: &ReadSummary) {
 
 /// Where findings are written.
 struct Output {
-    to: BufWriter<Box<dyn Write>>,
+    to: BufWriter<Box<dyn Write + Send>>,
     /// The file, to make sure of what was written.
     file: Option<File>,
     bytes: u64,
@@ -338,7 +338,7 @@ impl Output {
             (_, None) => Some(File::create(name).with_context(|| format!("open {name}"))?),
             (_, Some(_)) => Some(cut(name, bytes)?),
         };
-        let to: Box<dyn Write> = match &file {
+        let to: Box<dyn Write + Send> = match &file {
             Some(file) => Box::new(file.try_clone().with_context(|| format!("open {name}"))?),
             None => Box::new(std::io::stdout()),
         };

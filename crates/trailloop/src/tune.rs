@@ -129,7 +129,7 @@ impl Opened {
     pub(crate) fn each(
         arguments: &ArchiveArgs,
         global: &Global,
-        each: impl FnMut(&serde_json::Value),
+        each: impl FnMut(&serde_json::Value) + Send,
     ) -> anyhow::Result<Self> {
         let facts = enrichment::load(arguments.reading.enrichment.folder.as_deref())?;
         let rules = RuleFiles::load(&arguments.rules, &facts)?;
