@@ -45,7 +45,45 @@ impl<'a> Record<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RecordBuffer;
+    use crate::{Limits, RecordBuffer, Scratch, raw, read_records};
+
+    /// How many texts of a record there are of which it is known where they begin; what stands there has to be the text.
+    fn known_begins(record: Record<'_>) -> usize {
+        let texts = (0..).map_while(|at| record.node(at)).filter_map(|seen| match seen {
+            Seen::Text(text) => Some(text),
+            _ => None,
+        });
+        let known = texts.filter_map(|text| Some((text, record.begin_of(text)?)));
+        let mut buffer = String::new();
+        known.fold(0, |count, (text, begin)| {
+            let end = raw::string_end(record.raw(), begin - 1);
+            assert_eq!(raw::unescape(&record.raw()[begin - 1..end], &mut buffer), text);
+            count + 1
+        })
+    }
+
+    #[test]
+    fn texts_begin_where_they_stand_in_the_record() {
+        let first = r#"{"eventName":"a\n\"\u00e9\ud83d\ude00b=","k\u003d":[" é","","\\\\"],"x":1}"#;
+        let second = r#"{ "eventName" : "", "y" : {"z":"last"} }"#;
+        let huge = r#"{"eventName":"n","n":1e999,"x":"\t"}"#;
+        let known = |records: &str| {
+            let (object, mut known) = (format!(r#"{{"Records":[{records}]}}"#), Vec::new());
+            read_records(object.as_bytes(), &Limits::default(), &mut Scratch::new(), |record| {
+                known.push(known_begins(record));
+            });
+            known
+        };
+        // Read together, and one by one. A number that has no place on the tape has the parser read something else than the record.
+        assert_eq!(known(&format!("{first}, {second},{first}")), [7, 5, 7]);
+        assert_eq!(known(&format!("{first}, {second},{huge}")), [7, 5, 0]);
+        for (json, count) in [(first, 7), (second, 5), (huge, 0)] {
+            let mut buffer = RecordBuffer::new();
+            let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
+            assert_eq!(known_begins(record), count);
+            assert_eq!(record.begin_of("elsewhere"), None);
+        }
+    }
 
     #[test]
     fn nodes_come_in_the_order_of_the_text() {

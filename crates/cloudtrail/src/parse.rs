@@ -82,6 +82,8 @@ impl Parser {
         copy.push(b']');
         let length = copy.len();
         copy.resize(length + INPUT_PADDING, 0);
+        // That of the first record, and then that of each next one, which has a comma before it.
+        let mut address = copy.as_ptr().addr() + 1;
 
         let mut tape = std::mem::replace(kept, Tape(Vec::new())).reset();
         let parsed = fill_tape_padded(copy, length, buffers, &mut tape).is_ok()
@@ -96,8 +98,9 @@ impl Parser {
                 }
                 let end = at + 1 + nodes_inside(&tape.0[at]);
                 let raw = &text[span.start..span.end];
-                with_record(&tape.0[at..end], raw, first + nth as u64, |read| outcome(span, read));
-                at = end;
+                let copied = (raw, Some(address));
+                with_record(&tape.0[at..end], copied, first + nth as u64, |it| outcome(span, it));
+                (at, address) = (end, address + raw.len() + 1);
             }
         }
         *kept = tape.reset();
@@ -109,7 +112,7 @@ impl Parser {
         let Self { copy, buffers, tape: kept } = self;
         let mut tape = std::mem::replace(kept, Tape(Vec::new())).reset();
         match fill_one(raw, copy, buffers, &mut tape) {
-            Ok(()) => with_record(&tape.0, raw, index, outcome),
+            Ok(copied_to) => with_record(&tape.0, (raw, copied_to), index, outcome),
             Err(failure) => outcome(Read::Refused(failure)),
         }
         *kept = tape.reset();
@@ -124,11 +127,16 @@ fn nodes_inside(node: &Node<'_>) -> usize {
 }
 
 /// Hands on the record on these nodes, if they hold one.
-fn with_record(nodes: &[Node<'_>], raw: &[u8], index: u64, outcome: impl FnOnce(Read<'_>)) {
+fn with_record(
+    nodes: &[Node<'_>],
+    (raw, copied_to): (&[u8], Option<usize>),
+    index: u64,
+    outcome: impl FnOnce(Read<'_>),
+) {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
         return outcome(Read::Refused(Failure::NotObject));
     }
-    let document = Document::new(nodes, raw);
+    let document = Document::new(nodes, raw, copied_to);
     let record = Record::new(&document, index);
     outcome(match is_record(record.root()) {
         true => Read::Record(record),
@@ -142,29 +150,33 @@ fn is_record(root: Value<'_>) -> bool {
     members.any(|(key, _)| RECORD_KEYS.contains(&key))
 }
 
-/// Parses one record. A number beyond f64 is no reason to refuse it: a second try puts a stand-in for it.
+/// Parses one record, and says at which address its copy is, if that is the same. A number beyond f64 is no reason to refuse it:
+/// the copy has a stand-in for it.
 pub(crate) fn fill_one<'de>(
     raw: &[u8],
     copy: &'de mut Vec<u8>,
     buffers: &mut Buffers,
     tape: &mut Tape<'de>,
-) -> Result<(), Failure> {
+) -> Result<Option<usize>, Failure> {
     copy.clear();
-    copy_taming_numbers(raw, copy);
+    let is_same = copy_taming_numbers(raw, copy);
     let length = copy.len();
     copy.resize(length + INPUT_PADDING, 0);
-    fill_tape_padded(copy, length, buffers, tape).map_err(|error| match error.error() {
-        ErrorType::InvalidUtf8 => Failure::NotUtf8,
-        ErrorType::InvalidUnicodeEscape
-        | ErrorType::InvalidUnicodeCodepoint
-        | ErrorType::InvalidEscape => Failure::BadEscape,
-        _ => Failure::BadRecord,
-    })
+    let copied_to = is_same.then_some(copy.as_ptr().addr());
+    let filled =
+        fill_tape_padded(copy, length, buffers, tape).map_err(|error| match error.error() {
+            ErrorType::InvalidUtf8 => Failure::NotUtf8,
+            ErrorType::InvalidUnicodeEscape
+            | ErrorType::InvalidUnicodeCodepoint
+            | ErrorType::InvalidEscape => Failure::BadEscape,
+            _ => Failure::BadRecord,
+        });
+    filled.map(|()| copied_to)
 }
 
 /// Copies a record with every number that overflows f64 replaced by one that is neither too large nor an integer,
-/// so that [`crate::Number`] looks at the text.
-fn copy_taming_numbers(raw: &[u8], copy: &mut Vec<u8>) {
+/// so that [`crate::Number`] looks at the text. Says whether there was none.
+fn copy_taming_numbers(raw: &[u8], copy: &mut Vec<u8>) -> bool {
     let mut copied = 0;
     for range in raw::numbers(raw) {
         let token = std::str::from_utf8(&raw[range.clone()]).unwrap_or_default();
@@ -176,6 +188,7 @@ fn copy_taming_numbers(raw: &[u8], copy: &mut Vec<u8>) {
         }
     }
     copy.extend_from_slice(&raw[copied..]);
+    copied == 0
 }
 
 /// Where a record parsed by itself is kept. It serves one record: make another for the next.
@@ -212,10 +225,10 @@ impl<'a> Record<'a> {
         raw.extend_from_slice(json);
         let depth_max = Limits::default().depth_max;
         let mut parser_buffers = Buffers::with_max_depth(json.len(), depth_max as usize);
-        fill_one(raw, copy, &mut parser_buffers, tape)?;
+        let copied_to = fill_one(raw, copy, &mut parser_buffers, tape)?;
         match tape.0.first() {
             Some(Node::Object { .. }) => {
-                Ok(Self::new(document.insert(Document::new(&tape.0, raw)), 0))
+                Ok(Self::new(document.insert(Document::new(&tape.0, raw, copied_to)), 0))
             }
             _ => Err(Failure::NotObject),
         }

@@ -277,7 +277,8 @@ fn zeros(word: u64) -> u64 {
 }
 
 /// The offset just after the string that opens at `open`, or the end of the text.
-pub(crate) fn string_end(text: &[u8], open: usize) -> usize {
+#[must_use]
+pub fn string_end(text: &[u8], open: usize) -> usize {
     string_at(text, open, || None).range.end
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Document<'a> {
     pub(crate) nodes: &'a [Node<'a>],
     /// The record's original bytes.
     raw: &'a [u8],
+    /// The address of the copy of these bytes that the parser read; `None` if that is not quite the same.
+    copied_to: Option<usize>,
     /// Where its numbers lie, found when the first is asked for.
     numbers: NumberPlaces,
 }
@@ -29,9 +31,9 @@ pub(crate) type NumberPlaces = OnceCell<Vec<(usize, Range<usize>)>>;
 
 impl<'a> Document<'a> {
     /// `nodes` is the record's own span of the tape and starts with its object.
-    pub(crate) fn new(nodes: &'a [Node<'a>], raw: &'a [u8]) -> Self {
+    pub(crate) fn new(nodes: &'a [Node<'a>], raw: &'a [u8], copied_to: Option<usize>) -> Self {
         debug_assert!(matches!(nodes.first(), Some(Node::Object { .. })), "a record is an object");
-        Self { nodes, raw, numbers: NumberPlaces::new() }
+        Self { nodes, raw, copied_to, numbers: NumberPlaces::new() }
     }
 }
 
@@ -94,6 +96,18 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
         self.document.raw
+    }
+
+    /// Where in the record's bytes a text of its own begins, just after the quote; `None` if that is not known.
+    ///
+    /// The parser takes escapes out of a text where it stands, so it begins where it did. Nothing is read by the address, and
+    /// one that is no text's is told by the quote that is not before it.
+    #[inline]
+    #[must_use]
+    pub fn begin_of(&self, text: &str) -> Option<usize> {
+        let Document { raw, copied_to, .. } = self.document;
+        let at = text.as_ptr().addr().checked_sub((*copied_to)?)?;
+        (raw.get(at.checked_sub(1)?) == Some(&b'"')).then_some(at)
     }
 
     /// The record's position in its log object, from 0; refused records have one too.
@@ -397,7 +411,7 @@ impl<'a> Number<'a> {
     /// The number's bytes in the text it was read from.
     fn raw_text(&self) -> &'a str {
         let bytes = match self.0.tape {
-            Tape::Record(Document { nodes, raw, numbers }) => {
+            Tape::Record(Document { nodes, raw, numbers, .. }) => {
                 number_text(nodes.iter().copied(), raw, numbers, self.0.at as usize)
             }
             Tape::Text(embedded) => embedded.number_text(self.0.at as usize),

@@ -36,10 +36,39 @@ fn may_hold_text_within(quoted: &[u8], is_escaped: bool) -> bool {
     is_escaped && (memchr(b'"', content()).is_some() || memmem::find(content(), b"\\u").is_some())
 }
 
-/// Whether any text of a record may, by the record's bytes: a quote inside of a string needs a backslash, and so does
-/// whatever else is not there as it is.
-pub(crate) fn may_hold_texts(record: &[u8]) -> bool {
-    memchr3(b'\\', b'=', b'%', record).is_some()
+/// Which texts of a record may, by the record's bytes: a quote inside of a string needs a backslash, and so does whatever else
+/// is not there as it is. Most records have few of such bytes or none, and most of their texts are of no interest by that.
+pub(crate) struct Hints<'r> {
+    record: &'r [u8],
+    /// The next of these bytes, or the end of the record.
+    next: usize,
+}
+
+impl<'r> Hints<'r> {
+    pub(crate) fn of(record: &'r [u8]) -> Self {
+        Self { record, next: next_hint(record, 0) }
+    }
+
+    /// Whether there is none from here on.
+    #[inline]
+    pub(crate) fn are_none(&self) -> bool {
+        self.next == self.record.len()
+    }
+
+    /// Whether there is one in a text that begins here, and after all that were asked about before. The first of a text stands
+    /// no further behind its begin than in the text without escapes, because there are none before it.
+    #[inline]
+    pub(crate) fn is_in(&mut self, begin: usize, text: &str) -> bool {
+        if self.next < begin {
+            self.next = next_hint(self.record, begin);
+        }
+        self.next < begin + text.len()
+    }
+}
+
+fn next_hint(record: &[u8], from: usize) -> usize {
+    let rest = record.get(from..).unwrap_or_default();
+    memchr3(b'\\', b'=', b'%', rest).map_or(record.len(), |at| from + at)
 }
 
 /// How text inside of a text is looked into.

@@ -17,7 +17,7 @@ use trailloop_cloudtrail::raw::{self, Stack, Token, Visitor};
 use trailloop_cloudtrail::{Position, Record, Seen};
 
 use crate::fields::Fields;
-use crate::inside::{Inside, may_hold_text, may_hold_texts};
+use crate::inside::{Hints, Inside, may_hold_text};
 use crate::json::KEPT_BYTES_MAX;
 use crate::secret::{Name, is_of_caller};
 
@@ -59,9 +59,9 @@ impl Redaction {
         let sign_in_failed = fields.tell_of_failed_sign_in(record);
         level.clear();
         let inside = Inside { sign_in_failed, deeper };
-        let texts = may_hold_texts(record.raw());
-        let mut redactor = Redactor { level, inside, texts, containers: 0 };
-        redactor.read(record, &mut self.open);
+        let hints = Hints::of(record.raw());
+        let mut redactor = Redactor { record, level, inside, hints, containers: 0 };
+        redactor.read(&mut self.open);
         level.hide_values();
         self.written.clear();
         if !level.hidden.is_empty() {
@@ -169,8 +169,12 @@ impl Level {
     /// Finds where in the record's bytes lies what is hidden, and takes off what these say may stay.
     fn locate(&mut self, record: Record<'_>) {
         let raw = record.raw();
-        let mut locator = Locator { record, nodes: 0, sought: self.hidden.iter_mut().peekable() };
-        raw::walk(raw, Mark::root(Place::Top), &mut self.stack, &mut locator);
+        // Where texts lie is mostly known.
+        if self.hidden.iter().any(|hidden| hidden.range == UNKNOWN) {
+            let sought = self.hidden.iter_mut().peekable();
+            let mut locator = Locator { record, nodes: 0, sought };
+            raw::walk(raw, Mark::root(Place::Top), &mut self.stack, &mut locator);
+        }
         self.hidden.retain(|Hidden { range, may_be_key_id, .. }| {
             let value = &raw[range.clone()];
             value != HIDDEN_BY_AWS && !(*may_be_key_id && is_access_key_id(value))
@@ -296,15 +300,17 @@ struct Open {
 
 /// A walk over a record.
 struct Redactor<'w> {
+    record: Record<'w>,
     level: &'w mut Level,
     inside: Inside<'w>,
-    /// Whether any text of the record may hold secrets inside of it.
-    texts: bool,
+    /// Which texts may hold secrets inside of them.
+    hints: Hints<'w>,
     containers: u32,
 }
 
 impl Redactor<'_> {
-    fn read(&mut self, record: Record<'_>, outer: &mut Vec<Open>) {
+    fn read(&mut self, outer: &mut Vec<Open>) {
+        let record = self.record;
         outer.clear();
         let mut inner = Open { end: u32::MAX, is_object: false, opened: Mark::root(Place::Top) };
         let mut at = 0;
@@ -322,7 +328,7 @@ impl Redactor<'_> {
             match record.node(at) {
                 // Of most scalars nothing need be known.
                 Some(Seen::Text(text)) => {
-                    if self.texts || mark.is_of_interest() {
+                    if mark.is_of_interest() || self.may_hold_text(text) {
                         self.text(mark, at, text);
                     }
                 }
@@ -333,7 +339,7 @@ impl Redactor<'_> {
                     inner = Open { end, is_object: matches!(seen, Seen::Object { .. }), opened };
                 }
                 Some(Seen::Number) if mark.is_of_interest() => {
-                    self.look_at(mark, at);
+                    self.look_at(mark, at, None);
                 }
                 Some(Seen::Number | Seen::Word) => {}
                 None => return,
@@ -349,39 +355,55 @@ impl Redactor<'_> {
         above.member(name, self.inside.sign_in_failed && is_of_caller(key))
     }
 
+    /// Whether a text may hold secrets inside of it, by the record's bytes.
+    #[inline]
+    fn may_hold_text(&mut self, text: &str) -> bool {
+        if self.hints.are_none() {
+            return false;
+        }
+        // Where it is not known where a text lies, the text itself is looked at.
+        self.record.begin_of(text).is_none_or(|begin| self.hints.is_in(begin, text))
+    }
+
     fn text(&mut self, mark: Mark, node: u32, text: &str) {
         if mark.is_of_interest() {
-            if self.look_at(mark, node) {
+            if self.look_at(mark, node, Some(text)) {
                 return;
             }
             if mark.place == Place::Name && Name::of(text.as_bytes()) == Name::Secret {
                 self.level.secret_containers.push(mark.container);
             }
         }
-        if self.texts
+        if self.may_hold_text(text)
             && may_hold_text(text.as_bytes())
             && let Some(shown) = self.inside.redact_text(text)
         {
-            self.hide(node, Cow::Owned(shown), false);
+            let (range, shown) = (self.range_of(Some(text)), Cow::Owned(shown));
+            self.level.hidden.push(Hidden { node, range, shown, may_be_key_id: false });
         }
     }
 
-    /// Whether a scalar that may matter whatever it holds is hidden already.
-    fn look_at(&mut self, mark: Mark, node: u32) -> bool {
+    /// Whether a scalar that may matter whatever it holds is hidden already; its text, if it is one.
+    fn look_at(&mut self, mark: Mark, node: u32, text: Option<&str>) -> bool {
         let may_be_key_id = mark.place == Place::KeyId && !mark.secret;
         if mark.secret || may_be_key_id {
-            self.hide(node, Cow::Borrowed(REDACTED), may_be_key_id);
+            let (range, shown) = (self.range_of(text), Cow::Borrowed(REDACTED));
+            self.level.hidden.push(Hidden { node, range, shown, may_be_key_id });
             return true;
         }
         if mark.place == Place::Value {
-            let value = PairValue { container: mark.container, node, range: UNKNOWN };
-            self.level.values.push(value);
+            let range = self.range_of(text);
+            self.level.values.push(PairValue { container: mark.container, node, range });
         }
         false
     }
 
-    fn hide(&mut self, node: u32, shown: Cow<'static, str>, may_be_key_id: bool) {
-        self.level.hidden.push(Hidden { node, range: UNKNOWN, shown, may_be_key_id });
+    /// Where a scalar lies, if it is a text and that is known.
+    fn range_of(&self, text: Option<&str>) -> Range<usize> {
+        match text.and_then(|text| self.record.begin_of(text)) {
+            Some(begin) => begin - 1..raw::string_end(self.record.raw(), begin - 1),
+            None => UNKNOWN,
+        }
     }
 }
 
