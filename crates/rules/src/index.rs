@@ -181,13 +181,9 @@ impl Index {
         !self.residue.is_empty()
     }
 
-    /// Whether it holds no rule that can match.
+    /// Whether it holds no rule. One that stands nowhere may still match a record that has its source or its name twice.
     pub(crate) fn is_empty(&self) -> bool {
-        self.names.is_empty()
-            && self.starts.is_empty()
-            && self.sources.is_empty()
-            && self.witnesses.is_empty()
-            && self.residue.is_empty()
+        self.every_rule.is_empty()
     }
 
     /// The rules that stand under a text of another field.

@@ -204,10 +204,6 @@ impl Witnesses {
 
 /// What can be asked without a parsed record.
 impl Witnesses {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.fields.is_empty()
-    }
-
     /// The fields with their numbers and paths.
     pub(crate) fn paths(&self) -> impl Iterator<Item = (usize, &str)> {
         let numbered = self.fields.iter().enumerate();

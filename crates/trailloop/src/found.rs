@@ -162,11 +162,9 @@ impl Archive {
         if wanted.is_empty() {
             return Ok(events);
         }
-        let (mut scratch, mut buffer) = (Scratch::new(), Vec::new());
-        let fetcher = self.sources.fetcher(&self.items);
-        for (nth, item) in self.items.iter().enumerate() {
-            let fetched = fetch(&fetcher, (nth, item), &mut buffer)?;
-            read_records(body(&fetched, &buffer), &Limits::default(), &mut scratch, |record| {
+        let mut scratch = Scratch::new();
+        self.each_object(|_, object| {
+            read_records(object, &Limits::default(), &mut scratch, |record| {
                 let day = record.text(&["eventTime"]).and_then(|time| time.get(..10)?.parse().ok());
                 let entity = entity_of(record.raw());
                 let is_wanted =
@@ -175,20 +173,25 @@ impl Archive {
                     events.entry(entity).or_default().push(record.raw().to_vec());
                 }
             });
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(events)
     }
 
-    /// Shows every object, until no more are wanted. One that can't be fetched is an error.
+    /// Shows every object with its name, until no more are wanted. One that can't be fetched is an error.
     pub(crate) fn each_object(
         &self,
-        mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
+        mut each: impl FnMut(&str, &[u8]) -> anyhow::Result<ControlFlow<()>>,
     ) -> anyhow::Result<()> {
         let mut buffer = Vec::new();
         let fetcher = self.sources.fetcher(&self.items);
         for (nth, item) in self.items.iter().enumerate() {
             let fetched = fetch(&fetcher, (nth, item), &mut buffer)?;
-            if each(body(&fetched, &buffer)).is_break() {
+            let object = match &fetched.body {
+                Body::Buffer => &buffer[..],
+                Body::Bytes(bytes) => bytes,
+            };
+            if each(&item.name, object)?.is_break() {
                 break;
             }
         }
@@ -198,27 +201,25 @@ impl Archive {
     /// Shows every record as it stands in the archive.
     pub(crate) fn each_record(&self, mut each: impl FnMut(&[u8])) -> anyhow::Result<()> {
         let mut scratch = Scratch::new();
-        self.each_object(|object| {
+        self.each_object(|_, object| {
             read_records(object, &Limits::default(), &mut scratch, |record| each(record.raw()));
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })
     }
 
     /// All records, object by object.
     pub(crate) fn records(&self) -> anyhow::Result<Vec<(String, Vec<Vec<u8>>)>> {
-        let (mut scratch, mut buffer, mut all) = (Scratch::new(), Vec::new(), Vec::new());
-        let fetcher = self.sources.fetcher(&self.items);
-        for (nth, item) in self.items.iter().enumerate() {
-            let fetched = fetch(&fetcher, (nth, item), &mut buffer)?;
-            let object = body(&fetched, &buffer);
+        let (mut scratch, mut all) = (Scratch::new(), Vec::new());
+        self.each_object(|name, object| {
             let mut records = Vec::new();
             let read = read_records(object, &Limits::default(), &mut scratch, |record| {
                 records.push(record.raw().to_vec());
             });
             // What can't be read of a known attack can't be held against a filter.
-            ensure!(read.is_whole(), "{} is damaged; leave it out or mend it", shown(&item.name));
-            all.push((item.name.clone(), records));
-        }
+            ensure!(read.is_whole(), "{} is damaged; leave it out or mend it", shown(name));
+            all.push((name.to_owned(), records));
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(all)
     }
 }
@@ -232,13 +233,6 @@ fn fetch(
     buffer.clear();
     let fetched = fetcher.fetch(nth, item, buffer);
     fetched.map_err(|why| anyhow!("{}: {}", shown(&item.name), shown(&why)))
-}
-
-fn body<'b>(fetched: &'b Fetched, buffer: &'b [u8]) -> &'b [u8] {
-    match &fetched.body {
-        Body::Buffer => buffer,
-        Body::Bytes(bytes) => bytes,
-    }
 }
 
 /// A finding with its record, if that stands in it.

@@ -31,6 +31,16 @@ fn what_one_call_rules_out_hides_nothing_of_the_next() {
 }
 
 #[test]
+fn what_no_single_name_satisfies_may_match_a_record_with_two() {
+    let detection = "one:\n  eventSource: a\nother:\n  eventSource: b\ncondition: one and other";
+    let set = RuleSet::build(load("case.yml", &rule_of(detection)).rules, &[], &mut Vec::new());
+    let record = |more: &str| format!(r#"{{"eventSource":"a",{more}"eventName":"n"}}"#);
+    assert_eq!(matches(&set, &record("\"eventSource\":\"b\",")), [0]);
+    assert_eq!(matches(&set, &record("")), Vec::<u32>::new());
+    assert!(!lets_pass(&set, &record("")));
+}
+
+#[test]
 fn objects_are_searched_for_what_rules_want_in_them() {
     let set = |detection: &str| {
         let rules = load("case.yml", &rule_of(detection)).rules;

@@ -28,10 +28,10 @@ pub(super) fn cost(arguments: &CostArgs, global: &Global) -> anyhow::Result<Exit
     let archive = Archive::list(&arguments.source, &arguments.aws)?;
     let mut costs = Costs::of(&rules.set, arguments.records);
     let (limits, mut scratch) = (Limits::default(), Scratch::new());
-    archive.each_object(|object| {
+    archive.each_object(|_, object| {
         let read = read_wanted(object, &limits, &mut scratch, &mut costs);
         costs.records += read.passed_over;
-        costs.flow()
+        Ok(costs.flow())
     })?;
     if costs.records == 0 {
         let text = format!("no record found in {}", arguments.source.join(" "));
