@@ -73,8 +73,8 @@ const AHEAD_PER_WORKER: usize = 8;
 /// Fetches and examines `sources` on `jobs` threads, but no more than there are cores, and hands each result to `sink` in the order of `sources`, until
 /// it says that it has enough.
 ///
-/// `fetch` is given the number of a source beside it, and an empty buffer. Both are called on the workers, so they may block;
-/// while the sink does, the others go on until they have no more room for what waits for it.
+/// `fetch` is given the number of a source beside it, and an empty buffer. It and `sink` are called on the workers, so they may
+/// block; while the sink does, the other workers go on until they have no more room for what waits for it.
 pub fn replay<S: Sync>(
     engine: &Engine,
     sources: &[S],

@@ -285,6 +285,12 @@ mod tests {
         End { rest: Vec::new(), held_bytes, replayed: Replayed::Failed(String::new()) }
     }
 
+    /// Whether a thread still waits, of which nothing is to be seen but that it does not end.
+    fn still_waits<T>(thread: &std::thread::ScopedJoinHandle<'_, T>) -> bool {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        !thread.is_finished()
+    }
+
     #[test]
     fn who_finds_no_room_waits_for_its_turn_or_the_end() {
         let mut sink = |_: usize, _: Replayed<'_>| true;
@@ -295,6 +301,7 @@ mod tests {
             let second = scope.spawn(|| turn.wait(2, 80));
             let third = scope.spawn(|| turn.wait(3, 80));
             turn.end(1, end(80));
+            assert!(still_waits(&second) && still_waits(&third));
             turn.end(0, end(0));
             assert_eq!(second.join().unwrap().map(|_| ()), Some(()));
             // The second may have been given room or its turn; then there is room for the third or not.
@@ -317,6 +324,7 @@ mod tests {
         std::thread::scope(|scope| {
             let fifth = scope.spawn(|| turn.begin());
             turn.end(1, end(0));
+            assert!(still_waits(&fifth));
             turn.end(0, end(0));
             assert_eq!(fifth.join().unwrap(), Some(4));
         });
@@ -327,12 +335,16 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "as a bug would")]
-    fn a_panic_of_the_sink_ends_the_replay() {
-        let mut sink = |_: usize, _: Replayed<'_>| panic!("as a bug would");
+    fn a_worker_that_panics_leaves_nobody_waiting() {
+        let mut sink = |_: usize, _: Replayed<'_>| true;
         let turn = Turn::new(LIMITS, &mut sink);
-        turn.end(0, end(0));
-        assert_eq!(turn.begin(), None);
-        turn.finish();
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                let _stop = turn.stop_on_panic();
+                panic!("as a bug would");
+            });
+            assert!(first.join().is_err());
+        });
+        assert_eq!((turn.wait(0, 1), turn.begin()), (None, None));
     }
 }

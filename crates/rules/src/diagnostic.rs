@@ -351,10 +351,10 @@ impl<'a> Reporter<'a> {
 /// At most this many characters of a stranger's text are repeated in a message.
 const QUOTED_CHARS_MAX: usize = 80;
 
-/// Whether a character is not seen, or turns the line around: a message would read as another.
+/// Whether a character is not seen, begins a line for some readers, or turns the line around: a message would read as another.
 pub(crate) fn is_disguise(c: char) -> bool {
     matches!(c,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Whether a character has to be escaped where a line is shown.
@@ -404,9 +404,10 @@ mod tests {
     #[test]
     fn a_problem_is_shown_on_one_line_whatever_its_texts_hold() {
         let mut reporter = Reporter::new("a\nb.yml", "");
-        reporter.error(Mark { line: 1, column: 1 }, code::BAD_ID, "\u{1b}[2J\r", "\u{202e}x");
+        let (message, help) = ("\u{1b}[2J\r", "\u{202e}x\u{2028}");
+        reporter.error(Mark { line: 1, column: 1 }, code::BAD_ID, message, help);
         let shown = reporter.into_diagnostics()[0].to_string();
-        assert_eq!(shown, r"a\nb.yml:1:1: error[bad-id]: \u{1b}[2J\r; help: \u{202e}x");
+        assert_eq!(shown, r"a\nb.yml:1:1: error[bad-id]: \u{1b}[2J\r; help: \u{202e}x\u{2028}");
     }
 
     #[test]

@@ -83,3 +83,18 @@ fn a_sink_that_has_enough_ends_the_replay() {
     });
     assert_eq!(taken, 10);
 }
+
+#[test]
+#[should_panic(expected = "as a sink of findings may")]
+fn a_panic_of_the_sink_is_none_of_the_object() {
+    let fetch = |_, nth: &usize, buffer: &mut Vec<u8>| {
+        buffer.extend_from_slice(&object(*nth));
+        Ok(Fetched { body: Body::Buffer, version: None })
+    };
+    // The first object has more findings than a batch takes, so they are handed on while it is examined.
+    replay(&engine(), &[0, 1, 2], 2, ToString::to_string, fetch, |nth, replayed| match replayed {
+        Replayed::Findings(_) => panic!("as a sink of findings may"),
+        Replayed::Examined { .. } => true,
+        Replayed::Failed(error) => unreachable!("object {nth}: {error}"),
+    });
+}
