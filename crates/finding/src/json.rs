@@ -14,6 +14,9 @@ use crate::text::{CUT, clip_at};
 #[derive(Debug, Default)]
 pub(crate) struct Json(pub(crate) Vec<u8>);
 
+/// The longest key of the schema may have so many bytes.
+const KEY_BYTES_MAX: usize = 36;
+
 /// Buffers that outgrew this are given back after the record: one long record must not set what a worker holds.
 pub(crate) const KEPT_BYTES_MAX: usize = 64 << 10;
 
@@ -31,6 +34,7 @@ impl Json {
     }
 
     /// A member that is a list, unless it is empty: what `write` writes are its elements.
+    #[inline(always)]
     pub(crate) fn list(&mut self, key: &str, write: impl FnOnce(&mut Self)) {
         self.container(key, *b"[]", write);
     }
@@ -59,11 +63,13 @@ impl Json {
     }
 
     /// A text of ours, whole.
+    #[inline(always)]
     pub(crate) fn whole(&mut self, key: &str, text: &str) {
         self.bytes(key, text.as_bytes());
     }
 
     /// A text of pieces that need no escape.
+    #[inline(always)]
     pub(crate) fn pieces(&mut self, key: &str, pieces: &[&str]) {
         self.key(key);
         self.0.push(b'"');
@@ -72,12 +78,14 @@ impl Json {
     }
 
     /// The bytes of a text, whole.
+    #[inline(always)]
     pub(crate) fn bytes(&mut self, key: &str, bytes: &[u8]) {
         self.key(key);
         raw::write_bytes(bytes, &mut self.0);
     }
 
     /// A whole number.
+    #[inline(always)]
     pub(crate) fn number(&mut self, key: &str, number: impl TryInto<u64> + Display + Copy) {
         self.key(key);
         match number.try_into() {
@@ -126,6 +134,7 @@ impl Json {
     }
 
     /// What is JSON already.
+    #[inline(always)]
     pub(crate) fn json(&mut self, key: &str, json: &[u8]) {
         self.key(key);
         self.0.extend_from_slice(json);
@@ -156,22 +165,35 @@ impl Json {
         }
     }
 
-    /// Inlined with each key, whose copy then needs no call.
+    /// Inlined with each key, of which then nothing is left but its text with all that stands around it, and one look at
+    /// whether there is room.
     #[inline(always)]
     fn key(&mut self, key: &str) {
-        self.0.reserve(key.len() + 4);
-        self.separate();
-        self.0.push(b'"');
-        self.0.extend_from_slice(key.as_bytes());
-        self.0.extend_from_slice(b"\":");
+        // Keys are constants of ours, and of nearly all the compiler asks this before anything runs.
+        assert!(key.len() <= KEY_BYTES_MAX, "{key} is longer than any key of the schema");
+        let mut text = [0; KEY_BYTES_MAX + 4];
+        let end = 2 + key.len();
+        text[..2].copy_from_slice(b",\"");
+        text[2..end].copy_from_slice(key.as_bytes());
+        text[end..end + 2].copy_from_slice(b"\":");
+        if self.is_at_start() {
+            self.0.extend_from_slice(&text[1..end + 2]);
+        } else {
+            self.0.extend_from_slice(&text[..end + 2]);
+        }
     }
 
     /// The comma before all members and elements but the first.
     #[inline]
     fn separate(&mut self) {
-        if !matches!(self.0.last(), None | Some(b'{' | b'[')) {
+        if !self.is_at_start() {
             self.0.push(b',');
         }
+    }
+
+    #[inline]
+    fn is_at_start(&self) -> bool {
+        matches!(self.0.last(), None | Some(b'{' | b'['))
     }
 
     fn clipped(&mut self, text: &str) {
