@@ -40,3 +40,4 @@ pub use problem::{Problem, Problems, Severity};
 pub use settings::ENVIRONMENT_BYTES_MAX;
 pub use standing::Standing;
 pub use table::{TABLE_BYTES_MAX, TABLE_ROWS_MAX};
+pub use text::is_odd;

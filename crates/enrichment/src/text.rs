@@ -19,7 +19,7 @@ pub(crate) fn on_one_line(text: &str) -> String {
             line.push('…');
             break;
         }
-        if c.is_control() || is_disguise(c) {
+        if is_odd(c) {
             line.extend(c.escape_default());
         } else {
             line.push(c);
@@ -28,10 +28,13 @@ pub(crate) fn on_one_line(text: &str) -> String {
     line
 }
 
-/// Whether a character is not seen, or turns the line around: a message would read as another.
-fn is_disguise(c: char) -> bool {
-    matches!(c,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// Whether a character has to be escaped where a line is shown: it steers a terminal, is not seen, begins a line for some readers, or
+/// turns the line around, so that a message would read as another.
+#[must_use]
+pub fn is_odd(c: char) -> bool {
+    let is_disguise = matches!(c,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    c.is_control() || is_disguise
 }
 
 /// The text without what passes [`FACT_BYTES_MAX`], cut between characters.

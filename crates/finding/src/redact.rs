@@ -169,6 +169,11 @@ impl Level {
     /// Finds where in the record's bytes lies what is hidden, and takes off what these say may stay.
     fn locate(&mut self, record: Record<'_>) {
         let raw = record.raw();
+        for hidden in &mut self.hidden {
+            if let Some(begin) = begin_of(record, hidden.node) {
+                hidden.range = begin - 1..raw::string_end(raw, begin - 1);
+            }
+        }
         // Where texts lie is mostly known.
         if self.hidden.iter().any(|hidden| hidden.range == UNKNOWN) {
             let sought = self.hidden.iter_mut().peekable();
@@ -328,7 +333,7 @@ impl Redactor<'_> {
             match record.node(at) {
                 // Of most scalars nothing need be known.
                 Some(Seen::Text(text)) => {
-                    if mark.is_of_interest() || self.may_hold_text(text) {
+                    if mark.is_of_interest() || self.is_hinted_at(text) {
                         self.text(mark, at, text);
                     }
                 }
@@ -339,7 +344,7 @@ impl Redactor<'_> {
                     inner = Open { end, is_object: matches!(seen, Seen::Object { .. }), opened };
                 }
                 Some(Seen::Number) if mark.is_of_interest() => {
-                    self.look_at(mark, at, None);
+                    self.look_at(mark, at);
                 }
                 Some(Seen::Number | Seen::Word) => {}
                 None => return,
@@ -355,9 +360,9 @@ impl Redactor<'_> {
         above.member(name, self.inside.sign_in_failed && is_of_caller(key))
     }
 
-    /// Whether a text may hold secrets inside of it, by the record's bytes.
+    /// Whether the record's bytes hint at secrets inside of a text.
     #[inline]
-    fn may_hold_text(&mut self, text: &str) -> bool {
+    fn is_hinted_at(&mut self, text: &str) -> bool {
         if self.hints.are_none() {
             return false;
         }
@@ -367,44 +372,43 @@ impl Redactor<'_> {
 
     fn text(&mut self, mark: Mark, node: u32, text: &str) {
         if mark.is_of_interest() {
-            if self.look_at(mark, node, Some(text)) {
+            if self.look_at(mark, node) {
                 return;
             }
             if mark.place == Place::Name && Name::of(text.as_bytes()) == Name::Secret {
                 self.level.secret_containers.push(mark.container);
             }
         }
-        if self.may_hold_text(text)
+        if self.is_hinted_at(text)
             && may_hold_text(text.as_bytes())
             && let Some(shown) = self.inside.redact_text(text)
         {
-            let (range, shown) = (self.range_of(Some(text)), Cow::Owned(shown));
-            self.level.hidden.push(Hidden { node, range, shown, may_be_key_id: false });
+            self.hide(node, Cow::Owned(shown), false);
         }
     }
 
-    /// Whether a scalar that may matter whatever it holds is hidden already; its text, if it is one.
-    fn look_at(&mut self, mark: Mark, node: u32, text: Option<&str>) -> bool {
+    /// Whether a scalar that may matter whatever it holds is hidden already.
+    fn look_at(&mut self, mark: Mark, node: u32) -> bool {
         let may_be_key_id = mark.place == Place::KeyId && !mark.secret;
         if mark.secret || may_be_key_id {
-            let (range, shown) = (self.range_of(text), Cow::Borrowed(REDACTED));
-            self.level.hidden.push(Hidden { node, range, shown, may_be_key_id });
+            self.hide(node, Cow::Borrowed(REDACTED), may_be_key_id);
             return true;
         }
         if mark.place == Place::Value {
-            let range = self.range_of(text);
-            self.level.values.push(PairValue { container: mark.container, node, range });
+            let value = PairValue { container: mark.container, node, range: UNKNOWN };
+            self.level.values.push(value);
         }
         false
     }
 
-    /// Where a scalar lies, if it is a text and that is known.
-    fn range_of(&self, text: Option<&str>) -> Range<usize> {
-        match text.and_then(|text| self.record.begin_of(text)) {
-            Some(begin) => begin - 1..raw::string_end(self.record.raw(), begin - 1),
-            None => UNKNOWN,
-        }
+    fn hide(&mut self, node: u32, shown: Cow<'static, str>, may_be_key_id: bool) {
+        self.level.hidden.push(Hidden { node, range: UNKNOWN, shown, may_be_key_id });
     }
+}
+
+/// Where a node of the record begins, if it is a text and that is known.
+fn begin_of(record: Record<'_>, node: u32) -> Option<usize> {
+    record.begin_of(record.value_at(Position::of(node)).as_str()?)
 }
 
 /// A walk over a record's bytes to where some of its nodes are.

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use trailloop_enrichment::is_odd;
+
 use crate::yaml::{Data, Mark, Node};
 
 /// A problem of a rule file, tied to the place that has to change.
@@ -350,17 +352,6 @@ impl<'a> Reporter<'a> {
 
 /// At most this many characters of a stranger's text are repeated in a message.
 const QUOTED_CHARS_MAX: usize = 80;
-
-/// Whether a character is not seen, begins a line for some readers, or turns the line around: a message would read as another.
-pub(crate) fn is_disguise(c: char) -> bool {
-    matches!(c,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// Whether a character has to be escaped where a line is shown.
-fn is_odd(c: char) -> bool {
-    c.is_control() || is_disguise(c)
-}
 
 /// Text from a file, fit for a one-line message.
 #[must_use]
