@@ -1,8 +1,10 @@
 //! Matching and nothing else, for an instrument that counts instructions: the counts repeat to a thousandth on a busy
 //! machine, where times don't.
 //!
-//!     cargo build --release -p trailloop-benches --example instructions
-//!     valgrind --tool=callgrind --toggle-collect='*matches_into*' target/release/examples/instructions 800
+//! ```sh
+//! cargo build --release -p trailloop-benches --example instructions
+//! valgrind --tool=callgrind --toggle-collect='*matches_into*' target/release/examples/instructions 800
+//! ```
 //!
 //! Divide what valgrind says it collected by the records that this says it matched; `callgrind_annotate` has the rest.
 //! A second argument `real` takes the real records beside the repository.

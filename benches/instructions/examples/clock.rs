@@ -1,7 +1,9 @@
 //! The time that a record takes on the way to its findings, for a look at whether a change is worth a run of the benchmarks,
 //! which take ten times as long to build.
 //!
-//!     cargo run --release -p trailloop-instructions --example clock -- 20 logs/*.json.gz
+//! ```sh
+//! cargo run --release -p trailloop-instructions --example clock -- 20 logs/*.json.gz
+//! ```
 //!
 //! The first argument is how many rounds there are. Of each object its fastest round counts, because others use the machine
 //! as well; compare two builds by turns. Without objects those of the fixtures are read.
