@@ -18,7 +18,7 @@ fuzz_target!(|object: &[u8]| {
     assert_eq!(summary.records, whole.len() as u64);
 
     let limits =
-        Limits { whole_bytes_max: 0, block_bytes_max: 64, record_bytes_max: 1 << 20, ..limits };
+        Limits { block_bytes_max: 64, record_bytes_max: 1 << 20, ..limits };
     let mut pieces = Vec::new();
     read_records(object, &limits, &mut scratch, |record| {
         let mut text = String::new();

@@ -1,61 +1,37 @@
-//! Bytes of a log object, inflated at once or piece by piece, under a cap.
-//!
-//! libdeflate inflates a whole object twice as fast as a stream can be, but needs room for all of it, and reads one gzip
-//! member only. So small objects of one member go that way, and everything else, also everything that is damaged,
-//! through the stream.
+//! Bytes of a log object, inflated piece by piece under a cap.
 //!
 //! Whether an object is gzip is told by its first bytes, never by its name: clients that honour Content-Encoding
 //! store `.json.gz` objects inflated, and archivers concatenate gzip members. The inflate state belongs to the
 //! worker and is reset, not rebuilt, from object to object.
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
-use libdeflater::Decompressor;
-use memchr::memmem;
+use libdeflater::Crc;
+use trailloop_inflate::{Damage, Progress};
 
 use crate::failure::Failure;
-use crate::read::Limits;
-use crate::room::Room;
+use crate::text::Text;
 
 /// The inflate state a worker keeps.
 pub(crate) struct Inflater {
-    state: Decompress,
+    stream: trailloop_inflate::Inflater,
+    /// The checksum of the member at hand, and how many bytes it holds so far.
     crc: Crc,
-    at_once: Decompressor,
-    whole: Room,
+    bytes: u64,
 }
 
 impl Inflater {
     pub(crate) fn new() -> Self {
-        Self {
-            state: Decompress::new(false),
-            crc: Crc::new(),
-            at_once: Decompressor::new(),
-            whole: Room::default(),
-        }
+        Self { stream: trailloop_inflate::Inflater::new(), crc: Crc::new(), bytes: 0 }
     }
 
-    /// The text of an object that is no gzip, or of one that is a single gzip member of at most `whole_bytes_max`.
-    /// `None` leaves it to [`Source`] to read it, and to say what is wrong with it.
-    pub(crate) fn whole<'w>(&'w mut self, object: &'w [u8], limits: &Limits) -> Option<&'w [u8]> {
-        if !is_gzip(object) {
-            return (object.len() as u64 <= limits.raw_bytes_max).then_some(object);
-        }
-        // A member ends with the length of its text, which says how much room it takes.
-        let (before, length) = object.split_last_chunk::<4>()?;
-        let bytes = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        if bytes > limits.whole_bytes_max || bytes as u64 > limits.raw_bytes_max {
-            return None;
-        }
-        let text = self.whole.of(bytes)?;
-        let inflated = self.at_once.gzip_decompress(object, text).ok()?;
-        // libdeflate does not say how much of the input it took, and takes one member. But the member it took ended in
-        // these four bytes: if they stand nowhere else, it ended where the object does, and there is no second one.
-        let others = &object[..before.len() + length.len() - 1];
-        (inflated == bytes && memmem::find(others, length).is_none()).then_some(text)
+    /// Begins a gzip member.
+    fn begin(&mut self) {
+        self.stream.reset();
+        self.crc = Crc::new();
+        self.bytes = 0;
     }
 }
 
-fn is_gzip(object: &[u8]) -> bool {
+pub(crate) fn is_gzip(object: &[u8]) -> bool {
     object.starts_with(&[0x1f, 0x8b])
 }
 
@@ -82,10 +58,6 @@ enum Stage {
 /// The length of a gzip member's CRC-32 and size.
 const TRAILER_BYTES: usize = 8;
 
-/// The most bytes inflated by one call. The room for them is zeroed first, which a member of a few bytes must not pay
-/// for a whole block.
-const PIECE_BYTES_MAX: usize = 64 << 10;
-
 impl<'a> Source<'a> {
     pub(crate) fn new(object: &'a [u8], bytes_max: u64) -> Self {
         let stage = if is_gzip(object) { Stage::Header { first: true } } else { Stage::Plain };
@@ -97,27 +69,27 @@ impl<'a> Source<'a> {
         self.bytes_out
     }
 
-    /// Appends bytes to `out` until it holds `length` or the object ends, and says whether more may follow.
-    /// After an error `out` keeps what came before it.
+    /// Appends bytes to `text` until it is `length` long or a little more, or the object ends; says whether more may follow.
+    /// After an error `text` keeps what came before it.
     pub(crate) fn fill(
         &mut self,
         inflater: &mut Inflater,
-        out: &mut Vec<u8>,
+        text: &mut Text,
         length: usize,
     ) -> Result<bool, Failure> {
-        while out.len() < length {
+        while text.bytes().len() < length {
             match self.stage {
                 Stage::Plain => {
-                    let taken = self.rest.len().min(length - out.len());
+                    let taken = self.rest.len().min(length - text.bytes().len());
                     self.count(taken)?;
-                    out.extend_from_slice(&self.rest[..taken]);
+                    text.append(&self.rest[..taken]);
                     self.rest = &self.rest[taken..];
                     if self.rest.is_empty() {
                         self.stage = Stage::End;
                     }
                 }
-                Stage::Header { first } => self.header(inflater, first)?,
-                Stage::Deflate => self.deflate(inflater, out, length)?,
+                Stage::Header { first } => self.header(inflater, text, first)?,
+                Stage::Deflate => self.inflate(inflater, text, length)?,
                 Stage::Trailer => self.trailer(inflater)?,
                 Stage::End => return Ok(false),
             }
@@ -126,7 +98,12 @@ impl<'a> Source<'a> {
     }
 
     /// Reads a member's header. Between members and after the last zeros may stand: tape archivers pad with them.
-    fn header(&mut self, inflater: &mut Inflater, first: bool) -> Result<(), Failure> {
+    fn header(
+        &mut self,
+        inflater: &mut Inflater,
+        text: &mut Text,
+        first: bool,
+    ) -> Result<(), Failure> {
         if !first {
             let zeros = self.rest.iter().take_while(|byte| **byte == 0).count();
             self.rest = &self.rest[zeros..];
@@ -141,37 +118,35 @@ impl<'a> Source<'a> {
             Defect::NotGzip => Failure::GzipTrailing,
         })?;
         self.rest = &self.rest[length..];
-        inflater.state.reset(false);
-        inflater.crc.reset();
+        inflater.begin();
+        text.begin_member();
         self.stage = Stage::Deflate;
         Ok(())
     }
 
-    fn deflate(
+    fn inflate(
         &mut self,
         inflater: &mut Inflater,
-        out: &mut Vec<u8>,
+        text: &mut Text,
         length: usize,
     ) -> Result<(), Failure> {
-        let start = out.len();
-        out.resize(length.min(start + PIECE_BYTES_MAX), 0);
-        let (in_before, out_before) = (inflater.state.total_in(), inflater.state.total_out());
-        let result = inflater.state.decompress(self.rest, &mut out[start..], FlushDecompress::None);
-        let taken = usize::try_from(inflater.state.total_in() - in_before).unwrap_or(usize::MAX);
-        let given = usize::try_from(inflater.state.total_out() - out_before).unwrap_or(usize::MAX);
-        out.truncate(start.saturating_add(given));
-        self.rest = self.rest.get(taken..).unwrap_or_default();
-        inflater.crc.update(&out[start..]);
-        self.count(given)?;
-        match result {
-            Ok(Status::StreamEnd) => {
+        let before = text.bytes().len();
+        let progress =
+            text.extend(length, |member, at| inflater.stream.inflate(self.rest, member, at));
+        let inflated = &text.bytes()[before..];
+        inflater.crc.update(inflated);
+        inflater.bytes += inflated.len() as u64;
+        self.count(inflated.len())?;
+        match progress {
+            Ok(Progress::More) => {}
+            Ok(Progress::End) => {
+                self.rest = &self.rest[inflater.stream.taken()..];
                 self.stage = Stage::Trailer;
-                Ok(())
             }
-            Ok(_) if taken == 0 && given == 0 => Err(Failure::GzipTruncated),
-            Ok(_) => Ok(()),
-            Err(_) => Err(Failure::GzipCorrupt),
+            Err(Damage::Truncated) => return Err(Failure::GzipTruncated),
+            Err(Damage::Corrupt) => return Err(Failure::GzipCorrupt),
         }
+        Ok(())
     }
 
     fn trailer(&mut self, inflater: &Inflater) -> Result<(), Failure> {
@@ -181,7 +156,8 @@ impl<'a> Source<'a> {
         let [c0, c1, c2, c3, s0, s1, s2, s3] = *trailer;
         let crc = u32::from_le_bytes([c0, c1, c2, c3]);
         let size = u32::from_le_bytes([s0, s1, s2, s3]);
-        if crc != inflater.crc.sum() || size != inflater.crc.amount() {
+        // The size is told modulo 2^32 (RFC 1952).
+        if crc != inflater.crc.sum() || size != inflater.bytes as u32 {
             return Err(Failure::GzipChecksum);
         }
         self.rest = rest;
@@ -255,12 +231,14 @@ mod tests {
     }
 
     fn inflate(object: &[u8], bytes_max: u64) -> (Vec<u8>, Result<(), Failure>) {
-        let mut out = Vec::new();
+        let (mut out, mut text) = (Vec::new(), Text::default());
         let mut inflater = Inflater::new();
         let mut source = Source::new(object, bytes_max);
         loop {
-            let length = out.len() + 7;
-            match source.fill(&mut inflater, &mut out, length) {
+            let result = source.fill(&mut inflater, &mut text, 7);
+            out.extend_from_slice(text.bytes());
+            text.forget(text.bytes().len());
+            match result {
                 Ok(true) => {}
                 Ok(false) => return (out, Ok(())),
                 Err(failure) => return (out, Err(failure)),
@@ -302,18 +280,12 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_whole_only_if_it_is_one_member_of_the_length_it_claims() {
-        let limits = Limits { whole_bytes_max: 1000, ..Limits::default() };
-        let whole = |object: &[u8]| Inflater::new().whole(object, &limits).map(<[u8]>::to_vec);
-        let one = gzip(b"some text");
-        assert_eq!(whole(&one).as_deref(), Some(&b"some text"[..]));
-        assert_eq!(whole(b"{}").as_deref(), Some(&b"{}"[..]), "no gzip");
-        assert_eq!(whole(&[&one[..], &one].concat()), None, "twice the same member");
-        assert_eq!(whole(&[&one[..], &gzip(b"more text")].concat()), None, "as long a member");
-        assert_eq!(whole(&[&one[..], &[0; 512]].concat()), None, "padding");
-        assert_eq!(whole(&[&one[..], &one[one.len() - 8..]].concat()), None, "a trailer alone");
-        assert_eq!(whole(&one[..one.len() - 1]), None, "cut");
-        assert_eq!(whole(&gzip(&[b' '; 1001])), None, "too long");
+    fn a_member_does_not_repeat_what_another_one_holds() {
+        let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        // A block of fixed codes, and in it a match of three bytes, one back.
+        let member = [&header[..], &[0b0000_0011, 0b0000_0010, 0, 0]].concat();
+        let (text, result) = inflate(&[gzip(b"text"), member].concat(), 100);
+        assert_eq!((&text[..], result), (&b"text"[..], Err(Failure::GzipCorrupt)));
     }
 
     #[test]

@@ -17,9 +17,9 @@ mod nodes;
 mod parse;
 mod read;
 mod record;
-mod room;
 mod split;
 mod structure;
+mod text;
 
 pub use embedded::JsonTexts;
 pub use failure::{Failure, Report};

@@ -1,6 +1,6 @@
 //! A log object read to its records, block by block.
 //!
-//! An object is inflated, whole if it is small and else into a buffer of `block_bytes_max`; the splitter finds the
+//! An object is inflated block by block; the splitter finds the
 //! records that are whole in a block and asks which of them are wanted; and a working copy of these is parsed onto one
 //! tape: simd-json unescapes in place, so the untouched text stays at hand for evidence and number text. A block that the
 //! parser refuses is parsed again record by record, so a bad record costs itself. Memory is the inflated text, the copy
@@ -14,11 +14,12 @@ use std::ops::ControlFlow;
 
 use crate::failure::{Failure, Report};
 use crate::glance::{Glance, Verdict};
-use crate::inflate::{Inflater, Source};
+use crate::inflate::{Inflater, Source, is_gzip};
 use crate::parse::{Parser, Read};
 use crate::record::Record;
 use crate::split::{Asking, Span, Splitter};
 use crate::structure::Structure;
+use crate::text::Text;
 
 /// What one object may cost.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +27,6 @@ pub struct Limits {
     /// The most bytes an object may inflate to. CloudTrail's largest file is 50 MB compressed, and its JSON
     /// compresses 10 to 20 times.
     pub raw_bytes_max: u64,
-    /// An object that inflates to no more than this is inflated at once, which is twice as fast.
-    pub whole_bytes_max: usize,
     /// The most bytes of whole records parsed at once; more than 256 KiB never are, unless a record is longer.
     pub block_bytes_max: usize,
     /// The longest record; CloudTrail's own limit is 256 KB.
@@ -42,7 +41,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             raw_bytes_max: 2 << 30,
-            whole_bytes_max: 16 << 20,
             block_bytes_max: 4 << 20,
             record_bytes_max: 4 << 20,
             records_max: 10_000_000,
@@ -93,7 +91,7 @@ impl ReadSummary {
 /// What a worker keeps from object to object, so that reading one more allocates nothing.
 pub struct Scratch {
     inflater: Inflater,
-    text: Vec<u8>,
+    text: Text,
     structure: Structure,
     spans: Vec<Span>,
     parser: Parser,
@@ -105,7 +103,7 @@ impl Scratch {
     pub fn new() -> Self {
         Self {
             inflater: Inflater::new(),
-            text: Vec::new(),
+            text: Text::default(),
             structure: Structure::new(),
             spans: Vec::new(),
             parser: Parser::new(),
@@ -190,17 +188,17 @@ pub fn read_wanted(
     let mut block = Block { offset: 0, index: 0, limits };
     if object.is_empty() {
         summary.failed = Some(Report { failure: Failure::Empty, offset: 0, index: None });
-    } else if let Some(whole) = inflater.whole(object, limits) {
+    } else if !is_gzip(object) && object.len() as u64 <= limits.raw_bytes_max {
         let mut end = 0;
-        while end < whole.len() && summary.failed.is_none() {
-            end = whole.len().min(end + block_bytes_max);
+        while end < object.len() && summary.failed.is_none() {
+            end = object.len().min(end + block_bytes_max);
             spans.clear();
             let verdict = &mut |glance: &Glance<'_>| reader.verdict(glance);
             let mut asking = Asking { structure, depth_max, verdict };
-            splitter.advance(&whole[..end], &mut asking, spans);
-            block.visit((whole, spans), parser, &mut summary, reader);
+            splitter.advance(&object[..end], &mut asking, spans);
+            block.visit((object, spans), parser, &mut summary, reader);
         }
-        summary.bytes_raw = whole.len() as u64;
+        summary.bytes_raw = object.len() as u64;
         block.offset = splitter.done() as u64;
     } else {
         let mut source = Source::new(object, limits.raw_bytes_max);
@@ -208,7 +206,7 @@ pub fn read_wanted(
         text.clear();
         while more && summary.failed.is_none() {
             // What is left of the last block is the start of an unfinished record; a long one makes a longer block.
-            let length = block_bytes_max.max(text.len() + block_bytes_max / 4 + 1);
+            let length = block_bytes_max.max(text.bytes().len() + block_bytes_max / 4 + 1);
             more = match source.fill(inflater, text, length) {
                 Ok(more) => more,
                 Err(failure) => {
@@ -220,10 +218,10 @@ pub fn read_wanted(
             spans.clear();
             let verdict = &mut |glance: &Glance<'_>| reader.verdict(glance);
             let mut asking = Asking { structure, depth_max, verdict };
-            splitter.advance(text, &mut asking, spans);
-            block.visit((text, spans), parser, &mut summary, reader);
+            splitter.advance(text.bytes(), &mut asking, spans);
+            block.visit((text.bytes(), spans), parser, &mut summary, reader);
             let done = splitter.done();
-            text.drain(..done);
+            text.forget(done);
             splitter.forget(done);
             block.offset += done as u64;
         }

@@ -6,10 +6,10 @@
 //!
 //! There is a way for AVX-512 and one for AVX2, and one function chooses. Here is the only `unsafe` code of the whole
 //! workspace, of four kinds. Calling a function that was compiled for an extension is sound if the processor has it, and
-//! who calls asks the processor just before. Loading or storing a vector through a pointer is sound if so many bytes are
-//! there, and the type of what the pointer is made of says so, an array of that length, or the mask of which of them are meant.
-//! A prefetch is sound of any address, because it reads nothing that can be told. A vector may be said to be as long as what was
-//! just written to it. All else indexes slices.
+//! who calls asks the processor just before; [`widest`] does so for safe code of other crates. Loading or storing a vector
+//! through a pointer is sound if so many bytes are there, and the type of what the pointer is made of says so, an array of
+//! that length, or the mask of which of them are meant. A prefetch is sound of any address, because it reads nothing that
+//! can be told. A vector may be said to be as long as what was just written to it. All else indexes slices.
 //! [`fill_plainly`] is the safe twin, byte by byte, with which tests and a fuzz target compare every other.
 //!
 //! [`escape`] writes text as it stands in a JSON string by the same means; [`escape_plainly`] is its twin.
@@ -175,6 +175,24 @@ pub fn fill(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -> usize 
         return count;
     }
     fill_plainly(text, words, outlines)
+}
+
+/// Code to be run by [`widest`].
+pub trait Task {
+    /// What it gives.
+    type Output;
+
+    /// Does it. An `#[inline(always)]` is what makes it be compiled for the extensions.
+    fn run(self) -> Self::Output;
+}
+
+/// Runs safe code that was also compiled for vectors of 32 bytes and for shifts by any register, if the processor has them.
+#[inline(always)]
+pub fn widest<T: Task>(task: T) -> T::Output {
+    #[cfg(target_arch = "x86_64")]
+    return x86::widest(task);
+    #[cfg(not(target_arch = "x86_64"))]
+    task.run()
 }
 
 /// The extension that [`fill`] uses on this processor, for reports.

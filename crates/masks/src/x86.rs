@@ -8,7 +8,9 @@ pub(crate) use escape::escape;
 
 use crate::backslashes::escaped_by;
 use crate::tables::{GATHERED, KINDS};
-use crate::{CLOSE_SHIFT, FEW, GROUP_BYTES, GROUP_WORDS, ODD_SHIFT, Outline, WORD_BYTES, Word};
+use crate::{
+    CLOSE_SHIFT, FEW, GROUP_BYTES, GROUP_WORDS, ODD_SHIFT, Outline, Task, WORD_BYTES, Word,
+};
 
 /// Which bytes of a block are of which kind, whatever stands around them.
 struct Kinds {
@@ -88,6 +90,25 @@ pub(crate) fn fill(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) ->
         return Some(unsafe { fill_avx2(text, words, outlines) });
     }
     None
+}
+
+/// Runs code by the extensions that processors of this kind have in common since 2013, if this one has them.
+#[inline(always)]
+#[expect(
+    unsafe_code,
+    reason = "calling code for an extension, just after asking whether the processor has it"
+)]
+pub(crate) fn widest<T: Task>(task: T) -> T::Output {
+    if has_avx2() && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") {
+        // SAFETY: the processor has the extensions that the function is compiled for, and that is all it asks for.
+        return unsafe { run_avx2(task) };
+    }
+    task.run()
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn run_avx2<T: Task>(task: T) -> T::Output {
+    task.run()
 }
 
 pub(crate) fn extension() -> Option<&'static str> {

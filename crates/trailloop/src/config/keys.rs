@@ -158,7 +158,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "limits.bytes_in_flight_max",
         kind: number(MIB, 1 << 40, 256 * MIB, "bytes"),
-        doc: "Bytes of objects, as stored, in memory at once. Memory is this plus `workers` × (16 MiB + 6 × the larger of `block_bytes_max` and `record_bytes_max`), plus 32 MiB of findings on their way.",
+        doc: "Bytes of objects, as stored, in memory at once. Memory is this plus `workers` × (1 MiB + 6 × the larger of `block_bytes_max` and `record_bytes_max`), plus 32 MiB of findings on their way.",
     },
     Key {
         name: "limits.object_bytes_max",
