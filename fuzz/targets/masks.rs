@@ -2,16 +2,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trailloop_masks::{GROUP_WORDS, Outline, Word, escape, escape_plainly, fill, fill_plainly};
+use trailloop_masks::{OUTLINE_WORDS, Outline, Word, escape, escape_plainly, fill, fill_plainly};
 
 fuzz_target!(|text: &[u8]| {
-    for room in [1, 3, 64] {
+    for room in [8, 24, 64, 520] {
         let filled = |fill: fn(&[u8], &mut [Word], &mut [Outline]) -> usize| {
-            let mut words = vec![Word::default(); room * GROUP_WORDS];
-            let mut outlines = vec![Outline::default(); room];
+            let mut words = vec![Word::default(); room];
+            let mut outlines = vec![Outline::default(); room.div_ceil(OUTLINE_WORDS)];
             let count = fill(text, &mut words, &mut outlines);
             words.truncate(count);
-            outlines.truncate(count.div_ceil(GROUP_WORDS));
+            outlines.truncate(count.div_ceil(OUTLINE_WORDS));
             (words, outlines)
         };
         assert_eq!(filled(fill), filled(fill_plainly));

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::slice::Iter;
 
-use trailloop_masks::{DEEP, GROUP_WORDS, Outline, WORD_BYTES, Word, deep, fill, opens};
+use trailloop_masks::{DEEP, OUTLINE_WORDS, Outline, WORD_BYTES, Word, deep, fill, opens};
 
 /// The bytes of text looked at together.
 pub(crate) const STRETCH_BYTES: usize = 32 << 10;
@@ -37,7 +37,7 @@ pub(crate) struct Extent {
 impl Structure {
     pub(crate) fn new() -> Self {
         let words = vec![Word::default(); STRETCH_BYTES / WORD_BYTES];
-        let outlines = vec![Outline::default(); words.len() / GROUP_WORDS];
+        let outlines = vec![Outline::default(); words.len().div_ceil(OUTLINE_WORDS)];
         Self { words, outlines, count: 0, start: 0, outermost_end: None }
     }
 
@@ -97,13 +97,28 @@ impl Structure {
         let word = self.words[..self.count].get(to)?;
         extent.depth_most += word.open_count();
         extent.is_plain &= !word.is_odd();
+        extent.end = self.end_in(text, to, word)?;
+        Some(extent)
+    }
+
+    /// The offset just after the bracket of a word that closes the last open one.
+    fn end_in(&self, text: &[u8], nth: usize, word: &Word) -> Option<usize> {
+        let start = self.start + nth * WORD_BYTES;
+        let place = |brackets: u64| start + brackets.trailing_zeros() as usize;
+        let is_open = |at: usize| text.get(at).is_some_and(|bracket| opens(*bracket));
         let (mut depth, mut brackets) = (word.depth(), word.brackets);
+        // Of most records one or two brackets are left, and they close. Which of both is not guessed.
+        if depth == 1 || depth == 2 {
+            let last = if depth == 1 { brackets } else { brackets & brackets.wrapping_sub(1) };
+            if last != 0 && !is_open(place(brackets)) && !is_open(place(last)) {
+                return Some(place(last) + 1);
+            }
+        }
         while brackets != 0 {
-            let at = self.start + to * WORD_BYTES + brackets.trailing_zeros() as usize;
-            depth += if text.get(at).is_some_and(|bracket| opens(*bracket)) { 1 } else { -1 };
+            let at = place(brackets);
+            depth += if is_open(at) { 1 } else { -1 };
             if depth == 0 {
-                extent.end = at + 1;
-                return Some(extent);
+                return Some(at + 1);
             }
             brackets &= brackets - 1;
         }
@@ -154,18 +169,19 @@ impl Structure {
     /// extent.
     #[inline]
     fn next_end(&self, from: usize, extent: &mut Extent) -> Option<usize> {
-        let (mut nth, mut ahead) = (from / GROUP_WORDS, !0 << (from % GROUP_WORDS));
-        let outlines = self.outlines.get(..self.count.div_ceil(GROUP_WORDS))?;
+        let (mut nth, mut ahead) = (from / OUTLINE_WORDS, !0 << (from % OUTLINE_WORDS));
+        let outlines = self.outlines.get(..self.count.div_ceil(OUTLINE_WORDS))?;
         loop {
-            let Outline { ends, odd, deep } = *outlines.get(nth)?;
-            let ends = ends & ahead;
+            let outline = outlines.get(nth)?;
+            let ends = outline.ends() & ahead;
             // The bits before the lowest, or all.
             let passed = (ends ^ ends.wrapping_sub(1)) & !ends & ahead;
-            extent.is_plain &= odd & passed == 0;
-            let depth_most = if deep == 0 { DEEP.cast_unsigned() } else { u32::MAX / 2 };
+            extent.is_plain &= outline.odd() & passed == 0;
+            let is_deep = outline.deep() & passed != 0;
+            let depth_most = if is_deep { u32::MAX / 2 } else { DEEP.cast_unsigned() };
             extent.depth_most = extent.depth_most.max(depth_most);
             if ends != 0 {
-                return Some(nth * GROUP_WORDS + ends.trailing_zeros() as usize);
+                return Some(nth * OUTLINE_WORDS + ends.trailing_zeros() as usize);
             }
             (nth, ahead) = (nth + 1, !0);
         }

@@ -2,7 +2,7 @@
 
 use crate::Damage;
 use crate::bits::Bits;
-use crate::codes::{Codes, Missing, SYMBOLS_MAX};
+use crate::codes::{Missing, SYMBOLS_MAX};
 use crate::symbols::Tables;
 use crate::table::{Entry, Table};
 
@@ -82,8 +82,8 @@ fn read_codes(bits: &mut Bits<'_>, tables: &mut Tables) -> Result<(), Damage> {
         bits.refill();
         lengths[*symbol] = bits.take(3) as u8;
     }
-    let codes = Codes::new(&lengths, Missing::AllOrNone)?;
-    tables.lengths.make(&codes, &LENGTHS)?;
+    tables.codes.make(&lengths, Missing::AllOrNone)?;
+    tables.lengths.make(&tables.codes, &LENGTHS)?;
     let mut lengths = [0; LITERAL_SYMBOLS_MAX + DISTANCE_SYMBOLS_MAX];
     let lengths = &mut lengths[..literals + distances];
     read_lengths(bits, &tables.lengths, lengths)?;
@@ -108,12 +108,16 @@ fn read_lengths(bits: &mut Bits<'_>, codes: &Lengths, lengths: &mut [u8]) -> Res
         }
         let symbol = entry.value(bits.peek());
         bits.pass(entry.bits());
+        if let 0..16 = symbol {
+            lengths[at] = symbol as u8;
+            at += 1;
+            continue;
+        }
         let (length, times) = match symbol {
             16 if at == 0 => return Err(Damage::Corrupt),
             16 => (lengths[at - 1], 3 + bits.take(2)),
             17 => (0, 3 + bits.take(3)),
-            18 => (0, 11 + bits.take(7)),
-            length => (length as u8, 1),
+            _ => (0, 11 + bits.take(7)),
         };
         let end = at + times as usize;
         lengths.get_mut(at..end).ok_or(Damage::Corrupt)?.fill(length);

@@ -39,33 +39,31 @@ pub(crate) enum Missing {
 }
 
 impl Codes {
-    /// The codes of symbols, given how long each is; 0 says that there is none.
-    pub(crate) fn new(lengths: &[u8], missing: Missing) -> Result<Self, Damage> {
-        // Most symbols have none. They are left out without a guess for each.
-        let (mut used, mut count) = ([0; SYMBOLS_MAX], 0);
-        for (symbol, length) in (0..).zip(lengths) {
-            used[count] = symbol << LENGTH_BITS | u16::from(*length);
-            count += usize::from(*length != 0);
-        }
-        let used = &used[..count];
+    pub(crate) fn new() -> Self {
+        Self { codes: [Code::default(); SYMBOLS_MAX], ends: [0; LENGTHS] }
+    }
+
+    /// Makes the codes of symbols, given how long each is; 0 says that there is none.
+    pub(crate) fn make(&mut self, lengths: &[u8], missing: Missing) -> Result<(), Damage> {
+        let mut used = [0; SYMBOLS_MAX];
+        let used = used_symbols(lengths, &mut used);
         let mut counts = [0; LENGTHS];
         for symbol in used {
             counts[usize::from(*symbol) % LENGTHS] += 1;
         }
-        let (mut left, mut ends, mut end) = (1, [0; LENGTHS], 0);
-        for (of_length, ends) in counts.iter().zip(&mut ends).skip(1) {
+        let (mut left, mut end) = (1, 0);
+        for (of_length, ends) in counts.iter().zip(&mut self.ends).skip(1) {
             left = (left * 2_usize).checked_sub(*of_length).ok_or(Damage::Corrupt)?;
             end += of_length;
             *ends = end;
         }
-        let is_one_bit = count == 1 && counts[1] == 1 && missing == Missing::OrAllButOne;
-        if left > 0 && count > 0 && !is_one_bit {
+        let is_one_bit = end == 1 && counts[1] == 1 && missing == Missing::OrAllButOne;
+        if left > 0 && end > 0 && !is_one_bit {
             return Err(Damage::Corrupt);
         }
-        let mut codes = Self { codes: [Code::default(); SYMBOLS_MAX], ends };
-        codes.sort(used);
-        codes.number();
-        Ok(codes)
+        self.sort(used);
+        self.number();
+        Ok(())
     }
 
     /// Puts symbols in order, each with the length of its code in its lowest bits.
@@ -97,6 +95,11 @@ impl Codes {
         self.ends[length - 1]..self.ends[length]
     }
 
+    /// How long the shortest code is, if there is one.
+    pub(crate) fn shortest(&self) -> u32 {
+        (1..CODE_BITS_MAX).find(|length| self.ends[*length as usize] > 0).unwrap_or(CODE_BITS_MAX)
+    }
+
     pub(crate) fn of_length(&self, length: u32) -> &[Code] {
         &self.codes[self.range(length)]
     }
@@ -112,4 +115,20 @@ impl Codes {
         }
         choice_bits
     }
+}
+
+/// The symbols that have a code, each with its length in the lowest bits. Most have none, and many in a row.
+fn used_symbols<'u>(lengths: &[u8], used: &'u mut [u16; SYMBOLS_MAX]) -> &'u [u16] {
+    let mut count = 0;
+    for (nth, lengths) in lengths.chunks(8).enumerate() {
+        if lengths.first_chunk().is_some_and(|eight| u64::from_le_bytes(*eight) == 0) {
+            continue;
+        }
+        for (symbol, length) in (nth as u16 * 8..).zip(lengths) {
+            // One that has none is written over, which is quicker than a guess.
+            used[count] = symbol << LENGTH_BITS | u16::from(*length);
+            count += usize::from(*length != 0);
+        }
+    }
+    &used[..count]
 }

@@ -20,6 +20,8 @@ pub(crate) struct Tables {
     distances: Table<DISTANCE_BITS, 512>,
     /// Those by which the block's codes are read.
     pub(crate) lengths: Lengths,
+    /// The codes that a table is made of.
+    pub(crate) codes: Codes,
     /// How long the literals' codes are.
     literal_lengths: [u8; SYMBOLS_MAX],
 }
@@ -30,17 +32,18 @@ impl Tables {
             literals: Table::new(),
             distances: Table::new(),
             lengths: Table::new(),
+            codes: Codes::new(),
             literal_lengths: [0; SYMBOLS_MAX],
         }
     }
 
     /// Makes the tables, given the lengths of codes.
     pub(crate) fn make(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), Damage> {
-        let literal_codes = Codes::new(literals, Missing::OrAllButOne)?;
-        let distance_codes = Codes::new(distances, Missing::OrAllButOne)?;
         self.literal_lengths[..literals.len()].copy_from_slice(literals);
-        self.literals.make(&literal_codes, &LITERALS)?;
-        self.distances.make(&distance_codes, &DISTANCES)
+        self.codes.make(literals, Missing::OrAllButOne)?;
+        self.literals.make(&self.codes, &LITERALS)?;
+        self.codes.make(distances, Missing::OrAllButOne)?;
+        self.distances.make(&self.codes, &DISTANCES)
     }
 
     pub(crate) fn make_fixed(&mut self) -> Result<(), Damage> {

@@ -135,8 +135,9 @@ impl<const MAIN_BITS: u32, const ENTRIES: usize> Table<MAIN_BITS, ENTRIES> {
     /// Makes the table of codes. Where the codes of two literals fit in the main table together they make one entry.
     pub(crate) fn make(&mut self, codes: &Codes, entries: &[Entry]) -> Result<(), Damage> {
         let mut literals = [&[][..]; 1 + MAIN_BITS_MAX as usize];
-        self.0[0] = Entry::NONE;
-        for length in 1..=MAIN_BITS {
+        let shortest = codes.shortest().min(MAIN_BITS);
+        self.0[..1 << (shortest - 1)].fill(Entry::NONE);
+        for length in shortest..=MAIN_BITS {
             // Each entry of a shorter code is right whatever the next bit is.
             let half = 1 << (length - 1);
             self.0.copy_within(..half, half);
@@ -147,7 +148,7 @@ impl<const MAIN_BITS: u32, const ENTRIES: usize> Table<MAIN_BITS, ENTRIES> {
             let count =
                 of_length.partition_point(|code| entries[usize::from(code.symbol)].is_literal());
             literals[length as usize] = &of_length[..count];
-            for first_length in 1..length {
+            for first_length in shortest..=length - shortest {
                 let seconds = literals[(length - first_length) as usize];
                 for (first, second) in pairs(literals[first_length as usize], seconds) {
                     let bits = first.bits | second.bits << first_length;

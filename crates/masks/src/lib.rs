@@ -45,15 +45,20 @@ pub struct Word {
     lowest: i32,
 }
 
-/// Some bits for each of eight words, to go over them together.
+/// A bit for each of [`OUTLINE_WORDS`] words and of each kind, to go over them together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
-    /// Words in which as many brackets may close as have opened since the beginning of the text.
-    pub ends: u8,
-    /// Words with an odd byte.
-    pub odd: u8,
-    /// Words in which more than [`DEEP`] brackets may be open.
-    pub deep: u8,
+    ends: [u8; OUTLINE_GROUPS],
+    odd: [u8; OUTLINE_GROUPS],
+    deep: [u8; OUTLINE_GROUPS],
+}
+
+/// The same of eight words.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    ends: u8,
+    odd: u8,
+    deep: u8,
 }
 
 const CLOSE_SHIFT: u32 = 8;
@@ -116,7 +121,43 @@ impl Word {
 }
 
 impl Outline {
-    /// The outline of so many words as are there.
+    /// Words in which as many brackets may close as have opened since the beginning of the text.
+    #[inline]
+    #[must_use]
+    pub fn ends(&self) -> u64 {
+        u64::from_le_bytes(self.ends)
+    }
+
+    /// Words with an odd byte.
+    #[inline]
+    #[must_use]
+    pub fn odd(&self) -> u64 {
+        u64::from_le_bytes(self.odd)
+    }
+
+    /// Words in which more than [`DEEP`] brackets may be open.
+    #[inline]
+    #[must_use]
+    pub fn deep(&self) -> u64 {
+        u64::from_le_bytes(self.deep)
+    }
+
+    /// Says what a group holds, given which it is of all; the first of an outline empties the others.
+    #[inline]
+    fn put(outlines: &mut [Self], nth: usize, group: Group) {
+        let (outline, nth) = (nth / OUTLINE_GROUPS, nth % OUTLINE_GROUPS);
+        let Some(outline) = outlines.get_mut(outline) else { return };
+        if nth == 0 {
+            *outline = Self::default();
+        }
+        outline.ends[nth] = group.ends;
+        outline.odd[nth] = group.odd;
+        outline.deep[nth] = group.deep;
+    }
+}
+
+impl Group {
+    /// That of so many words as are there.
     #[inline]
     fn of(words: &[Word]) -> Self {
         let bits = |is: fn(&Word) -> bool| {
@@ -159,13 +200,14 @@ pub fn opens(bracket: u8) -> bool {
 /// The bytes that one word stands for.
 pub const WORD_BYTES: usize = 64;
 /// The words of an outline.
-pub const GROUP_WORDS: usize = 8;
-/// The bytes of text that an outline stands for.
+pub const OUTLINE_WORDS: usize = 64;
+/// The words that are filled together.
+const GROUP_WORDS: usize = 8;
 const GROUP_BYTES: usize = GROUP_WORDS * WORD_BYTES;
+const OUTLINE_GROUPS: usize = OUTLINE_WORDS / GROUP_WORDS;
 
-/// Fills `words` from `text`, which begins outside of a string, and an outline for each eight of them, and says how many
-/// words hold. The last one may stand for less
-/// than 64 bytes; what would come after the text counts as white space.
+/// Fills `words` from `text`, which begins outside of a string, and an outline for each [`OUTLINE_WORDS`] of them, and says how
+/// many words hold. The last one may stand for less than 64 bytes; what would come after the text counts as white space.
 ///
 /// It ends early before a word in which a backslash stands outside of a string: that is not JSON, and what such a
 /// backslash does to the quote after it is nothing to rely on.

@@ -1,13 +1,13 @@
 //! The masks byte by byte: for processors without an extension we know, and the measure of the others.
 
-use crate::{GROUP_BYTES, GROUP_WORDS, Outline, WORD_BYTES, Word};
+use crate::{GROUP_BYTES, GROUP_WORDS, Group, Outline, WORD_BYTES, Word};
 
 /// The same as [`crate::fill`], byte by byte.
 pub fn fill_plainly(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -> usize {
     let mut before = Before::default();
     let mut count = 0;
     let (words, _) = words.as_chunks_mut::<GROUP_WORDS>();
-    for ((text, words), outline) in text.chunks(GROUP_BYTES).zip(words).zip(outlines) {
+    for (nth, (text, words)) in text.chunks(GROUP_BYTES).zip(words).enumerate() {
         let (mut blocks, mut held) = (text.chunks(WORD_BYTES), 0);
         while let Some(word) = words.get_mut(held)
             && let Some(made) = blocks.next().and_then(|block| before.word(block))
@@ -15,7 +15,7 @@ pub fn fill_plainly(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -
             *word = made;
             held += 1;
         }
-        *outline = Outline::of(&words[..held]);
+        Outline::put(outlines, nth, Group::of(&words[..held]));
         count += held;
         if held < GROUP_WORDS {
             break;

@@ -9,7 +9,7 @@ pub(crate) use escape::escape;
 use crate::backslashes::escaped_by;
 use crate::tables::{GATHERED, KINDS};
 use crate::{
-    CLOSE_SHIFT, FEW, GROUP_BYTES, GROUP_WORDS, ODD_SHIFT, Outline, Task, WORD_BYTES, Word,
+    CLOSE_SHIFT, FEW, GROUP_BYTES, GROUP_WORDS, Group, ODD_SHIFT, Outline, Task, WORD_BYTES, Word,
 };
 
 /// Which bytes of a block are of which kind, whatever stands around them.
@@ -144,16 +144,17 @@ fn fill_avx512(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -> usi
     let mut padded = [b' '; GROUP_BYTES];
     let mut count = 0;
     let (words, _) = words.as_chunks_mut::<GROUP_WORDS>();
-    for ((text, words), outline) in text.chunks(GROUP_BYTES).zip(words).zip(outlines) {
+    for (nth, (text, words)) in text.chunks(GROUP_BYTES).zip(words).enumerate() {
         let block = text.first_chunk().unwrap_or_else(|| {
             padded[..text.len()].copy_from_slice(text);
             &padded
         });
-        let mut held = eight_avx512(block, words, outline, &mut before);
+        let (mut held, mut group) = eight_avx512(block, words, &mut before);
         if text.len() < GROUP_BYTES {
             held = held.min(text.len().div_ceil(WORD_BYTES));
-            *outline = Outline::of(&words[..held]);
+            group = Group::of(&words[..held]);
         }
+        Outline::put(outlines, nth, group);
         count += held;
         if held < GROUP_WORDS {
             break;
@@ -183,21 +184,19 @@ fn fill_avx2(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) -> usize
         count += usize::from(word_avx2!(&block, word, before));
     }
     let (groups, rest) = words[..count].as_chunks::<GROUP_WORDS>();
-    for (words, outline) in groups.iter().zip(&mut *outlines) {
-        *outline = outline_avx2(words);
+    for (nth, words) in groups.iter().enumerate() {
+        Outline::put(outlines, nth, group_avx2(words));
     }
-    if !rest.is_empty()
-        && let Some(outline) = outlines.get_mut(groups.len())
-    {
-        *outline = Outline::of(rest);
+    if !rest.is_empty() {
+        Outline::put(outlines, groups.len(), Group::of(rest));
     }
     count
 }
 
-/// [`Outline::of`] eight words.
+/// [`Group::of`] eight words.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn outline_avx2(words: &[Word; GROUP_WORDS]) -> Outline {
+fn group_avx2(words: &[Word; GROUP_WORDS]) -> Group {
     let [a, b, c, d, e, f, g, h] = words.each_ref().map(|word| word.lowest);
     let lowest = _mm256_setr_epi32(a, b, c, d, e, f, g, h);
     let above = |level| {
@@ -205,8 +204,8 @@ fn outline_avx2(words: &[Word; GROUP_WORDS]) -> Outline {
         _mm256_movemask_ps(_mm256_castsi256_ps(above)) as u8
     };
     let some = words.iter().fold(0, |all, word| all | word.summary);
-    let odd = if some >> ODD_SHIFT == 0 { 0 } else { Outline::of(words).odd };
-    Outline { ends: !above(0), odd, deep: above(FEW) }
+    let odd = if some >> ODD_SHIFT == 0 { 0 } else { Group::of(words).odd };
+    Group { ends: !above(0), odd, deep: above(FEW) }
 }
 
 /// Fills eight words together.
@@ -221,20 +220,19 @@ fn outline_avx2(words: &[Word; GROUP_WORDS]) -> Outline {
 fn eight_avx512(
     block: &Block,
     words: &mut [Word; GROUP_WORDS],
-    outline: &mut Outline,
     before: &mut BeforeEight,
-) -> usize {
+) -> (usize, Group) {
     let ([quotes, colons, opens, closes], is_odd) = kinds_avx512(block);
     if is_odd | (before.escapes != 0) {
         let BeforeEight { inside, escapes, colons, depth } = *before;
         let (colon, depth) = (last(colons) >> 63, last(depth) as u32 as i32);
         let mut plain = Before { inside, escapes, colon, depth };
-        let held = eight_oddly(block, words, outline, &mut plain);
+        let filled = eight_oddly(block, words, &mut plain);
         let Before { inside, escapes, colon, depth } = plain;
         let colons = _mm512_set1_epi64(colon.cast_signed() << 63);
         *before =
             BeforeEight { inside, escapes, colons, depth: _mm512_set1_epi64(i64::from(depth)) };
-        return held;
+        return filled;
     }
     let strings = strings_avx512(quotes, &mut before.inside);
     let word_before = _mm512_alignr_epi64::<7>(colons, before.colons);
@@ -255,8 +253,7 @@ fn eight_avx512(
     let keys = _mm512_andnot_si512(after_colon, opening);
     store_words(words, [quotes, keys, _mm512_or_si512(opens, closes), rest]);
     let up_to = |level: i32| _mm512_cmple_epi64_mask(lowest, _mm512_set1_epi64(level.into()));
-    *outline = Outline { ends: up_to(0), odd: 0, deep: !up_to(FEW) };
-    GROUP_WORDS
+    (GROUP_WORDS, Group { ends: up_to(0), odd: 0, deep: !up_to(FEW) })
 }
 
 /// The masks of quotes, colons, and brackets that open and close, of eight words, and whether a byte is odd.
@@ -390,9 +387,8 @@ fn prefetch(block: &[u8; WORD_BYTES]) {
 fn eight_oddly(
     block: &Block,
     words: &mut [Word; GROUP_WORDS],
-    outline: &mut Outline,
     before: &mut Before,
-) -> usize {
+) -> (usize, Group) {
     let mut held = 0;
     let (blocks, _) = block.as_chunks::<WORD_BYTES>();
     for (block, word) in blocks.iter().zip(&mut *words) {
@@ -401,8 +397,8 @@ fn eight_oddly(
         }
         held += 1;
     }
-    *outline = if held == GROUP_WORDS { outline_avx2(words) } else { Outline::of(&words[..held]) };
-    held
+    let group = if held == GROUP_WORDS { group_avx2(words) } else { Group::of(&words[..held]) };
+    (held, group)
 }
 
 #[target_feature(enable = "avx2")]
@@ -464,7 +460,7 @@ fn strings(quotes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fill_plainly;
+    use crate::{OUTLINE_GROUPS, OUTLINE_WORDS, fill_plainly};
 
     type Fill<'f> = dyn Fn(&[u8], &mut [Word], &mut [Outline]) -> usize + 'f;
 
@@ -473,10 +469,10 @@ mod tests {
     fn check(text: &[u8], room: usize) {
         let filled = |fill: &Fill<'_>| {
             let mut words = vec![Word::default(); room * GROUP_WORDS];
-            let mut outlines = vec![Outline::default(); room];
+            let mut outlines = vec![Outline::default(); room.div_ceil(OUTLINE_GROUPS)];
             let count = fill(text, &mut words, &mut outlines);
             words.truncate(count);
-            outlines.truncate(count.div_ceil(GROUP_WORDS));
+            outlines.truncate(count.div_ceil(OUTLINE_WORDS));
             (words, outlines)
         };
         let expected = filled(&fill_plainly);

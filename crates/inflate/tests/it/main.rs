@@ -133,18 +133,35 @@ proptest! {
     }
 }
 
+/// Numbers without a pattern, by a generator of the kind that Marsaglia describes.
+fn numbers() -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(1_u32), |state| {
+        let mut state = *state;
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        Some(state)
+    })
+}
+
+#[test]
+fn codes_of_every_length_are_read() {
+    // Each byte half as often as the one before it, so that the codes are of all lengths, up to the longest.
+    let bytes = numbers().map(|number| number.trailing_ones().to_le_bytes()[0]);
+    let text: Vec<u8> = bytes.take(200_000).collect();
+    for level in [1, 6, 9] {
+        let stream = deflate(&text, level);
+        let outcome = inflated(&mut Inflater::new(), &stream, 5000);
+        assert!(outcome == (text.clone(), Ok(stream.len())), "level {level}");
+        for cut in (1..stream.len()).step_by(stream.len() / 50) {
+            hold(&stream[..cut]);
+        }
+    }
+}
+
 #[test]
 fn a_match_reaches_as_far_as_a_window_goes() {
-    // Bytes without a pattern, by a generator of the kind that Marsaglia describes.
-    let mut state = 1_u32;
-    let block: Vec<u8> = (0..32_000)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            state.to_le_bytes()[0]
-        })
-        .collect();
+    let block: Vec<u8> = numbers().map(|number| number.to_le_bytes()[0]).take(32_000).collect();
     let text = block.repeat(5);
     let stream = deflate(&text, 9);
     assert!(stream.len() < 2 * block.len(), "the repeats are matches");
