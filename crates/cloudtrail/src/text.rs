@@ -66,14 +66,47 @@ impl Text {
         if self.buffer.len() - self.start >= length + OVERHANG {
             return;
         }
-        let kept = self.start.min(self.end.saturating_sub(WINDOW_BYTES));
-        self.buffer.copy_within(kept..self.end, 0);
-        self.start -= kept;
-        self.end -= kept;
-        self.member = self.member.saturating_sub(kept);
+        self.move_to_front();
         let room = self.start + length + OVERHANG;
         if self.buffer.len() < room {
             self.buffer.resize(room + SPARE_BYTES, 0);
         }
+    }
+
+    fn move_to_front(&mut self) {
+        let kept = self.start.min(self.end.saturating_sub(WINDOW_BYTES));
+        if kept > 0 {
+            self.buffer.copy_within(kept..self.end, 0);
+            self.start -= kept;
+            self.end -= kept;
+            self.member = self.member.saturating_sub(kept);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_stays_as_far_as_it_may_be_repeated() {
+        let mut text = Text::default();
+        text.append(b"before");
+        text.begin_member();
+        let piece = 100_000;
+        for nth in 0..50_u8 {
+            let length = text.bytes().len() + piece;
+            text.extend(length, |member, at| {
+                assert!(member.len() >= *at + piece + OVERHANG, "there is room");
+                let window = &member[at.saturating_sub(WINDOW_BYTES)..*at];
+                assert!(window.iter().all(|byte| *byte == nth.wrapping_sub(1)));
+                assert_eq!(window.len(), if nth == 0 { 0 } else { WINDOW_BYTES });
+                member[*at..*at + piece].fill(nth);
+                *at += piece;
+            });
+            assert!(text.bytes().ends_with(&[nth; 100_000]));
+            text.forget(text.bytes().len() - 10);
+        }
+        assert!(text.buffer.len() < 5 * piece, "the text moves through one buffer");
     }
 }

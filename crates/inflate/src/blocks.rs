@@ -102,11 +102,11 @@ fn read_lengths(bits: &mut Bits<'_>, codes: &Lengths, lengths: &mut [u8]) -> Res
     let mut at = 0;
     while at < lengths.len() {
         bits.refill();
-        let entry = codes.main(bits.peek());
+        let entry = codes.main(bits);
         if entry.is_other() {
             return Err(Damage::Corrupt);
         }
-        let symbol = entry.value(bits.peek());
+        let symbol = entry.value(bits);
         bits.pass(entry.bits());
         if let 0..16 = symbol {
             lengths[at] = symbol as u8;

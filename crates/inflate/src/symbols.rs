@@ -14,7 +14,7 @@ use crate::table::{Entry, Table};
 const LITERAL_BITS: u32 = 10;
 const DISTANCE_BITS: u32 = 8;
 
-/// The tables of a block.
+/// The tables of a block. They are as long as any codes need: 1,334 and 402 entries, by zlib's `enough.c`.
 pub(crate) struct Tables {
     literals: Table<LITERAL_BITS, 2048>,
     distances: Table<DISTANCE_BITS, 512>,
@@ -24,6 +24,8 @@ pub(crate) struct Tables {
     pub(crate) codes: Codes,
     /// How long the literals' codes are.
     literal_lengths: [u8; SYMBOLS_MAX],
+    /// Whether they are those of the fixed codes: a stream may have a block of these for every other byte.
+    are_fixed: bool,
 }
 
 impl Tables {
@@ -34,11 +36,13 @@ impl Tables {
             lengths: Table::new(),
             codes: Codes::new(),
             literal_lengths: [0; SYMBOLS_MAX],
+            are_fixed: false,
         }
     }
 
     /// Makes the tables, given the lengths of codes.
     pub(crate) fn make(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), Damage> {
+        self.are_fixed = false;
         self.literal_lengths[..literals.len()].copy_from_slice(literals);
         self.codes.make(literals, Missing::OrAllButOne)?;
         self.literals.make(&self.codes, &LITERALS)?;
@@ -47,8 +51,12 @@ impl Tables {
     }
 
     pub(crate) fn make_fixed(&mut self) -> Result<(), Damage> {
-        let (literals, distances) = fixed_lengths();
-        self.make(&literals, &distances)
+        if !self.are_fixed {
+            let (literals, distances) = fixed_lengths();
+            self.make(&literals, &distances)?;
+            self.are_fixed = true;
+        }
+        Ok(())
     }
 }
 
@@ -148,7 +156,7 @@ impl Task for Fast<'_, '_> {
             if !bits.refill() {
                 break Ok(Stop::Beyond);
             }
-            let mut entry = tables.literals.main(bits.peek());
+            let mut entry = tables.literals.main(&bits);
             if entry.is_literal() {
                 let mut count = 0;
                 for _ in 0..LOOKUPS {
@@ -156,7 +164,7 @@ impl Task for Fast<'_, '_> {
                     room[count..count + literals.len()].copy_from_slice(&literals);
                     count += more;
                     bits.pass(entry.bits());
-                    entry = tables.literals.main(bits.peek());
+                    entry = tables.literals.main(&bits);
                     if !entry.is_literal() {
                         break;
                     }
@@ -170,36 +178,31 @@ impl Task for Fast<'_, '_> {
                 }
             }
             if entry.is_other() {
-                bits.pass(entry.bits());
-                if entry.is_end() {
-                    break Ok(Stop::End);
-                }
-                entry = match tables.literals.long(entry, bits.peek()) {
-                    Some(long) => long,
-                    None => break Err(Damage::Corrupt),
+                let Some(other) = tables.literals.other(entry, &mut bits) else {
+                    break Err(Damage::Corrupt);
                 };
-                if entry.is_literal() {
-                    bits.pass(entry.bits());
-                    text[at] = entry.literals().0[0];
+                if !other.is_number() {
+                    bits.pass(other.bits());
+                    if other.is_end() {
+                        break Ok(Stop::End);
+                    }
+                    let ([literal, _], _) = other.literals();
+                    text[at] = literal;
                     at += 1;
                     continue;
                 }
-                if !entry.is_number() {
-                    bits.pass(entry.bits());
-                    break if entry.is_end() { Ok(Stop::End) } else { Err(Damage::Corrupt) };
-                }
+                entry = other;
             }
-            let length = entry.value(bits.peek());
+            let length = entry.value(&bits);
             bits.pass(entry.bits());
-            let mut entry = tables.distances.main(bits.peek());
+            let mut entry = tables.distances.main(&bits);
             if entry.is_other() {
-                bits.pass(entry.bits());
-                entry = match tables.distances.long(entry, bits.peek()) {
-                    Some(long) if long.is_number() => long,
-                    _ => break Err(Damage::Corrupt),
+                entry = match tables.distances.other(entry, &mut bits) {
+                    Some(long) => long,
+                    None => break Err(Damage::Corrupt),
                 };
             }
-            let back = entry.value(bits.peek());
+            let back = entry.value(&bits);
             bits.pass(entry.bits());
             if back > at {
                 break Err(Damage::Corrupt);
@@ -252,10 +255,9 @@ fn carefully(
 
 /// One symbol.
 fn symbol(tables: &Tables, bits: &mut Bits<'_>) -> Result<Symbol, Damage> {
-    let mut entry = tables.literals.main(bits.peek());
-    if entry.is_other() && !entry.is_end() {
-        bits.pass(entry.bits());
-        entry = tables.literals.long(entry, bits.peek()).ok_or(Damage::Corrupt)?;
+    let mut entry = tables.literals.main(bits);
+    if entry.is_other() {
+        entry = tables.literals.other(entry, bits).ok_or(Damage::Corrupt)?;
     }
     if entry.is_literal() {
         // The first of two: its own code may be there, and not that of the second.
@@ -264,21 +266,16 @@ fn symbol(tables: &Tables, bits: &mut Bits<'_>) -> Result<Symbol, Damage> {
         bits.pass(if count == 1 { entry.bits() } else { its_own });
         return Ok(Symbol::Literal(first));
     }
-    if !entry.is_number() {
-        bits.pass(entry.bits());
-        return if entry.is_end() { Ok(Symbol::End) } else { Err(Damage::Corrupt) };
-    }
-    let length = entry.value(bits.peek());
+    let length = entry.value(bits);
     bits.pass(entry.bits());
-    let mut entry = tables.distances.main(bits.peek());
+    if entry.is_end() {
+        return Ok(Symbol::End);
+    }
+    let mut entry = tables.distances.main(bits);
     if entry.is_other() {
-        bits.pass(entry.bits());
-        entry = tables.distances.long(entry, bits.peek()).ok_or(Damage::Corrupt)?;
+        entry = tables.distances.other(entry, bits).ok_or(Damage::Corrupt)?;
     }
-    if !entry.is_number() {
-        return Err(Damage::Corrupt);
-    }
-    let back = entry.value(bits.peek());
+    let back = entry.value(bits);
     bits.pass(entry.bits());
     Ok(Symbol::Match { length, back })
 }

@@ -1,6 +1,7 @@
 //! Codes and what they stand for, to be looked up by the next bits.
 
 use crate::Damage;
+use crate::bits::Bits;
 use crate::codes::{CODE_BITS_MAX, Code, Codes};
 
 /// What a code stands for, in one number:
@@ -92,10 +93,10 @@ impl Entry {
         self.0 >> SECOND_SHIFT & 15
     }
 
-    /// The number that a code stands for, with the bits that follow it; `bits` begin with the code.
+    /// The number that a code stands for, with the bits that follow it. `bits` begin with the code.
     #[inline(always)]
-    pub(crate) fn value(self, bits: u64) -> usize {
-        let all = bits & 1_u64.wrapping_shl(self.0).wrapping_sub(1);
+    pub(crate) fn value(self, bits: &Bits<'_>) -> usize {
+        let all = bits.peek() & 1_u64.wrapping_shl(self.0).wrapping_sub(1);
         (self.0 >> VALUE_SHIFT) as usize + (all >> self.second()) as usize
     }
 }
@@ -118,18 +119,23 @@ impl<const MAIN_BITS: u32, const ENTRIES: usize> Table<MAIN_BITS, ENTRIES> {
         Self([Entry::NONE; ENTRIES])
     }
 
-    /// The entry for the next bits; a longer code leads to [`Table::long`].
+    /// The entry for the next bits; if it is neither a literal nor a number, [`Table::other`] tells more.
     #[inline(always)]
-    pub(crate) fn main(&self, bits: u64) -> Entry {
-        self.0[bits as usize & (Self::MAIN - 1)]
+    pub(crate) fn main(&self, bits: &Bits<'_>) -> Entry {
+        self.0[bits.peek() as usize & (Self::MAIN - 1)]
     }
 
-    /// The entry of a code that is longer than the main table is wide, given the entry there; `bits` come after those that led there.
-    /// `None` if there is no such code.
-    pub(crate) fn long(&self, entry: Entry, bits: u64) -> Option<Entry> {
-        let choice = bits as usize & ((1 << entry.second()) - 1);
+    /// The entry of a longer code, given the main table's, whose bits it goes past; the end of a block is left as it is. `None` if no
+    /// code is like that.
+    pub(crate) fn other(&self, entry: Entry, bits: &mut Bits<'_>) -> Option<Entry> {
+        if entry.is_end() {
+            return Some(entry);
+        }
+        bits.pass(entry.bits());
+        let choice = bits.peek() as usize & ((1 << entry.second()) - 1);
         let index = (entry.0 >> VALUE_SHIFT) as usize + choice;
-        (entry.0 & LONG != 0).then(|| self.0[index & (ENTRIES - 1)])
+        let long = self.0[index & (ENTRIES - 1)];
+        (entry.0 & LONG != 0 && (!long.is_other() || long.is_end())).then_some(long)
     }
 
     /// Makes the table of codes. Where the codes of two literals fit in the main table together they make one entry.
@@ -172,6 +178,7 @@ impl<const MAIN_BITS: u32, const ENTRIES: usize> Table<MAIN_BITS, ENTRIES> {
                     start = end;
                     end += 1 << choice_bits;
                     if end > ENTRIES {
+                        // No complete codes need more than there are.
                         return Err(Damage::Corrupt);
                     }
                     self.0[main] = Entry::further(start, choice_bits, MAIN_BITS);
