@@ -1,4 +1,4 @@
-//! Any bytes as a log object: nothing panics, every record is valid by itself, and neither blocks nor inflating at once matter.
+//! Any bytes as a log object: nothing panics, every record is valid by itself, and the size of blocks does not matter.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,8 +17,7 @@ fuzz_target!(|object: &[u8]| {
     });
     assert_eq!(summary.records, whole.len() as u64);
 
-    let limits =
-        Limits { block_bytes_max: 64, record_bytes_max: 1 << 20, ..limits };
+    let limits = Limits { block_bytes_max: 64, record_bytes_max: 1 << 20, ..limits };
     let mut pieces = Vec::new();
     read_records(object, &limits, &mut scratch, |record| {
         let mut text = String::new();

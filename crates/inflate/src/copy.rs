@@ -5,9 +5,12 @@ const STEP: usize = 64;
 /// So many steps are taken for the others: none is longer than 258 bytes.
 const STEPS: usize = 258_usize.div_ceil(STEP);
 
+/// The most literals that are written at once, before a match.
+pub(crate) const LITERALS_MOST: usize = 16;
+
 /// The room that there must be beyond where a piece of text ends: for literals and a match that begin just before it, and for what
 /// is copied beyond the end of that match.
-pub const OVERHANG: usize = 16 + STEPS * STEP;
+pub const OVERHANG: usize = LITERALS_MOST + STEPS * STEP;
 
 /// Repeats what stands `back` bytes before `at`. There is room for [`OVERHANG`] bytes.
 #[inline(always)]

@@ -2,7 +2,7 @@
 //!
 //! Logs repeat themselves: a byte in ten is left of them, a match is fifty bytes long, and between matches stand hexadecimal
 //! digits. Libraries for whole objects write all of the text before any of it is read, megabytes beyond the caches that a core
-//! has to itself; those for streams take half as long again. Here a piece is inflated and left to who reads it, and the next
+//! has to itself; those for streams take a third to a half as long again. Here a piece is inflated and left to who reads it, and the next
 //! one begins where this one ended, between two symbols.
 //!
 //! The reader is safe code. What makes it fast is that little of it depends on guesses: tables that the nearest cache can hold

@@ -6,7 +6,7 @@ use crate::Damage;
 use crate::bits::{Bits, REFILLED};
 use crate::blocks::{DISTANCE_SYMBOLS, END_OF_BLOCK, Lengths, fixed_lengths};
 use crate::codes::{Codes, Missing, SYMBOLS_MAX};
-use crate::copy::{OVERHANG, repeat};
+use crate::copy::{LITERALS_MOST, OVERHANG, repeat};
 use crate::table::{Entry, Table};
 
 /// Wide enough for most codes. In a wider table literals come in pairs more often, and it leaves less of the nearest cache to the
@@ -129,6 +129,7 @@ const _: () = assert!(LENGTH_BITS_MAX + DISTANCE_BITS_MAX <= REFILLED);
 /// So many times literals are looked up with the bits of one refill, and once more.
 const LOOKUPS: u32 = 4;
 const _: () = assert!((LOOKUPS + 1) * LITERAL_BITS <= REFILLED);
+const _: () = assert!(2 * LOOKUPS as usize <= LITERALS_MOST);
 
 /// A piece is not full as long as there is so much room.
 const MORE_THAN_FULL: usize = OVERHANG + 1;
