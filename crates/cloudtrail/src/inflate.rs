@@ -45,6 +45,7 @@ pub(crate) struct Source<'a> {
 }
 
 enum Stage {
+    /// No gzip, and over the cap: what is not is read where it lies.
     Plain,
     /// Before a gzip member's header, or at the end.
     Header {

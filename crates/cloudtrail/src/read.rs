@@ -1,10 +1,10 @@
 //! A log object read to its records, block by block.
 //!
-//! An object is inflated block by block; the splitter finds the
-//! records that are whole in a block and asks which of them are wanted; and a working copy of these is parsed onto one
-//! tape: simd-json unescapes in place, so the untouched text stays at hand for evidence and number text. A block that the
-//! parser refuses is parsed again record by record, so a bad record costs itself. Memory is the inflated text, the copy
-//! and the parser's scratch of about four times the copy, whatever the object's size.
+//! An object is inflated block by block; one that is no gzip is read where it lies. The splitter finds the records that are
+//! whole in a block and asks which of them are wanted, and a working copy of these is parsed onto one tape: simd-json
+//! unescapes in place, so the untouched text stays at hand for evidence and number text. A block that the parser refuses is
+//! parsed again record by record, so a bad record costs itself. Memory is the text of two blocks, the copy and the parser's
+//! scratch of about four times the copy, whatever the object's size.
 //!
 //! A record that nobody wants is not parsed. Of such a one is known: its brackets and quotes pair up, it is ASCII without
 //! escapes, it is an object with a key that every record has. That its numbers, literals, commas and colons are JSON is

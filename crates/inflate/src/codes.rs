@@ -78,6 +78,7 @@ impl Codes {
         }
     }
 
+    /// Gives each symbol its code, in their order.
     fn number(&mut self) {
         let mut code = 0_u16;
         for length in 1..=CODE_BITS_MAX {
