@@ -92,7 +92,7 @@ pub(crate) fn fill(text: &[u8], words: &mut [Word], outlines: &mut [Outline]) ->
     None
 }
 
-/// Runs code by the extensions that processors of this kind have in common since 2013, if this one has them.
+/// Runs code by the extensions that Intel's processors have since 2013 and AMD's since 2015, if this one has them.
 #[inline(always)]
 #[expect(
     unsafe_code,
@@ -467,30 +467,33 @@ mod tests {
     /// Every extension that this processor has gives what the plain way gives.
     #[expect(unsafe_code, reason = "each function is called after asking for its extension")]
     fn check(text: &[u8], room: usize) {
-        let filled = |fill: &Fill<'_>| {
+        let filled = |fill: &Fill<'_>, before: &[u8]| {
             let mut words = vec![Word::default(); room * GROUP_WORDS];
             let mut outlines = vec![Outline::default(); room.div_ceil(OUTLINE_GROUPS)];
+            fill(before, &mut words, &mut outlines);
             let count = fill(text, &mut words, &mut outlines);
             words.truncate(count);
             outlines.truncate(count.div_ceil(OUTLINE_WORDS));
             (words, outlines)
         };
-        let expected = filled(&fill_plainly);
+        let expected = filled(&fill_plainly, b"");
+        // What stands there from another text must not show.
+        let before = b"[".repeat(room * GROUP_BYTES);
         if has_avx512() {
             let fill = |text: &[u8], words: &mut [Word], outlines: &mut [Outline]| {
                 // SAFETY: the processor has the extensions.
                 unsafe { fill_avx512(text, words, outlines) }
             };
-            assert_eq!(filled(&fill), expected);
+            assert_eq!(filled(&fill, &before), expected);
         }
         if has_avx2() {
             let fill = |text: &[u8], words: &mut [Word], outlines: &mut [Outline]| {
                 // SAFETY: the processor has the extensions.
                 unsafe { fill_avx2(text, words, outlines) }
             };
-            assert_eq!(filled(&fill), expected);
+            assert_eq!(filled(&fill, &before), expected);
         }
-        assert_eq!(filled(&crate::fill), expected);
+        assert_eq!(filled(&crate::fill, &before), expected);
     }
 
     #[test]
@@ -500,6 +503,16 @@ mod tests {
             check(text.as_bytes(), 8);
             let text = format!("[\"{}\\\\\\\"]{{\",{}", "\\".repeat(length), "]\"".repeat(9));
             check(text.as_bytes(), 8);
+        }
+    }
+
+    #[test]
+    fn outlines_go_on_where_the_one_before_them_ends() {
+        let record = r#"{"a":{"b":[1,"é\\\""],"c":"[[{"}},"#;
+        for times in [100, 150, 200, 400] {
+            let text = format!("[{}", record.repeat(times));
+            check(text.as_bytes(), 40);
+            check(&text.as_bytes()[1..text.len() - 5], 17);
         }
     }
 
