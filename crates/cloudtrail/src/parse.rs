@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::glance::{RECORD_KEYS, Verdict};
 use crate::raw;
 use crate::read::Limits;
-use crate::record::{Document, Kind, Record, Value};
+use crate::record::{Document, Kind, Original, Record, Value};
 use crate::split::Span;
 
 /// The simd-json parser and what it writes to.
@@ -98,8 +98,9 @@ impl Parser {
                 }
                 let end = at + 1 + nodes_inside(&tape.0[at]);
                 let raw = &text[span.start..span.end];
-                let copied = (raw, Some(address));
-                with_record(&tape.0[at..end], copied, first + nth as u64, |it| outcome(span, it));
+                let copied_to = Some(address);
+                let original = Original { raw, copied_to, is_plain: span.is_plain };
+                with_record(&tape.0[at..end], original, first + nth as u64, |it| outcome(span, it));
                 (at, address) = (end, address + raw.len() + 1);
             }
         }
@@ -112,7 +113,10 @@ impl Parser {
         let Self { copy, buffers, tape: kept } = self;
         let mut tape = std::mem::replace(kept, Tape(Vec::new())).reset();
         match fill_one(raw, copy, buffers, &mut tape) {
-            Ok(copied_to) => with_record(&tape.0, (raw, copied_to), index, outcome),
+            Ok(copied_to) => {
+                let original = Original { raw, copied_to, is_plain: false };
+                with_record(&tape.0, original, index, outcome);
+            }
             Err(failure) => outcome(Read::Refused(failure)),
         }
         *kept = tape.reset();
@@ -129,14 +133,14 @@ fn nodes_inside(node: &Node<'_>) -> usize {
 /// Hands on the record on these nodes, if they hold one.
 fn with_record(
     nodes: &[Node<'_>],
-    (raw, copied_to): (&[u8], Option<usize>),
+    original: Original<'_>,
     index: u64,
     outcome: impl FnOnce(Read<'_>),
 ) {
     if !matches!(nodes.first(), Some(Node::Object { .. })) {
         return outcome(Read::Refused(Failure::NotObject));
     }
-    let document = Document::new(nodes, raw, copied_to);
+    let document = Document::new(nodes, original);
     let record = Record::new(&document, index);
     outcome(match is_record(record.root()) {
         true => Read::Record(record),
@@ -228,7 +232,8 @@ impl<'a> Record<'a> {
         let copied_to = fill_one(raw, copy, &mut parser_buffers, tape)?;
         match tape.0.first() {
             Some(Node::Object { .. }) => {
-                Ok(Self::new(document.insert(Document::new(&tape.0, raw, copied_to)), 0))
+                let original = Original { raw, copied_to, is_plain: false };
+                Ok(Self::new(document.insert(Document::new(&tape.0, original)), 0))
             }
             _ => Err(Failure::NotObject),
         }

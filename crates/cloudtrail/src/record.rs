@@ -22,8 +22,19 @@ pub(crate) struct Document<'a> {
     raw: &'a [u8],
     /// The address of the copy of these bytes that the parser read; `None` if that is not quite the same.
     copied_to: Option<usize>,
+    /// The bytes are known to be ASCII without a backslash.
+    is_plain: bool,
     /// Where its numbers lie, found when the first is asked for.
     numbers: NumberPlaces,
+}
+
+/// What a record was read from, and what is known of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Original<'a> {
+    pub(crate) raw: &'a [u8],
+    /// As of [`Document`].
+    pub(crate) copied_to: Option<usize>,
+    pub(crate) is_plain: bool,
 }
 
 /// Each number's node and its place in the JSON text, in order.
@@ -31,9 +42,14 @@ pub(crate) type NumberPlaces = OnceCell<Vec<(usize, Range<usize>)>>;
 
 impl<'a> Document<'a> {
     /// `nodes` is the record's own span of the tape and starts with its object.
-    pub(crate) fn new(nodes: &'a [Node<'a>], raw: &'a [u8], copied_to: Option<usize>) -> Self {
+    pub(crate) fn new(nodes: &'a [Node<'a>], read: Original<'a>) -> Self {
         debug_assert!(matches!(nodes.first(), Some(Node::Object { .. })), "a record is an object");
-        Self { nodes, raw, copied_to, numbers: NumberPlaces::new() }
+        let Original { raw, copied_to, is_plain } = read;
+        debug_assert!(
+            !is_plain || raw.iter().all(|byte| byte.is_ascii() && *byte != b'\\'),
+            "plain"
+        );
+        Self { nodes, raw, copied_to, is_plain, numbers: NumberPlaces::new() }
     }
 }
 
@@ -96,6 +112,13 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
         self.document.raw
+    }
+
+    /// Whether the record is known to be ASCII without a backslash, so that each string is what it looks like.
+    #[inline]
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.document.is_plain
     }
 
     /// Where in the record's bytes a text of its own begins, just after the quote; `None` if that is not known.

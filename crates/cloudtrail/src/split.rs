@@ -26,6 +26,8 @@ pub(crate) struct Span {
     pub(crate) failure: Option<Failure>,
     /// What becomes of the record.
     pub(crate) verdict: Verdict,
+    /// It is known to be ASCII without a backslash.
+    pub(crate) is_plain: bool,
 }
 
 /// What is asked of each record, and what serves to answer.
@@ -92,8 +94,8 @@ enum Place {
 
 /// How an element can be gone over.
 enum Leap {
-    /// It is behind us, and this becomes of it.
-    Done(Verdict),
+    /// It is behind us, and this becomes of it; whether it is plain.
+    Done(Verdict, bool),
     /// Its rest is not there yet.
     Wait,
     /// Byte by byte.
@@ -133,7 +135,9 @@ impl Splitter {
                 Place::Member | Place::InElement => {
                     let leap = if self.is_fresh() { self.leap(text, asking) } else { Leap::Walk };
                     let is_over = match leap {
-                        Leap::Done(verdict) => self.end_element(text, verdict, spans),
+                        Leap::Done(verdict, is_plain) => {
+                            self.end_element(text, (verdict, is_plain), spans)
+                        }
                         Leap::Wait => false,
                         Leap::Walk => self.walk(text, asking, spans),
                     };
@@ -227,7 +231,8 @@ impl Splitter {
             _ => {
                 let end = self.at + 1;
                 let failure = Some(Failure::NotJson);
-                spans.push(Span { start: self.at, end, failure, verdict: Verdict::Parse });
+                let verdict = Verdict::Parse;
+                spans.push(Span { start: self.at, end, failure, verdict, is_plain: false });
                 self.place = Place::Lost;
             }
         }
@@ -269,7 +274,7 @@ impl Splitter {
             if verdict == Verdict::Parse { self.wanted_in_a_row.wrapping_add(1) } else { 0 };
         let is_sure = verdict == Verdict::Parse || glance.is_record();
         self.at = extent.end;
-        Leap::Done(if is_sure { verdict } else { Verdict::Parse })
+        Leap::Done(if is_sure { verdict } else { Verdict::Parse }, extent.is_plain)
     }
 
     /// Whether to ask of the next record if it is wanted. Where many in a row were, a question would only be one thing more to do
@@ -298,8 +303,13 @@ impl Splitter {
         true
     }
 
-    fn end_element(&mut self, text: &[u8], verdict: Verdict, spans: &mut Vec<Span>) -> bool {
-        spans.push(Span { start: self.keep, end: self.at, failure: None, verdict });
+    fn end_element(
+        &mut self,
+        text: &[u8],
+        (verdict, is_plain): (Verdict, bool),
+        spans: &mut Vec<Span>,
+    ) -> bool {
+        spans.push(Span { start: self.keep, end: self.at, failure: None, verdict, is_plain });
         self.keep = self.at;
         self.place = Place::ElementEnd;
         // As the next one begins in all that CloudTrail writes, in one step for three.
@@ -321,7 +331,7 @@ impl Splitter {
             None
         };
         let verdict = Verdict::Parse;
-        spans.push(Span { start: self.keep, end: self.at, failure, verdict });
+        spans.push(Span { start: self.keep, end: self.at, failure, verdict, is_plain: false });
         self.keep = self.at;
         self.oversize = false;
     }

@@ -134,8 +134,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Reckoned, so that many are at once.
 fn hex_digits(byte: u8) -> [u8; 2] {
     const TO_LETTERS: u8 = b'a' - b'9' - 1;
-    [byte >> 4, byte & 0xf]
-        .map(|nibble| b'0' + nibble + if nibble > 9 { TO_LETTERS } else { 0 })
+    [byte >> 4, byte & 0xf].map(|nibble| b'0' + nibble + if nibble > 9 { TO_LETTERS } else { 0 })
 }
 
 #[cfg(test)]

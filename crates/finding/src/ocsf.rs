@@ -222,16 +222,19 @@ impl Shared {
         evidence.write_enrichments(&mut self.evidence);
         self.write_location(place);
         self.location.number("index", evidence.record.index());
-        for json in [&mut self.cloud, &mut self.event, &mut self.evidence] {
-            escape_for_queues(&mut json.0, 0);
-        }
         let raw = evidence.redaction.raw(evidence.record);
         self.is_long = raw.len() > FINDING_BYTES_MAX;
         self.raw.number("raw_data_size", evidence.record.raw().len());
         if !self.is_long {
             self.raw.bytes("raw_data", raw);
         }
-        escape_for_queues(&mut self.raw.0, 0);
+        // What queues refuse is beyond ASCII, and so comes neither from such a record nor from what stands for its secrets.
+        if evidence.record.is_plain() && evidence.enrichment.is_empty() {
+            return;
+        }
+        for json in [&mut self.cloud, &mut self.event, &mut self.evidence, &mut self.raw] {
+            escape_for_queues(&mut json.0, 0);
+        }
     }
 
     /// Writes where the object lies, which is the same for all records of it.

@@ -11,6 +11,7 @@
 //! lies in the record's bytes is mostly known; only where something is hidden of which it is not are they gone over.
 
 use std::borrow::Cow;
+use std::hint;
 use std::ops::Range;
 
 use trailloop_cloudtrail::raw::{self, Stack, Token, Visitor};
@@ -330,13 +331,17 @@ impl Redactor<'_> {
                 mark = self.member(mark, key);
                 at += 1;
             }
-            match record.node(at) {
-                // Of most scalars nothing need be known.
-                Some(Seen::Text(text)) => {
-                    if mark.is_of_interest() || self.is_hinted_at(text) {
-                        self.text(mark, at, text);
-                    }
+            let node = record.node(at);
+            // Most are texts, and of most texts nothing need be known.
+            if let Some(Seen::Text(text)) = node {
+                if mark.is_of_interest() || self.is_hinted_at(text) {
+                    self.text(mark, at, text);
                 }
+                at += 1;
+                continue;
+            }
+            hint::cold_path();
+            match node {
                 Some(seen @ (Seen::Object { end } | Seen::Array { end })) => {
                     outer.push(inner);
                     self.containers += 1;
@@ -346,7 +351,7 @@ impl Redactor<'_> {
                 Some(Seen::Number) if mark.is_of_interest() => {
                     self.look_at(mark, at);
                 }
-                Some(Seen::Number | Seen::Word) => {}
+                Some(Seen::Number | Seen::Word | Seen::Text(_)) => {}
                 None => return,
             }
             at += 1;
