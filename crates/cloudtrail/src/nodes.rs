@@ -40,6 +40,15 @@ impl<'a> Record<'a> {
             Node::Static(_) => Seen::Number,
         })
     }
+
+    /// All its texts, whether they are keys or values, in the order of its bytes.
+    #[inline]
+    pub fn texts(&self) -> impl Iterator<Item = &'a str> {
+        self.document.nodes.iter().filter_map(|node| match node {
+            Node::String(text) => Some(*text),
+            _ => None,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::{memchr, memchr3, memmem};
+use trailloop_cloudtrail::Record;
 use trailloop_cloudtrail::raw::{self, Token, Visitor};
 
 use crate::redact::{
@@ -49,16 +50,20 @@ impl<'r> Hints<'r> {
         Self { record, next: next_hint(record, 0) }
     }
 
-    /// Whether there is none from here on.
+    /// Whether there may be one in a text of this record, which is the one whose bytes these are.
     #[inline]
-    pub(crate) fn are_none(&self) -> bool {
-        self.next == self.record.len()
+    pub(crate) fn may_be_in(&mut self, record: Record<'_>, text: &str) -> bool {
+        if self.next == self.record.len() {
+            return false;
+        }
+        // Where it is not known where a text lies, the text itself is looked at.
+        record.begin_of(text).is_none_or(|begin| self.is_in(begin, text))
     }
 
     /// Whether there is one in a text that begins here, and after all that were asked about before. The first of a text stands
     /// no further behind its begin than in the text without escapes, because there are none before it.
     #[inline]
-    pub(crate) fn is_in(&mut self, begin: usize, text: &str) -> bool {
+    fn is_in(&mut self, begin: usize, text: &str) -> bool {
         if self.next < begin {
             self.next = next_hint(self.record, begin);
         }

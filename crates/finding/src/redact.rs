@@ -11,7 +11,6 @@
 //! lies in the record's bytes is mostly known; only where something is hidden of which it is not are they gone over.
 
 use std::borrow::Cow;
-use std::hint;
 use std::ops::Range;
 
 use trailloop_cloudtrail::raw::{self, Stack, Token, Visitor};
@@ -59,12 +58,16 @@ impl Redaction {
         let [level, deeper @ ..] = &mut self.levels;
         let sign_in_failed = fields.tell_of_failed_sign_in(record);
         level.clear();
-        let inside = Inside { sign_in_failed, deeper };
+        self.written.clear();
+        let mut inside = Inside { sign_in_failed, deeper };
+        let mut hints = Hints::of(record.raw());
+        if !sign_in_failed && !may_hide(record, &mut hints, &mut inside) {
+            return;
+        }
         let hints = Hints::of(record.raw());
         let mut redactor = Redactor { record, level, inside, hints, containers: 0 };
         redactor.read(&mut self.open);
         level.hide_values();
-        self.written.clear();
         if !level.hidden.is_empty() {
             level.locate(record);
             level.write(record.raw(), &mut self.written);
@@ -331,17 +334,13 @@ impl Redactor<'_> {
                 mark = self.member(mark, key);
                 at += 1;
             }
-            let node = record.node(at);
-            // Most are texts, and of most texts nothing need be known.
-            if let Some(Seen::Text(text)) = node {
-                if mark.is_of_interest() || self.is_hinted_at(text) {
-                    self.text(mark, at, text);
+            match record.node(at) {
+                // Of most scalars nothing need be known.
+                Some(Seen::Text(text)) => {
+                    if mark.is_of_interest() || self.is_hinted_at(text) {
+                        self.text(mark, at, text);
+                    }
                 }
-                at += 1;
-                continue;
-            }
-            hint::cold_path();
-            match node {
                 Some(seen @ (Seen::Object { end } | Seen::Array { end })) => {
                     outer.push(inner);
                     self.containers += 1;
@@ -351,7 +350,7 @@ impl Redactor<'_> {
                 Some(Seen::Number) if mark.is_of_interest() => {
                     self.look_at(mark, at);
                 }
-                Some(Seen::Number | Seen::Word | Seen::Text(_)) => {}
+                Some(Seen::Number | Seen::Word) => {}
                 None => return,
             }
             at += 1;
@@ -368,11 +367,7 @@ impl Redactor<'_> {
     /// Whether the record's bytes hint at secrets inside of a text.
     #[inline]
     fn is_hinted_at(&mut self, text: &str) -> bool {
-        if self.hints.are_none() {
-            return false;
-        }
-        // Where it is not known where a text lies, the text itself is looked at.
-        self.record.begin_of(text).is_none_or(|begin| self.hints.is_in(begin, text))
+        self.hints.may_be_in(self.record, text)
     }
 
     fn text(&mut self, mark: Mark, node: u32, text: &str) {
@@ -409,6 +404,18 @@ impl Redactor<'_> {
     fn hide(&mut self, node: u32, shown: Cow<'static, str>, may_be_key_id: bool) {
         self.level.hidden.push(Hidden { node, range: UNKNOWN, shown, may_be_key_id });
     }
+}
+
+/// Whether anything of a record of no failed sign-in may have to be hidden. Of most nothing has, and that is told by their texts
+/// alone, whether they are keys or values and wherever they stand: all secrets begin with a name that says so.
+fn may_hide(record: Record<'_>, hints: &mut Hints<'_>, inside: &mut Inside<'_>) -> bool {
+    record.texts().any(|text| {
+        let bytes = text.as_bytes();
+        matches!(Name::in_text(bytes, 0..bytes.len()), Name::Secret | Name::Credentials)
+            || (hints.may_be_in(record, text)
+                && may_hold_text(bytes)
+                && inside.redact_text(text).is_some())
+    })
 }
 
 /// Where a node of the record begins, if it is a text and that is known.

@@ -80,26 +80,30 @@ impl Name {
         Self::of_spelled(Spelled::new(name).letters())
     }
 
-    /// What a name in a text says, at most by a look at its end.
+    /// What a name in a text says, mostly by a look at its end.
     #[inline]
     pub(crate) fn in_text(text: &[u8], name: Range<usize>) -> Self {
-        let before = &text[..name.end];
-        if name.len() >= TAIL && !may_end_so(before) {
-            return Self::Other;
+        match TAILS.may_end(&text[name.clone()]) {
+            false => Self::Other,
+            true => Self::by_end(text, name),
         }
-        let last = match before.last_chunk() {
+    }
+
+    /// The same by a closer look.
+    #[inline(never)]
+    fn by_end(text: &[u8], name: Range<usize>) -> Self {
+        let last = match text[..name.end].last_chunk() {
             Some(last) => u64::from_be_bytes(*last),
-            None => before.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            None => text[..name.end].iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
         };
         let in_name = !(u64::MAX << (8 * name.len().min(END_LETTERS)));
         let end = last & in_name;
-        if letters_and_digits(end) != HIGH & in_name {
-            return Self::of(&text[name]);
-        }
-        match ENDS.get((end | LOWER_CASE) & in_name) {
-            None => Self::Other,
-            Some(End { says: Some(says), .. }) => *says,
-            Some(End { says: None, .. }) => match &text[name] {
+        let known = ENDS.get((end | LOWER_CASE) & in_name);
+        match known {
+            None if letters_and_digits(end) == HIGH & in_name => Self::Other,
+            None => Self::of(&text[name]),
+            Some(End { says: Some(says), .. }) if letters_and_digits(end) == HIGH & in_name => *says,
+            Some(_) => match &text[name] {
                 // These stand in nearly every record.
                 b"accessKeyId" => Self::AccessKeyId,
                 b"responseElements" => Self::ResponseElements,
@@ -167,20 +171,39 @@ const fn end_of(name: &[u8]) -> u64 {
     letters
 }
 
-/// By so many letters nearly all names are told from all entries that most people use.
+/// By so many letters nearly all names are told from all entries.
 const TAIL: usize = 3;
 
-/// For each of the last three letters of an entry, the last one first, a bit for each group of entries that have this letter
-/// there, and [`NO_LETTER`] for whatever may stand between letters.
-static TAILS: [[u8; 256]; TAIL] = {
-    let mut tails = [[0; 256]; TAIL];
-    let mut place = 0;
-    while place < TAIL {
+/// How the entries end: a set of their last three letters, without case.
+static TAILS: Tails = Tails::of_entries();
+
+struct Tails {
+    /// Which of 26 letters each byte is, counted from 1; [`NO_LETTER`] if it is none, and may stand between letters.
+    letters: [u8; 256],
+    /// A bit for each three letters with which an entry ends, or may end by what is known of a name in which others stand between
+    /// these.
+    ends: [u64; 1 << (TAIL * LETTER_BITS - 6)],
+}
+
+const LETTER_BITS: usize = 5;
+
+/// What may stand between letters.
+const NO_LETTER: u8 = 0;
+
+/// Digits, of which no entry has any.
+const DIGIT: u8 = 27;
+
+impl Tails {
+    const fn of_entries() -> Self {
+        let mut tails = Self { letters: [NO_LETTER; 256], ends: [0; _] };
         let mut byte = 0;
         while byte < 256 {
-            if !(byte as u8).is_ascii_alphanumeric() {
-                tails[place][byte] = NO_LETTER;
-            }
+            tails.letters[byte] = match byte as u8 {
+                letter @ b'a'..=b'z' => letter - b'a' + 1,
+                letter @ b'A'..=b'Z' => letter - b'A' + 1,
+                b'0'..=b'9' => DIGIT,
+                _ => NO_LETTER,
+            };
             byte += 1;
         }
         let mut nth = 0;
@@ -189,27 +212,52 @@ static TAILS: [[u8; 256]; TAIL] = {
                 None => SECRET_ENDINGS[nth].as_bytes(),
                 Some(nth) => NAMES[nth].0.as_bytes(),
             };
-            // Entries with the same last letter are one group, because they mostly share others as well.
-            let group = 1 << (entry[entry.len() - 1] % 7);
-            let letter = entry[entry.len() - 1 - place];
-            tails[place][letter as usize] |= group;
-            tails[place][letter.to_ascii_uppercase() as usize] |= group;
+            tails = tails.with(entry);
             nth += 1;
         }
-        place += 1;
+        tails
     }
-    tails
-};
 
-const NO_LETTER: u8 = 1 << 7;
+    const fn with(mut self, entry: &[u8]) -> Self {
+        let [.., third, second, last] = entry else { panic!("an entry is shorter") };
+        let (third, second, last) = (
+            self.letters[*third as usize],
+            self.letters[*second as usize],
+            self.letters[*last as usize],
+        );
+        self = self.with_end([third, second, last]).with_end([NO_LETTER, second, last]);
+        let mut any = 0;
+        while any < 1 << LETTER_BITS {
+            self = self.with_end([any, NO_LETTER, last]);
+            let mut other = 0;
+            while other < 1 << LETTER_BITS {
+                self = self.with_end([any, other, NO_LETTER]);
+                other += 1;
+            }
+            any += 1;
+        }
+        self
+    }
 
-/// Whether a name of at least three bytes may end as an entry does.
-#[inline]
-fn may_end_so(name: &[u8]) -> bool {
-    let Some([third, second, last]) = name.last_chunk() else { return true };
-    let in_place = |place: usize, byte: u8| TAILS[place][usize::from(byte)];
-    let (last, second, third) = (in_place(0, *last), in_place(1, *second), in_place(2, *third));
-    (last & second & third) | ((last | second | third) & NO_LETTER) != 0
+    const fn with_end(mut self, letters: [u8; TAIL]) -> Self {
+        let end = Self::end(letters);
+        self.ends[end / 64] |= 1 << (end % 64);
+        self
+    }
+
+    #[inline]
+    const fn end([third, second, last]: [u8; TAIL]) -> usize {
+        (last as usize) << (2 * LETTER_BITS) | (second as usize) << LETTER_BITS | third as usize
+    }
+
+    /// Whether a name may end as an entry does.
+    #[inline]
+    fn may_end(&self, name: &[u8]) -> bool {
+        // No entry is shorter.
+        let Some(tail) = name.last_chunk::<TAIL>() else { return false };
+        let end = Self::end(tail.map(|byte| self.letters[usize::from(byte)]));
+        self.ends[end / 64] >> (end % 64) & 1 != 0
+    }
 }
 
 /// How the names end that say something: a set in which no two ends meet in one slot.
