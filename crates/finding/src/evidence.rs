@@ -81,7 +81,7 @@ impl<'a> Evidence<'a> {
 
     pub(crate) fn write_cloud(self, json: &mut Json) {
         json.object("cloud", |json| {
-            json.members(br#""provider":"AWS""#);
+            json.members(br#","provider":"AWS""#);
             json.text("region", self.text(self.fields.aws_region));
             json.object("account", |json| json.text("uid", self.account()));
         });
@@ -115,19 +115,19 @@ impl<'a> Evidence<'a> {
         let Fields { identity, .. } = self.fields;
         let observables: [(&[u8], _); 4] = [
             (
-                br#""name":"evidences[0].src_endpoint.ip","type_id":2,"type":"IP Address""#,
+                br#","name":"evidences[0].src_endpoint.ip","type_id":2,"type":"IP Address""#,
                 self.address,
             ),
             (
-                br#""name":"evidences[0].actor.user.name","type_id":4,"type":"User Name""#,
+                br#","name":"evidences[0].actor.user.name","type_id":4,"type":"User Name""#,
                 self.text(identity.user_name),
             ),
             (
-                br#""name":"evidences[0].data.user_agent","type_id":16,"type":"HTTP User-Agent""#,
+                br#","name":"evidences[0].data.user_agent","type_id":16,"type":"HTTP User-Agent""#,
                 self.text(self.fields.user_agent),
             ),
             (
-                br#""name":"evidences[0].actor.user.uid","type_id":10,"type":"Resource UID""#,
+                br#","name":"evidences[0].actor.user.uid","type_id":10,"type":"Resource UID""#,
                 self.text(identity.arn),
             ),
         ];

@@ -2,6 +2,9 @@
 //!
 //! A finding has a hundred members, most of which most records lack. What is not there is left out as it is written:
 //! a member without a value, and an object or list in which nothing came to stand.
+//!
+//! All members and elements have a comma before them, so that nothing has to be known of what stands there. That of the first
+//! becomes the bracket that opens, once there is one.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -42,14 +45,14 @@ impl Json {
     /// An element of a list that is an object, unless it is empty. Says whether it stands there.
     pub(crate) fn element(&mut self, write: impl FnOnce(&mut Self)) -> bool {
         let before = self.0.len();
-        self.separate();
+        self.0.push(b',');
         self.enclose(before, *b"{}", write);
         self.0.len() > before
     }
 
     /// An element of a list that is a text, clipped.
     pub(crate) fn text_element(&mut self, text: &str) {
-        self.separate();
+        self.0.push(b',');
         self.clipped(text);
     }
 
@@ -123,7 +126,7 @@ impl Json {
     }
 
     fn name(&mut self, name: &str) {
-        self.separate();
+        self.0.push(b',');
         self.clipped(name);
         self.0.push(b':');
     }
@@ -140,10 +143,16 @@ impl Json {
         self.0.extend_from_slice(json);
     }
 
-    /// Members that are JSON already, at least one.
+    /// Members that are JSON already, each with its comma.
     pub(crate) fn members(&mut self, members: &[u8]) {
-        self.separate();
         self.0.extend_from_slice(members);
+    }
+
+    /// Makes an object of what was written from here on, which is at least one member.
+    pub(crate) fn close(&mut self, start: usize, [open, close]: [u8; 2]) {
+        debug_assert_eq!(self.0.get(start), Some(&b','), "every member has its comma");
+        self.0[start] = open;
+        self.0.push(close);
     }
 
     #[inline(always)]
@@ -154,14 +163,13 @@ impl Json {
     }
 
     /// Takes back what was written since `before` if `write` writes nothing.
-    fn enclose(&mut self, before: usize, [open, close]: [u8; 2], write: impl FnOnce(&mut Self)) {
-        self.0.push(open);
-        let empty = self.0.len();
+    fn enclose(&mut self, before: usize, brackets: [u8; 2], write: impl FnOnce(&mut Self)) {
+        let start = self.0.len();
         write(self);
-        if self.0.len() == empty {
+        if self.0.len() == start {
             self.0.truncate(before);
         } else {
-            self.0.push(close);
+            self.close(start, brackets);
         }
     }
 
@@ -176,24 +184,7 @@ impl Json {
         text[..2].copy_from_slice(b",\"");
         text[2..end].copy_from_slice(key.as_bytes());
         text[end..end + 2].copy_from_slice(b"\":");
-        if self.is_at_start() {
-            self.0.extend_from_slice(&text[1..end + 2]);
-        } else {
-            self.0.extend_from_slice(&text[..end + 2]);
-        }
-    }
-
-    /// The comma before all members and elements but the first.
-    #[inline]
-    fn separate(&mut self) {
-        if !self.is_at_start() {
-            self.0.push(b',');
-        }
-    }
-
-    #[inline]
-    fn is_at_start(&self) -> bool {
-        matches!(self.0.last(), None | Some(b'{' | b'['))
+        self.0.extend_from_slice(&text[..end + 2]);
     }
 
     fn clipped(&mut self, text: &str) {

@@ -141,23 +141,22 @@ impl<'a> Findings<'a> {
         let uid = finding_uid(&analytic.uid, &self.event_uid);
         let (rule_set, quieted) = (self.origin.rule_set, self.quieted);
         let about = About { analytic, uid: uid.as_str(), shared, rule_set, quieted };
-        // Most are as long as the one before; then there are the comma between, the brace that closes and the end of a line.
-        json.0.reserve((*members_bytes).min(GUESS_BYTES_MAX) + shared.raw.0.len() + 3);
+        // Most are as long as the one before; then there are the brace that closes and the end of a line.
+        json.0.reserve((*members_bytes).min(GUESS_BYTES_MAX) + shared.raw.0.len() + 2);
         let start = json.0.len();
-        json.0.push(b'{');
         about.write_members(json, message);
         *members_bytes = json.0.len() - start;
-        let is_long = shared.is_long || *members_bytes + shared.raw.0.len() + 2 > FINDING_BYTES_MAX;
+        let is_long = shared.is_long || *members_bytes + shared.raw.0.len() + 1 > FINDING_BYTES_MAX;
         let last = match is_long {
             true => shared.reference(self.record, self.origin.place),
             false => &shared.raw.0,
         };
         debug_assert!(
-            *members_bytes + last.len() + 2 <= FINDING_BYTES_MAX,
+            *members_bytes + last.len() + 1 <= FINDING_BYTES_MAX,
             "every other field is clipped"
         );
         json.members(last);
-        json.0.push(b'}');
+        json.close(start, *b"{}");
         uid
     }
 }
@@ -208,13 +207,13 @@ impl Shared {
         evidence.write_message(&mut self.message);
         evidence.write_cloud(&mut self.cloud);
         // Digits take longer to write than to copy.
-        let digits = self.time.0.strip_prefix(br#""time":"#).unwrap_or_default();
+        let digits = self.time.0.strip_prefix(br#","time":"#).unwrap_or_default();
         for key in ["created_time", "first_seen_time", "last_seen_time"] {
             self.times.json(key, digits);
         }
         self.event.element(|json| {
             json.text("uid", Some(event_uid));
-            json.members(br#""type":"AWS CloudTrail""#);
+            json.members(br#","type":"AWS CloudTrail""#);
         });
         evidence.write_resources(&mut self.evidence);
         evidence.write_observables(&mut self.evidence);
@@ -259,17 +258,16 @@ impl Shared {
             return &self.reference.0;
         }
         let mut reference = Json::default();
-        reference.element(|json| {
-            write_place(place, json);
-            // Here a version that is not there is null.
-            match place.version {
-                Some(version) => json.whole("version", version),
-                None => json.json("version", b"null"),
-            }
-            json.number("index", record.index());
-            json.number("bytes", record.raw().len());
-            json.whole("sha256", &sha256(record.raw()));
-        });
+        write_place(place, &mut reference);
+        // Here a version that is not there is null.
+        match place.version {
+            Some(version) => reference.whole("version", version),
+            None => reference.json("version", b"null"),
+        }
+        reference.number("index", record.index());
+        reference.number("bytes", record.raw().len());
+        reference.whole("sha256", &sha256(record.raw()));
+        reference.close(0, *b"{}");
         self.reference.number("raw_data_size", record.raw().len());
         self.reference.bytes("raw_data", &reference.0);
         escape_for_queues(&mut self.reference.0, 0);
@@ -343,9 +341,7 @@ impl About<'_> {
             json.members(&parts.analytic);
             json.list("related_events", |json| json.members(&shared.event.0));
         });
-        if !parts.remediation.is_empty() {
-            json.members(&parts.remediation);
-        }
+        json.members(&parts.remediation);
         json.members(&shared.evidence.0);
         json.object("unmapped", |json| {
             json.object("trailloop", |json| {

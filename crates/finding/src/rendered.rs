@@ -29,10 +29,10 @@ impl Rendered {
 }
 
 /// The first members of every finding.
-pub(crate) const HEAD: &[u8] = br#""activity_id":1,"activity_name":"Create","category_uid":2,"category_name":"Findings","class_uid":2004,"class_name":"Detection Finding","type_uid":200401,"type_name":"Detection Finding: Create""#;
+pub(crate) const HEAD: &[u8] = br#","activity_id":1,"activity_name":"Create","category_uid":2,"category_name":"Findings","class_uid":2004,"class_name":"Detection Finding","type_uid":200401,"type_name":"Detection Finding: Create""#;
 
 /// The first members of every finding's `metadata`.
-pub(crate) const METADATA: &[u8] = br#""version":"1.5.0","product":{"name":"Trailloop","vendor_name":"Trailloop"},"profiles":["cloud"]"#;
+pub(crate) const METADATA: &[u8] = br#","version":"1.5.0","product":{"name":"Trailloop","vendor_name":"Trailloop"},"profiles":["cloud"]"#;
 
 impl Json {
     /// How much a finding matters.
@@ -44,8 +44,8 @@ impl Json {
     /// That nobody has looked at a finding yet, or that nobody need be called to.
     pub(crate) fn status(&mut self, is_quieted: bool) {
         self.members(match is_quieted {
-            false => br#""status_id":1,"status":"New","is_alert":true"#,
-            true => br#""status_id":3,"status":"Suppressed","is_alert":false"#,
+            false => br#","status_id":1,"status":"New","is_alert":true"#,
+            true => br#","status_id":3,"status":"Suppressed","is_alert":false"#,
         });
     }
 }
@@ -84,7 +84,7 @@ impl Parts {
             }),
             analytic: part(&|json| {
                 json.object("analytic", |json| {
-                    json.members(br#""type_id":1,"type":"Rule""#);
+                    json.members(br#","type_id":1,"type":"Rule""#);
                     json.whole("uid", &analytic.uid);
                     json.text("name", Some(&analytic.name));
                 });

@@ -279,56 +279,45 @@ impl Found {
         let (from, to) = (asked.from.as_millisecond(), asked.to.as_millisecond());
         let uid = self.uid.as_str();
         let mut json = Json::default();
-        json.element(|json| {
-            json.members(HEAD);
-            json.severity(asked.level);
-            json.status(false);
-            json.number("time", to);
-            json.text("message", Some(&self.message));
-            json.object("metadata", |json| {
-                json.members(METADATA);
-                json.pieces("uid", &[uid]);
+        json.members(HEAD);
+        json.severity(asked.level);
+        json.status(false);
+        json.number("time", to);
+        json.text("message", Some(&self.message));
+        json.object("metadata", |json| {
+            json.members(METADATA);
+            json.pieces("uid", &[uid]);
+        });
+        json.members(&self.cloud.0);
+        json.object("finding_info", |json| {
+            json.pieces("uid", &[uid]);
+            json.text("title", Some(asked.title));
+            json.text("desc", Some(asked.description));
+            json.number("created_time", to);
+            json.number("first_seen_time", from);
+            json.number("last_seen_time", to);
+            json.object("analytic", |json| {
+                json.members(br#","type_id":99,"type":"Query""#);
+                json.whole("uid", asked.query);
+                json.text("name", Some(asked.name));
             });
-            json.members(&self.cloud.0);
-            json.object("finding_info", |json| {
-                json.pieces("uid", &[uid]);
-                json.text("title", Some(asked.title));
-                json.text("desc", Some(asked.description));
-                json.number("created_time", to);
-                json.number("first_seen_time", from);
-                json.number("last_seen_time", to);
-                json.object("analytic", |json| {
-                    json.members(br#""type_id":99,"type":"Query""#);
-                    json.whole("uid", asked.query);
-                    json.text("name", Some(asked.name));
-                });
-                write_attacks(asked.attack, json);
-            });
-            if !self.observables.0.is_empty() {
-                json.members(&self.observables.0);
-            }
-            json.list("evidences", |json| {
-                if !self.evidences.0.is_empty() {
-                    json.members(&self.evidences.0);
-                }
-            });
-            json.object("unmapped", |json| {
-                json.object("trailloop", |json| {
-                    json.object("query", |json| {
-                        json.whole("id", asked.query);
-                        json.whole("hash", asked.hash);
-                        json.whole("from", &asked.from.to_string());
-                        json.whole("to", &asked.to.to_string());
-                        json.object("key", |json| {
-                            if !self.key.0.is_empty() {
-                                json.members(&self.key.0);
-                            }
-                        });
-                        json.number("rows", self.rows);
-                    });
+            write_attacks(asked.attack, json);
+        });
+        json.members(&self.observables.0);
+        json.list("evidences", |json| json.members(&self.evidences.0));
+        json.object("unmapped", |json| {
+            json.object("trailloop", |json| {
+                json.object("query", |json| {
+                    json.whole("id", asked.query);
+                    json.whole("hash", asked.hash);
+                    json.whole("from", &asked.from.to_string());
+                    json.whole("to", &asked.to.to_string());
+                    json.object("key", |json| json.members(&self.key.0));
+                    json.number("rows", self.rows);
                 });
             });
         });
+        json.close(0, *b"{}");
         escape_for_queues(&mut json.0, 0);
         let json = string_of(json.0);
         debug_assert!(json.len() <= FINDING_BYTES_MAX, "every field is clipped");

@@ -102,7 +102,9 @@ impl Name {
         match known {
             None if letters_and_digits(end) == HIGH & in_name => Self::Other,
             None => Self::of(&text[name]),
-            Some(End { says: Some(says), .. }) if letters_and_digits(end) == HIGH & in_name => *says,
+            Some(End { says: Some(says), .. }) if letters_and_digits(end) == HIGH & in_name => {
+                *says
+            }
             Some(_) => match &text[name] {
                 // These stand in nearly every record.
                 b"accessKeyId" => Self::AccessKeyId,
