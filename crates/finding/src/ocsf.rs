@@ -152,7 +152,7 @@ impl<'a> Findings<'a> {
             false => &shared.raw.0,
         };
         debug_assert!(
-            *members_bytes + last.len() + 1 <= FINDING_BYTES_MAX,
+            *members_bytes + last.len() < FINDING_BYTES_MAX,
             "every other field is clipped"
         );
         json.members(last);
@@ -362,7 +362,7 @@ impl About<'_> {
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
-    use trailloop_cloudtrail::RecordBuffer;
+    use trailloop_cloudtrail::{Limits, RecordBuffer, Scratch, read_records};
 
     use super::*;
     use crate::Rendered;
@@ -438,6 +438,35 @@ mod tests {
         );
         assert!(!finding.json.contains("CANARY"), "{}", finding.json);
         assert_eq!(body["evidences"][0]["actor"]["user"]["name"], "[redacted]");
+    }
+
+    #[test]
+    fn a_finding_is_the_same_however_its_record_was_read() {
+        let enrichment = [("ip.city", "odd \u{ffff}".to_owned())];
+        let plain =
+            r#"{"eventName":"A","userAgent":"a","requestParameters":{"password":"CANARY"}}"#;
+        for json in [
+            plain,
+            &plain.replace('C', "\u{ffff}"),
+            &plain.replace(":\"a\"", r#":"\uffff""#),
+            r#"{"eventName":"A","requestParameters":"%EF%BF%BF%22password%22%3A1"}"#,
+        ] {
+            for enrichment in [&enrichment[..], &[]] {
+                let place = Place { source: "b/k", version: None };
+                let origin = Origin { place, rule_set: "", enrichment };
+                let mut buffer = RecordBuffer::new();
+                let alone = Record::parse(json.as_bytes(), &mut buffer).unwrap();
+                let alone = Finding::new(&analytic(), alone, origin);
+                let mut together = Vec::new();
+                let (limits, scratch) = (Limits::default(), &mut Scratch::new());
+                read_records(format!("[{json}]").as_bytes(), &limits, scratch, |record| {
+                    assert_eq!(record.is_plain(), json.is_ascii() && !json.contains('\\'));
+                    together.push(Finding::new(&analytic(), record, origin));
+                });
+                assert_eq!(together, std::slice::from_ref(&alone), "{json}");
+                assert!(!alone.json.contains('\u{ffff}') && !alone.json.contains("CANARY"));
+            }
+        }
     }
 
     #[test]

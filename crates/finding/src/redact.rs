@@ -6,9 +6,10 @@
 //! whole or broken, plain or URL-encoded (`inside.rs`). The id of an access key is not a secret, and the lineage of
 //! credentials is followed by it.
 //!
-//! What is hidden in a record is told by its tape, where each key is looked at once and nothing is kept for a scalar that
-//! stays: whoever makes a call writes part of its record, and must not be able to choose what redaction costs. Where a text
-//! lies in the record's bytes is mostly known; only where something is hidden of which it is not are they gone over.
+//! Most records have nothing to hide, which is told by a look at the end of each of their texts. What is hidden in others is told
+//! by a walk over the tape, where each key is looked at once and nothing is kept for a scalar that stays: whoever makes a call
+//! writes part of its record, and must not be able to choose what redaction costs. Where a text lies in the record's bytes is
+//! mostly known; only where something is hidden of which it is not are they gone over.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -55,15 +56,32 @@ pub(crate) struct Redaction {
 impl Redaction {
     /// Looks for what has to be hidden in the record.
     pub(crate) fn read(&mut self, record: Record<'_>, fields: &Fields) {
-        let [level, deeper @ ..] = &mut self.levels;
-        let sign_in_failed = fields.tell_of_failed_sign_in(record);
-        level.clear();
+        self.levels[0].clear();
         self.written.clear();
-        let mut inside = Inside { sign_in_failed, deeper };
-        let mut hints = Hints::of(record.raw());
-        if !sign_in_failed && !may_hide(record, &mut hints, &mut inside) {
-            return;
+        let sign_in_failed = fields.tell_of_failed_sign_in(record);
+        if sign_in_failed || self.may_hide(record) {
+            self.walk(record, sign_in_failed);
         }
+    }
+
+    /// Whether anything of a record of no failed sign-in may have to be hidden. That is told by its texts alone, whether they are
+    /// keys or values and wherever they stand, because all that is hidden is so by a name that says it, or inside of a text.
+    fn may_hide(&mut self, record: Record<'_>) -> bool {
+        let [_, deeper @ ..] = &mut self.levels;
+        let mut inside = Inside { sign_in_failed: false, deeper };
+        let mut hints = Hints::of(record.raw());
+        record.texts().any(|text| {
+            matches!(Name::of_text(text), Name::Secret | Name::Credentials)
+                || (hints.may_be_in(record, text)
+                    && may_hold_text(text.as_bytes())
+                    && inside.redact_text(text).is_some())
+        })
+    }
+
+    /// Looks for it by what stands in what.
+    fn walk(&mut self, record: Record<'_>, sign_in_failed: bool) {
+        let [level, deeper @ ..] = &mut self.levels;
+        let inside = Inside { sign_in_failed, deeper };
         let hints = Hints::of(record.raw());
         let mut redactor = Redactor { record, level, inside, hints, containers: 0 };
         redactor.read(&mut self.open);
@@ -359,9 +377,8 @@ impl Redactor<'_> {
 
     #[inline]
     fn member(&self, above: Mark, key: &str) -> Mark {
-        let key = key.as_bytes();
-        let name = Name::in_text(key, 0..key.len());
-        above.member(name, self.inside.sign_in_failed && is_of_caller(key))
+        let is_of_caller = self.inside.sign_in_failed && is_of_caller(key.as_bytes());
+        above.member(Name::of_text(key), is_of_caller)
     }
 
     /// Whether the record's bytes hint at secrets inside of a text.
@@ -404,18 +421,6 @@ impl Redactor<'_> {
     fn hide(&mut self, node: u32, shown: Cow<'static, str>, may_be_key_id: bool) {
         self.level.hidden.push(Hidden { node, range: UNKNOWN, shown, may_be_key_id });
     }
-}
-
-/// Whether anything of a record of no failed sign-in may have to be hidden. Of most nothing has, and that is told by their texts
-/// alone, whether they are keys or values and wherever they stand: all secrets begin with a name that says so.
-fn may_hide(record: Record<'_>, hints: &mut Hints<'_>, inside: &mut Inside<'_>) -> bool {
-    record.texts().any(|text| {
-        let bytes = text.as_bytes();
-        matches!(Name::in_text(bytes, 0..bytes.len()), Name::Secret | Name::Credentials)
-            || (hints.may_be_in(record, text)
-                && may_hold_text(bytes)
-                && inside.redact_text(text).is_some())
-    })
 }
 
 /// Where a node of the record begins, if it is a text and that is known.
@@ -657,6 +662,23 @@ mod tests {
             let as_it_is = |at| redacted.value_at(at).as_str().map(str::to_owned);
             texts(redacted.root(), &mut { as_it_is }, &mut expected);
             proptest::prop_assert_eq!(shown, expected);
+        }
+
+        #[test]
+        fn where_anything_is_hidden_the_texts_tell_that_it_may_be(
+            members in collection::vec(json_with_secrets(), 1..4),
+            is_escaped: bool,
+        ) {
+            let members = members.into_iter().zip(["responseElements", "y", "z"]);
+            let record: Value = members.map(|(value, key)| (key.to_owned(), value)).collect();
+            let json = record.to_string();
+            let json = if is_escaped { json.replace('p', r"\u0070") } else { json };
+            let mut buffer = RecordBuffer::new();
+            let record = Record::parse(json.as_bytes(), &mut buffer).unwrap();
+            let mut redaction = Redaction::default();
+            let may_hide = redaction.may_hide(record);
+            redaction.walk(record, false);
+            proptest::prop_assert!(may_hide || !redaction.hides_any(), "{}", json);
         }
 
         #[test]

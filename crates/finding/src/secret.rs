@@ -1,6 +1,6 @@
 //! Which names are those of secrets: the tables of redaction.
 //!
-//! Every key of every record that becomes a finding is looked up here, so most are turned away by a look at their
+//! Every text of every record that becomes a finding is looked up here, so most are turned away by a look at their
 //! last letters.
 
 use std::ops::Range;
@@ -80,7 +80,13 @@ impl Name {
         Self::of_spelled(Spelled::new(name).letters())
     }
 
-    /// What a name in a text says, mostly by a look at its end.
+    /// The same, mostly by a look at its end.
+    #[inline]
+    pub(crate) fn of_text(name: &str) -> Self {
+        Self::in_text(name.as_bytes(), 0..name.len())
+    }
+
+    /// The same of a name in a text.
     #[inline]
     pub(crate) fn in_text(text: &[u8], name: Range<usize>) -> Self {
         match TAILS.may_end(&text[name.clone()]) {
@@ -98,14 +104,11 @@ impl Name {
         };
         let in_name = !(u64::MAX << (8 * name.len().min(END_LETTERS)));
         let end = last & in_name;
-        let known = ENDS.get((end | LOWER_CASE) & in_name);
-        match known {
-            None if letters_and_digits(end) == HIGH & in_name => Self::Other,
-            None => Self::of(&text[name]),
-            Some(End { says: Some(says), .. }) if letters_and_digits(end) == HIGH & in_name => {
-                *says
-            }
-            Some(_) => match &text[name] {
+        let letters_alone = || letters_and_digits(end) == HIGH & in_name;
+        match ENDS.get((end | LOWER_CASE) & in_name) {
+            None if letters_alone() => Self::Other,
+            Some(End { says: Some(says), .. }) if letters_alone() => *says,
+            _ => match &text[name] {
                 // These stand in nearly every record.
                 b"accessKeyId" => Self::AccessKeyId,
                 b"responseElements" => Self::ResponseElements,
@@ -159,6 +162,16 @@ impl Spelled {
     }
 }
 
+/// How many entries both tables have.
+const ENTRIES: usize = SECRET_ENDINGS.len() + NAMES.len();
+
+const fn entry(nth: usize) -> (&'static str, Name) {
+    match nth.checked_sub(SECRET_ENDINGS.len()) {
+        None => (SECRET_ENDINGS[nth], Name::Secret),
+        Some(nth) => NAMES[nth],
+    }
+}
+
 /// By so many of their last letters most names are told from all entries of the tables.
 const END_LETTERS: usize = 6;
 
@@ -209,24 +222,19 @@ impl Tails {
             byte += 1;
         }
         let mut nth = 0;
-        while nth < SECRET_ENDINGS.len() + NAMES.len() {
-            let entry = match nth.checked_sub(SECRET_ENDINGS.len()) {
-                None => SECRET_ENDINGS[nth].as_bytes(),
-                Some(nth) => NAMES[nth].0.as_bytes(),
-            };
-            tails = tails.with(entry);
+        while nth < ENTRIES {
+            let (entry, _) = entry(nth);
+            tails = tails.with(entry.as_bytes());
             nth += 1;
         }
         tails
     }
 
     const fn with(mut self, entry: &[u8]) -> Self {
-        let [.., third, second, last] = entry else { panic!("an entry is shorter") };
-        let (third, second, last) = (
-            self.letters[*third as usize],
-            self.letters[*second as usize],
-            self.letters[*last as usize],
-        );
+        let [.., third, second, last] = entry else { panic!("no entry is shorter") };
+        let third = self.letters[*third as usize];
+        let second = self.letters[*second as usize];
+        let last = self.letters[*last as usize];
         self = self.with_end([third, second, last]).with_end([NO_LETTER, second, last]);
         let mut any = 0;
         while any < 1 << LETTER_BITS {
@@ -302,11 +310,8 @@ impl Ends {
     const fn by(factor: u64) -> Option<Self> {
         let mut slots = [End { letters: 0, says: None }; 1 << Self::BITS];
         let mut nth = 0;
-        while nth < SECRET_ENDINGS.len() + NAMES.len() {
-            let (entry, name) = match nth.checked_sub(SECRET_ENDINGS.len()) {
-                None => (SECRET_ENDINGS[nth], Name::Secret),
-                Some(nth) => NAMES[nth],
-            };
+        while nth < ENTRIES {
+            let (entry, name) = entry(nth);
             let letters = end_of(entry.as_bytes());
             let slot = &mut slots[Self::slot(factor, letters)];
             if slot.letters != 0 && slot.letters != letters {
