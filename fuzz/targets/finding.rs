@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use trailloop_cloudtrail::{Record, RecordBuffer};
+use trailloop_cloudtrail::{Limits, Record, RecordBuffer, Scratch, read_records};
 use trailloop_finding::{Analytic, FINDING_BYTES_MAX, Finding, Level, Origin, Place, Rendered, redact};
 
 fuzz_target!(|json: &[u8]| {
@@ -31,6 +31,18 @@ fuzz_target!(|json: &[u8]| {
     let place = Place { source: "bucket/key", version: None };
     let origin = Origin { place, rule_set: "", enrichment: &[] };
     let finding = Finding::new(&analytic, record, origin);
-    assert!(finding.json.len() <= FINDING_BYTES_MAX);
-    assert!(!finding.json.contains(['\u{fffe}', '\u{ffff}', '\n']));
+    let check = |finding: &Finding| {
+        assert!(finding.json.len() <= FINDING_BYTES_MAX);
+        assert!(!finding.json.contains(['\u{fffe}', '\u{ffff}', '\n']));
+    };
+    check(&finding);
+    // Of a record that is read in an object more is known.
+    let object = [b"[", json, b"]"].concat();
+    read_records(&object, &Limits::default(), &mut Scratch::new(), |record| {
+        let in_object = Finding::new(&analytic, record, origin);
+        check(&in_object);
+        if record.raw() == json.trim_ascii() && record.index() == 0 {
+            assert_eq!(in_object, finding, "the same however it was read");
+        }
+    });
 });

@@ -114,5 +114,7 @@ mod tests {
             Seen::Text("x"),
         ];
         assert_eq!(seen, expected);
+        let texts: Vec<&str> = record.texts().collect();
+        assert_eq!(texts, ["a", "b\n", "c", "d", "x"]);
     }
 }

@@ -63,8 +63,8 @@ pub(crate) fn finding_uid(rule_uid: &str, event_uid: &str) -> FindingId {
     id_of(hash.finalize().into())
 }
 
-/// SHA-256 of two texts with 0x00 between, if they fit in two of its blocks, as two UUIDs do: padded in place, because a hash that
-/// takes its text piece by piece takes as long to keep them as to hash these.
+/// SHA-256 of two texts with 0x00 between, if they fit in two of its blocks, as two UUIDs do. They are padded in place: a hasher that
+/// takes pieces spends as long on gathering them as on so short a text.
 fn short_sha256(first: &[u8], second: &[u8]) -> Option<[u8; 32]> {
     const BLOCK_BYTES: usize = 64;
     /// What follows the text: a bit, and how many bits came before it, in the last eight bytes of a block.
@@ -131,7 +131,7 @@ fn hex(bytes: &[u8]) -> String {
     hex
 }
 
-/// Reckoned, so that many are at once.
+/// Computed and not looked up, so that the compiler can do many at once.
 fn hex_digits(byte: u8) -> [u8; 2] {
     const TO_LETTERS: u8 = b'a' - b'9' - 1;
     [byte >> 4, byte & 0xf].map(|nibble| b'0' + nibble + if nibble > 9 { TO_LETTERS } else { 0 })

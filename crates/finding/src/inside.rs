@@ -50,10 +50,16 @@ impl<'r> Hints<'r> {
         Self { record, next: next_hint(record, 0) }
     }
 
+    /// Whether there is none from here on.
+    #[inline]
+    pub(crate) fn are_none(&self) -> bool {
+        self.next == self.record.len()
+    }
+
     /// Whether there may be one in a text of this record, which is the one whose bytes these are.
     #[inline]
     pub(crate) fn may_be_in(&mut self, record: Record<'_>, text: &str) -> bool {
-        if self.next == self.record.len() {
+        if self.are_none() {
             return false;
         }
         // Where it is not known where a text lies, the text itself is looked at.

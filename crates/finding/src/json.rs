@@ -3,8 +3,8 @@
 //! A finding has a hundred members, most of which most records lack. What is not there is left out as it is written:
 //! a member without a value, and an object or list in which nothing came to stand.
 //!
-//! All members and elements have a comma before them, so that nothing has to be known of what stands there. That of the first
-//! becomes the bracket that opens, once there is one.
+//! Every member and element is written with a comma before it, so that nothing has to be known of what stands there. When the object
+//! or list is closed, the bracket that opens it takes the place of the first comma.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -148,7 +148,7 @@ impl Json {
         self.0.extend_from_slice(members);
     }
 
-    /// Makes an object of what was written from here on, which is at least one member.
+    /// Closes the object or list whose members or elements were written from `start` on, at least one.
     pub(crate) fn close(&mut self, start: usize, [open, close]: [u8; 2]) {
         debug_assert_eq!(self.0.get(start), Some(&b','), "every member has its comma");
         self.0[start] = open;

@@ -447,7 +447,7 @@ mod tests {
             r#"{"eventName":"A","userAgent":"a","requestParameters":{"password":"CANARY"}}"#;
         for json in [
             plain,
-            &plain.replace('C', "\u{ffff}"),
+            &plain.replace(":\"a\"", ":\"\u{ffff}\""),
             &plain.replace(":\"a\"", r#":"\uffff""#),
             r#"{"eventName":"A","requestParameters":"%EF%BF%BF%22password%22%3A1"}"#,
         ] {

@@ -6,10 +6,11 @@
 //! whole or broken, plain or URL-encoded (`inside.rs`). The id of an access key is not a secret, and the lineage of
 //! credentials is followed by it.
 //!
-//! Most records have nothing to hide, which is told by a look at the end of each of their texts. What is hidden in others is told
-//! by a walk over the tape, where each key is looked at once and nothing is kept for a scalar that stays: whoever makes a call
-//! writes part of its record, and must not be able to choose what redaction costs. Where a text lies in the record's bytes is
-//! mostly known; only where something is hidden of which it is not are they gone over.
+//! Most records have nothing to hide, which is told by a look at the end of each of their texts, and into those that hint at text
+//! inside. What is hidden in others is told by a walk over the tape, where each key is looked at once and nothing is kept for a
+//! scalar that stays. Whoever makes a call writes part of its record, and must not be able to choose what redaction costs: it is
+//! bound by the record's length. Where a text lies in the record's bytes is mostly known; only where something is hidden of which it
+//! is not are they gone over.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -64,17 +65,24 @@ impl Redaction {
         }
     }
 
-    /// Whether anything of a record of no failed sign-in may have to be hidden. That is told by its texts alone, whether they are
-    /// keys or values and wherever they stand, because all that is hidden is so by a name that says it, or inside of a text.
+    /// Whether anything of a record of no failed sign-in may have to be hidden. That is told by its texts, whether they are keys or
+    /// values and wherever they stand: whatever is hidden is so by a name that says it, or by what is inside of a text.
     fn may_hide(&mut self, record: Record<'_>) -> bool {
+        let says_so = |text| matches!(Name::of_text(text), Name::Secret | Name::Credentials);
+        // Names come first: they are told sooner, and where one says so no text is looked into twice.
+        if record.texts().any(says_so) {
+            return true;
+        }
+        let mut hints = Hints::of(record.raw());
+        if hints.are_none() {
+            return false;
+        }
         let [_, deeper @ ..] = &mut self.levels;
         let mut inside = Inside { sign_in_failed: false, deeper };
-        let mut hints = Hints::of(record.raw());
         record.texts().any(|text| {
-            matches!(Name::of_text(text), Name::Secret | Name::Credentials)
-                || (hints.may_be_in(record, text)
-                    && may_hold_text(text.as_bytes())
-                    && inside.redact_text(text).is_some())
+            hints.may_be_in(record, text)
+                && may_hold_text(text.as_bytes())
+                && inside.redact_text(text).is_some()
         })
     }
 

@@ -104,10 +104,9 @@ impl Name {
         };
         let in_name = !(u64::MAX << (8 * name.len().min(END_LETTERS)));
         let end = last & in_name;
-        let letters_alone = || letters_and_digits(end) == HIGH & in_name;
         match ENDS.get((end | LOWER_CASE) & in_name) {
-            None if letters_alone() => Self::Other,
-            Some(End { says: Some(says), .. }) if letters_alone() => *says,
+            None if letters_and_digits(end) == HIGH & in_name => Self::Other,
+            Some(End { says: Some(says), .. }) => *says,
             _ => match &text[name] {
                 // These stand in nearly every record.
                 b"accessKeyId" => Self::AccessKeyId,
@@ -193,10 +192,10 @@ const TAIL: usize = 3;
 static TAILS: Tails = Tails::of_entries();
 
 struct Tails {
-    /// Which of 26 letters each byte is, counted from 1; [`NO_LETTER`] if it is none, and may stand between letters.
+    /// Which letter each byte is, counted from 1, or [`DIGIT`] or [`NO_LETTER`].
     letters: [u8; 256],
-    /// A bit for each three letters with which an entry ends, or may end by what is known of a name in which others stand between
-    /// these.
+    /// A bit for each three last letters with which a name may end as an entry does. Where one of them is none, what stands before
+    /// it is not known.
     ends: [u64; 1 << (TAIL * LETTER_BITS - 6)],
 }
 
@@ -369,6 +368,20 @@ mod tests {
         let known = NAMES.iter().find(|(known, _)| *known == plain).map(|(_, name)| *name);
         let is_secret = SECRET_ENDINGS.iter().any(|ending| plain.ends_with(ending));
         known.unwrap_or(if is_secret { Name::Secret } else { Name::Other })
+    }
+
+    #[test]
+    fn no_entry_hides_behind_what_stands_between_its_last_letters() {
+        for (entry, _) in (0..ENTRIES).map(entry) {
+            for name in [entry.to_owned(), entry.to_uppercase(), format!("a{entry}")] {
+                for at in name.len() - TAIL..=name.len() {
+                    for between in ["", "-", "_", " ", ".", "é", "--", "1", "x"] {
+                        let name = format!("{}{between}{}", &name[..at], &name[at..]);
+                        assert_eq!(Name::of_text(&name), slowly(&name), "{name}");
+                    }
+                }
+            }
+        }
     }
 
     proptest::proptest! {
