@@ -47,7 +47,7 @@ impl<'a> Document<'a> {
         let Original { raw, copied_to, is_plain } = read;
         debug_assert!(
             !is_plain || raw.iter().all(|byte| byte.is_ascii() && *byte != b'\\'),
-            "plain"
+            "what is said to be plain is so"
         );
         Self { nodes, raw, copied_to, is_plain, numbers: NumberPlaces::new() }
     }

@@ -18,7 +18,6 @@ use crate::identity::{FindingId, event_uid_of, finding_uid, sha256};
 use crate::json::Json;
 use crate::lines::JsonLines;
 use crate::redact::Redaction;
-use crate::rendered::METADATA;
 use crate::text::{clip, escape_for_queues, string_of};
 
 /// The longest finding: an SQS message holds 256 KiB with its attributes.
@@ -329,10 +328,7 @@ impl About<'_> {
         let before = json.0.len();
         json.text("message", Some(message));
         escape_for_queues(&mut json.0, before);
-        json.object("metadata", |json| {
-            json.members(METADATA);
-            json.pieces("uid", &[uid]);
-        });
+        json.metadata(uid);
         json.members(&shared.cloud.0);
         json.object("finding_info", |json| {
             json.pieces("uid", &[uid]);
@@ -346,14 +342,14 @@ impl About<'_> {
         json.object("unmapped", |json| {
             json.object("trailloop", |json| {
                 json.object("location", |json| json.members(&shared.location.0));
-                let before = json.0.len();
                 json.whole("rule_set", rule_set);
                 json.members(&parts.rule);
                 if let Some(Quieted { title, hash }) = quieted {
+                    let before = json.0.len();
                     json.text("suppressed_by", Some(title));
                     json.whole("suppressed_by_hash", hash);
+                    escape_for_queues(&mut json.0, before);
                 }
-                escape_for_queues(&mut json.0, before);
             });
         });
     }

@@ -32,13 +32,21 @@ impl Rendered {
 pub(crate) const HEAD: &[u8] = br#","activity_id":1,"activity_name":"Create","category_uid":2,"category_name":"Findings","class_uid":2004,"class_name":"Detection Finding","type_uid":200401,"type_name":"Detection Finding: Create""#;
 
 /// The first members of every finding's `metadata`.
-pub(crate) const METADATA: &[u8] = br#","version":"1.5.0","product":{"name":"Trailloop","vendor_name":"Trailloop"},"profiles":["cloud"]"#;
+const METADATA: &[u8] = br#","version":"1.5.0","product":{"name":"Trailloop","vendor_name":"Trailloop"},"profiles":["cloud"]"#;
 
 impl Json {
     /// How much a finding matters.
     pub(crate) fn severity(&mut self, level: Level) {
         self.number("severity_id", level.severity_id());
         self.text("severity", Some(level.severity()));
+    }
+
+    /// What made a finding, and the finding's id.
+    pub(crate) fn metadata(&mut self, uid: &str) {
+        self.object("metadata", |json| {
+            json.members(METADATA);
+            json.pieces("uid", &[uid]);
+        });
     }
 
     /// That nobody has looked at a finding yet, or that nobody need be called to.

@@ -18,7 +18,7 @@ use crate::identity::{FindingId, row_uid};
 use crate::json::Json;
 use crate::ocsf::{FINDING_BYTES_MAX, Finding};
 use crate::redact::Redaction;
-use crate::rendered::{HEAD, METADATA, write_attacks};
+use crate::rendered::{HEAD, write_attacks};
 use crate::text::{clip, escape_for_queues, string_of};
 
 /// The most columns of a row that a finding shows.
@@ -284,10 +284,7 @@ impl Found {
         json.status(false);
         json.number("time", to);
         json.text("message", Some(&self.message));
-        json.object("metadata", |json| {
-            json.members(METADATA);
-            json.pieces("uid", &[uid]);
-        });
+        json.metadata(uid);
         json.members(&self.cloud.0);
         json.object("finding_info", |json| {
             json.pieces("uid", &[uid]);
